@@ -1,0 +1,3 @@
+"""Build, grade and report notebook labs."""
+
+__all__: list[str] = []

@@ -1,0 +1,64 @@
+"""The small interface between grading and whatever runs a notebook's cells."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from nbformat import NotebookNode
+
+__all__ = ["CellRun", "Engine", "Execution", "Limits"]
+
+RunStatus = Literal["ok", "error", "timeout", "died", "not-run"]
+Room = Literal["shared", "student", "examiner"]
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one submission may use; a lab sets its own under ``[limits]`` in ``lab.toml``."""
+
+    cell_seconds: float = 60.0
+    total_seconds: float = 300.0
+    memory_mb: int = 2048
+    output_kb: int = 1024
+    processes: int = 128
+
+
+@dataclass(frozen=True, slots=True)
+class CellRun:
+    """What happened to one code cell; ``error`` is the exception's class name, if one rose."""
+
+    index: int
+    grade_id: str
+    status: RunStatus
+    outputs: tuple[Mapping[str, Any], ...] = ()
+    error: str = ""
+    message: str = ""
+    line: int | None = None
+    room: Room = "shared"
+    cpu_seconds: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Execution:
+    """A notebook that was run: the notebook with its outputs, and each code cell's fate."""
+
+    notebook: NotebookNode
+    cells: tuple[CellRun, ...]
+    problems: tuple[str, ...] = field(default=())
+
+
+class Engine(Protocol):
+    """Runs the cells of one assembled notebook.
+
+    ``run`` gets the notebook that the autograder put together (the teacher's cells, the
+    student's answers) and the folder of files that the lab ships; it returns an
+    :class:`Execution` whatever the student's code does, and leaves no process behind.
+    """
+
+    name: str
+    isolation: str
+
+    def run(self, notebook: NotebookNode, files: Path | None, limits: Limits) -> Execution:
+        """Run every code cell in order, within ``limits``."""
+        ...
