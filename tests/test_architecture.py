@@ -18,7 +18,7 @@ MAY_IMPORT = {
 # From the ground up; a module may import from its own layer's left and from below.
 KIT_LAYERS = (
     {"errors"},
-    {"worlds", "data", "evaluate", "drift", "ci", "debt", "maturity"},
+    {"worlds", "data", "evaluate", "drift", "ci", "debt", "maturity", "lineage", "stores"},
     {"tracking", "gates", "monitor", "rollout"},
     {"pipeline", "registry", "edge", "llm"},
     {"serve", "retrain", "govern", "fleet"},

@@ -1,0 +1,23 @@
+"""The one error tree of the kit; every message says what was found, what was wanted, and next.
+
+Each error doubles as the built-in that a caller would expect, so ``except ValueError`` catches
+bad data whether or not the caller has heard of :class:`DataError`.
+"""
+
+__all__ = ["DataError", "KitError", "MissingToolError", "TrackingError"]
+
+
+class KitError(Exception):
+    """Base of everything the kit raises on purpose; the command line prints it and exits."""
+
+
+class DataError(KitError, ValueError):
+    """A value, an array or a frame isn't what the function can work with."""
+
+
+class MissingToolError(KitError, ImportError):
+    """A tool that the function needs isn't installed; the message names the extra to install."""
+
+
+class TrackingError(KitError, RuntimeError):
+    """A run can't be stored, found, compared or repeated."""
