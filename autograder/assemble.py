@@ -1,0 +1,159 @@
+"""Put the notebook together that is graded: the teacher's cells, the student's answers."""
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from nbformat import NotebookNode
+
+from autograder.labs import set_parameters
+from autograder.notebook import cell_kind, grade_id
+from autograder.release import is_release, release_notebook
+
+__all__ = ["Assembled", "assemble", "has_code", "is_blank"]
+
+
+@dataclass(frozen=True, slots=True)
+class Assembled:
+    """A notebook to run, and what the student should know of how it was put together."""
+
+    notebook: NotebookNode
+    problems: tuple[str, ...]
+
+
+def is_blank(text: str, blank: str) -> bool:
+    """Say whether an answer is still what students were given, or nothing at all."""
+    return not text.strip() or text.strip() == blank.strip()
+
+
+def assemble(
+    source: NotebookNode,
+    submission: NotebookNode,
+    *,
+    parameters: Mapping[str, object] | None = None,
+) -> Assembled:
+    """Put a student's answers into the teacher's notebook.
+
+    Cells, their order, points, tags and tests are the teacher's. Of the submission only the text
+    of answer cells is taken, by grade id; a missing answer is the blank one.
+
+    Parameters
+    ----------
+    source : NotebookNode
+        The teacher's notebook, or a release (then there are no hidden tests).
+    submission : NotebookNode
+        The student's notebook.
+    parameters : mapping, optional
+        The lab's parameters for this student, written into the cell tagged ``parameters``.
+
+    Returns
+    -------
+    Assembled
+        Without outputs. ``source`` and ``submission`` are left as they are.
+    """
+    released = source if is_release(source) else release_notebook(source)
+    notebook = copy.deepcopy(source)
+    blanks = {
+        grade_id(cell): str(cell.source)
+        for cell in released.cells
+        if cell_kind(cell) in ("answer", "manual")
+    }
+    handed_in = _by_id(submission, {grade_id(cell) for cell in released.cells} - {""})
+    problems: list[str] = []
+    for cell, given in zip(notebook.cells, released.cells, strict=True):
+        if cell.cell_type == "code":
+            cell["outputs"], cell["execution_count"] = [], None
+        name = grade_id(cell)
+        found = handed_in.get(name, [])
+        if name in blanks:
+            cell["source"] = _answer(name, blanks[name], found, cell.cell_type, problems)
+        elif cell_kind(cell) != "plain":
+            problems += _changes(given, found)
+    problems += _order(released, handed_in)
+    problems += _extras(released, submission)
+    if parameters:
+        set_parameters(notebook, parameters)
+    return Assembled(notebook, tuple(problems))
+
+
+def _by_id(submission: NotebookNode, known: set[str]) -> dict[str, list[tuple[int, NotebookNode]]]:
+    found: dict[str, list[tuple[int, NotebookNode]]] = {}
+    for number, cell in enumerate(submission.cells, 1):
+        if grade_id(cell) in known:
+            found.setdefault(grade_id(cell), []).append((number, cell))
+    return found
+
+
+def _answer(
+    name: str,
+    blank: str,
+    found: list[tuple[int, NotebookNode]],
+    kind: str,
+    problems: list[str],
+) -> str:
+    if not found:
+        problems.append(f"The answer cell {name} is missing; it counts as not answered.")
+        return blank
+    answered = [entry for entry in found if not is_blank(entry[1].source, blank)]
+    number, cell = (answered or found)[0]
+    if len(found) > 1:
+        problems.append(
+            f"There are {len(found)} cells {name}; the one in place {number} is graded. "
+            "Keep one of them."
+        )
+    if cell.cell_type != kind:
+        problems.append(f"The cell {name} was turned into {cell.cell_type}; it is read as {kind}.")
+    return str(cell.source)
+
+
+def _changes(given: NotebookNode, found: list[tuple[int, NotebookNode]]) -> list[str]:
+    name = grade_id(given)
+    what = "test cell" if cell_kind(given) == "test" else "given cell"
+    if not found:
+        return [f"The {what} {name} was deleted; the original is used."]
+    if len(found) > 1:
+        return [f"There are {len(found)} copies of the {what} {name}; the original is used."]
+    cell = found[0][1]
+    if cell.cell_type != given.cell_type:
+        return [f"The {what} {name} was turned into {cell.cell_type}; the original is used."]
+    if "parameters" in given.metadata.get("tags", []):
+        return []
+    if cell.source.rstrip() != given.source.rstrip():
+        return [f"The {what} {name} was changed; the original is used."]
+    return []
+
+
+def _order(
+    released: NotebookNode, handed_in: Mapping[str, list[tuple[int, NotebookNode]]]
+) -> list[str]:
+    names = [name for cell in released.cells if (name := grade_id(cell)) in handed_in]
+    places = [handed_in[name][0][0] for name in names]
+    if places == sorted(places):
+        return []
+    return ["Cells were moved; they are run in the order of the lab."]
+
+
+def _extras(released: NotebookNode, submission: NotebookNode) -> list[str]:
+    known = {grade_id(cell) for cell in released.cells} - {""}
+    plain = {cell.source.strip() for cell in released.cells if cell_kind(cell) == "plain"}
+    extras = [
+        str(number)
+        for number, cell in enumerate(submission.cells, 1)
+        if cell.cell_type == "code"
+        and grade_id(cell) not in known
+        and cell.source.strip() not in plain
+        and has_code(cell.source)
+    ]
+    if not extras:
+        return []
+    places = f"place {extras[0]}" if len(extras) == 1 else f"places {', '.join(extras[:10])}"
+    return [
+        f"Cells that you added hold code ({places}) that isn't run when your work is graded. "
+        "Move what your answers need into the answer cells."
+    ]
+
+
+def has_code(text: str) -> bool:
+    """Say whether a text has a line that isn't a comment."""
+    lines = (line.strip() for line in text.split("\n"))
+    return any(line and not line.startswith("#") for line in lines)

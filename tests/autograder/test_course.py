@@ -1,0 +1,124 @@
+"""A course's folder: who handed in what, under which name."""
+
+from pathlib import Path
+
+import pytest
+
+from autograder.course import Course, check_student_id
+from autograder.errors import CourseError, SubmissionError
+from autograder.release import build_course
+
+
+@pytest.fixture
+def course(small_labs: Path, tmp_path: Path) -> Course:
+    build_course(small_labs, tmp_path / "course")
+    return Course.open(tmp_path / "course")
+
+
+@pytest.mark.parametrize(
+    "name", ["jane", "jane.doe@example.org", "José-2", "0", "a b", "x" * 64, "s_1+2", "李雷"]
+)
+def test_ordinary_ids_are_allowed(name: str) -> None:
+    """Mail addresses, numbers, and names of any script."""
+    assert check_student_id(name) == name
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["", " ", "x" * 65, "../x", "a/b", "a\\b", "C:x", ".x", "-rf", "~x", "a\nb", "a\x00b",
+     "a\x1b[2J", "a\u202eb", "\ud800", " a", "a ", "a.", "*", "a[b]", "a?", "{x}", "a,b", "con",
+     "NUL.txt"],
+)  # fmt: skip
+def test_ids_that_could_do_harm_are_refused(name: str) -> None:
+    """Paths, patterns, terminal codes and reserved names; the message shows them harmlessly."""
+    with pytest.raises(SubmissionError, match="student id") as caught:
+        check_student_id(name)
+    assert str(caught.value).isprintable()
+
+
+def test_what_is_no_course_is_said(tmp_path: Path) -> None:
+    """The message says what is missing, and how to make it."""
+    with pytest.raises(CourseError, match=r"neither source/ nor.*autograder build"):
+        Course.open(tmp_path)
+    with pytest.raises(CourseError, match="isn't there"):
+        Course.open(tmp_path / "none")
+
+
+def test_a_built_course_knows_its_labs(course: Course) -> None:
+    """By name, number or word; with paths and settings."""
+    assert course.labs() == ("05_sums",)
+    assert {course.lab_name(name) for name in ("05", "sums", "05_sums")} == {"05_sums"}
+    assert course.source("05_sums") == course.root / "source" / "05_sums" / "05_sums.ipynb"
+    assert course.release("05_sums") == course.root / "release" / "05_sums" / "05_sums.ipynb"
+    settings = course.lab_settings("05_sums")
+    assert settings is not None
+    assert settings.name == "05_sums"
+    assert course.gradebook_url == f"sqlite:///{course.root.as_posix()}/gradebook.db"
+    with pytest.raises(CourseError, match=r"'06'.*05_sums"):
+        course.lab_name("06")
+
+
+def test_a_course_of_nbgraders_own_kind_is_read(tmp_path: Path) -> None:
+    """A foreign course has notebooks of any name, and no settings."""
+    folder = tmp_path / "source" / "ps1"
+    folder.mkdir(parents=True)
+    course = Course.open(tmp_path)
+    with pytest.raises(CourseError, match="no notebook"):
+        course.source("ps1")
+    (folder / "problem1.ipynb").write_text("{}")
+    assert course.source("ps1").name == "problem1.ipynb"
+    assert course.lab_settings("ps1") is None
+    (folder / "problem2.ipynb").write_text("{}")
+    with pytest.raises(CourseError, match="2 notebooks"):
+        course.source("ps1")
+
+
+def hand_in(course: Course, student: str, *names: str) -> Path:
+    folder = course.root / "submitted" / student / "05_sums"
+    folder.mkdir(parents=True)
+    for name in names:
+        (folder / name).write_text("{}")
+    return folder
+
+
+def test_submissions_are_listed_with_what_is_wrong_with_them(course: Course) -> None:
+    """A misnamed notebook is taken, a missing one is a problem; nobody is passed over."""
+    hand_in(course, "good", "05_sums.ipynb", "notes.txt")
+    hand_in(course, "copy", "05_sums-Copy1.ipynb")
+    hand_in(course, "many", "a.ipynb", "b.ipynb")
+    hand_in(course, "none", "notes.txt")
+    hand_in(course, "x*y", "05_sums.ipynb")
+    (hand_in(course, "folder") / "05_sums.ipynb").mkdir()
+    (course.root / "submitted" / ".ipynb_checkpoints" / "05_sums").mkdir(parents=True)
+    (course.root / "submitted" / "later" / "06_other").mkdir(parents=True)
+    found = {one.student: one for one in course.submissions("05_sums")}
+    assert list(found) == ["copy", "folder", "good", "many", "none", "x*y"]
+    assert found["good"].problem == ""
+    assert found["good"].notebook == found["good"].folder / "05_sums.ipynb"
+    assert found["copy"].notebook is not None
+    assert "taken as 05_sums.ipynb" in found["copy"].problem
+    for student, said in [
+        ("many", "a.ipynb, b.ipynb"),
+        ("none", "05_sums.ipynb is missing"),
+        ("folder", "is a folder"),
+        ("x*y", "student id"),
+    ]:
+        assert found[student].notebook is None
+        assert said in found[student].problem
+
+
+def test_a_link_is_no_submission(course: Course) -> None:
+    """A link could lead to the teacher's notebook."""
+    folder = hand_in(course, "sly")
+    (folder / "05_sums.ipynb").symlink_to(course.source("05_sums"))
+    (one,) = course.submissions("05_sums")
+    assert one.notebook is None
+    assert "is a link" in one.problem
+
+
+def test_folders_for_a_student_never_leave_the_course(course: Course) -> None:
+    """Every path that holds a student's id goes through the check."""
+    for place in (course.autograded, course.feedback, course.submitted):
+        assert place("jane", "05_sums").is_relative_to(course.root)
+        with pytest.raises(SubmissionError):
+            place("../jane", "05_sums")
