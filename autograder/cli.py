@@ -1,4 +1,4 @@
-"""The command line: one app, and the one place where an error becomes a message and an exit code."""
+"""The command line: one app, where every error becomes one message and an exit code."""
 
 import errno
 import sys
@@ -9,6 +9,7 @@ from pathlib import Path
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from autograder import cli_grading, cli_labs
 from autograder.errors import GraderError
@@ -63,11 +64,11 @@ def run_reporting_errors(command: Callable[[], object]) -> int:
         console.print("Interrupted. What was finished is kept; run it again to go on.")
         return INTERRUPTED
     except GraderError as error:
-        console.print(f"[red]error:[/] {error}", markup=True, soft_wrap=True)
+        console.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
     except OSError as error:
-        console.print(f"[red]error:[/] {_os_error_text(error)}", soft_wrap=True)
-    except Exception as error:  # noqa: BLE001 - the last door before a user: no traceback leaves
-        console.print(f"[red]error:[/] {_unexpected(error)}", soft_wrap=True)
+        console.print(f"[red]error:[/] {escape(_os_error_text(error))}", soft_wrap=True)
+    except Exception as error:  # The last door before a user: no traceback leaves.
+        console.print(f"[red]error:[/] {escape(_unexpected(error))}", soft_wrap=True)
     else:
         return 0
     return 1

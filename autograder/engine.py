@@ -1,7 +1,7 @@
 """The small interface between grading and whatever runs a notebook's cells."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -45,7 +45,8 @@ class Execution:
 
     notebook: NotebookNode
     cells: tuple[CellRun, ...]
-    problems: tuple[str, ...] = field(default=())
+    problems: tuple[str, ...] = ()
+    cpu_seconds: float = 0.0
 
 
 class Engine(Protocol):
@@ -61,4 +62,8 @@ class Engine(Protocol):
 
     def run(self, notebook: NotebookNode, files: Path | None, limits: Limits) -> Execution:
         """Run every code cell in order, within ``limits``."""
+        ...
+
+    def close(self) -> None:
+        """End everything that still runs; a ``run`` in another thread then returns early."""
         ...

@@ -1,11 +1,20 @@
 """A small lab, its course, and the command line, for the tests of the autograder."""
 # ruff: noqa: E501
 
+import ast
+import builtins
+import copy
+import io
 import sys
-from collections.abc import Callable
+import threading
+import traceback
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
+
+from autograder.engine import CellRun, Execution, Limits
 
 # One lab with every kind of cell: given code, parameters, two questions with hidden tests, one
 # test that gives a share of its points, a reflection, a task and a plain cell.
@@ -134,3 +143,141 @@ def run_autograder(
         return code, printed.out, printed.err
 
     return run
+
+
+class FakeEngine:
+    """Runs cells in this process, without IPython; a word in an answer decides a worse fate.
+
+    ``fates`` maps a text to the status of each cell that holds it; ``seen`` are the notebooks
+    that were run.
+    """
+
+    name = "fake"
+    isolation = "process"
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+        self.fates: dict[str, Any] = {}
+        self.closed = threading.Event()
+
+    def run(self, notebook: Any, files: Path | None, limits: Limits) -> Execution:
+        self.seen.append(notebook)
+        executed = copy.deepcopy(notebook)
+        names: dict[str, Any] = {"__builtins__": builtins}
+        if files is not None:
+            names["open"] = lambda name: io.StringIO((files / name).read_text("utf-8"))
+        runs, problems = [], ()
+        for index, cell in enumerate(executed.cells):
+            if cell.cell_type != "code":
+                continue
+            status = next((self.fates[text] for text in self.fates if text in cell.source), None)
+            if isinstance(status, Exception):
+                raise status
+            if problems:
+                run = self._made(index, cell, "not-run")
+            elif status is None:
+                run = self._ran(index, cell, names)
+            else:
+                run = self._made(index, cell, status)
+                problems = ("The kernel died.",) if status == "died" else ()
+            cell["outputs"] = [_node(output) for output in run.outputs]
+            runs.append(run)
+        return Execution(executed, tuple(runs), problems, 0.25)
+
+    def close(self) -> None:
+        self.closed.set()
+
+    @staticmethod
+    def _made(index: int, cell: Any, status: Any) -> CellRun:
+        return CellRun(index, _name(cell), status)
+
+    @staticmethod
+    def _ran(index: int, cell: Any, names: dict[str, Any]) -> CellRun:
+        outputs: list[Mapping[str, Any]] = []
+
+        def say(*words: object, **_: object) -> None:
+            text = " ".join(map(str, words)) + "\n"
+            outputs.append({"output_type": "stream", "name": "stdout", "text": text})
+
+        names["print"] = say
+        names["show"] = lambda data: outputs.append(
+            {"output_type": "display_data", "data": data, "metadata": {}}
+        )
+        try:
+            tree = ast.parse(cell.source)
+            last = tree.body.pop() if tree.body and isinstance(tree.body[-1], ast.Expr) else None
+            exec(compile(tree, "cell", "exec"), names)
+            if isinstance(last, ast.Expr):
+                value = eval(compile(ast.Expression(last.value), "cell", "eval"), names)
+                if value is not None:
+                    data = {"text/plain": repr(value)}
+                    outputs.append({"output_type": "execute_result", "data": data,
+                                    "metadata": {}, "execution_count": 1})  # fmt: skip
+        except Exception as error:
+            frames = traceback.extract_tb(error.__traceback__)
+            own = [frame.lineno for frame in frames if frame.name == "<module>"]
+            kind, text = type(error).__name__, str(error)
+            outputs.append(
+                {"output_type": "error", "ename": kind, "evalue": text, "traceback": [text]}
+            )
+            line = own[-1] if own and frames[-1].filename == "cell" else None
+            return CellRun(index, _name(cell), "error", tuple(outputs), kind, text, line)
+        return CellRun(index, _name(cell), "ok", tuple(outputs))
+
+
+def _name(cell: Any) -> str:
+    return str(cell.metadata.get("nbgrader", {}).get("grade_id", ""))
+
+
+def _node(output: Mapping[str, Any]) -> Any:
+    import nbformat
+
+    return nbformat.from_dict(dict(output))
+
+
+@pytest.fixture
+def fake_engine() -> FakeEngine:
+    """An engine that is fast and does as it is told."""
+    return FakeEngine()
+
+
+class SmallCourse:
+    """A course with the small lab; its students' work is handed in by calling ``hand_in``."""
+
+    def __init__(self, labs: Path, root: Path) -> None:
+        from autograder.course import Course
+        from autograder.labs import load_lab, source_notebook
+        from autograder.release import build_course
+
+        build_course(labs, root)
+        self.course = Course.open(root)
+        self.root = self.course.root
+        self.source = source_notebook(load_lab(labs / "05_sums"))
+
+    def notebook(self, answers: Mapping[str, str] | None = None) -> Any:
+        """Make the work of a student: what ``answers`` leaves out is answered well."""
+        from autograder.answers import submission_from
+
+        return submission_from(self.source, answers or {})
+
+    def hand_in(
+        self, student: str, answers: Mapping[str, str] | bytes | None = None
+    ) -> Path:
+        """Put a submission where nbgrader collects it, as a notebook or as mere bytes."""
+        from autograder.notebook import notebook_bytes
+
+        path = self.root / "submitted" / student / "05_sums" / "05_sums.ipynb"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        is_raw = isinstance(answers, bytes)
+        path.write_bytes(answers if is_raw else notebook_bytes(self.notebook(answers)))
+        return path
+
+    def hand_in_blank(self, student: str) -> Path:
+        """Hand in the notebook as it was given out."""
+        return self.hand_in(student, self.course.release("05_sums").read_bytes())
+
+
+@pytest.fixture
+def small_course(small_labs: Path, tmp_path: Path) -> SmallCourse:
+    """A course built from the small lab, in which nobody has handed in anything yet."""
+    return SmallCourse(small_labs, tmp_path / "course")

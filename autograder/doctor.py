@@ -1,0 +1,95 @@
+"""What this machine offers for checking and grading, what is missing, and how to get it."""
+
+import importlib.metadata
+import importlib.util
+import platform
+import re
+import shutil
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+__all__ = ["Finding", "examine"]
+
+MIN_FREE_GB = 2.0
+_GB = 1e9
+# What each extra's main packages are called when imported.
+_NEEDED = {
+    "labs": ("nbformat", "jupytext", "nbclient", "ipykernel", "mlflow", "sklearn", "matplotlib"),
+    "autograder": ("nbgrader", "nbconvert", "jinja2", "sqlalchemy", "psutil"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One thing that was looked at; ``advice`` says what to do where it isn't fine."""
+
+    what: str
+    fine: bool
+    found: str
+    advice: str = ""
+
+
+def examine(folder: Path) -> list[Finding]:
+    """Look at this Python, the installed packages, the disk and the course in ``folder``."""
+    return [
+        _python(),
+        *(_extra(name, modules) for name, modules in _NEEDED.items()),
+        _disk(folder),
+        _course(folder),
+        _isolation(),
+    ]
+
+
+def _python() -> Finding:
+    version = ".".join(map(str, sys.version_info[:3]))
+    wanted = _supported_python()
+    fine = wanted is None or wanted[0] <= sys.version_info[:2] < wanted[1]
+    advice = "" if fine else "Use one of the versions that mlops-kit supports: 3.11 to 3.13."
+    return Finding("Python", fine, f"{version} on {platform.system()} {platform.machine()}", advice)
+
+
+def _supported_python() -> tuple[tuple[int, int], tuple[int, int]] | None:
+    try:
+        text = importlib.metadata.metadata("mlops-kit")["Requires-Python"]
+    except importlib.metadata.PackageNotFoundError:
+        return None
+    numbers = [(int(a), int(b)) for a, b in re.findall(r"(\d+)\.(\d+)", str(text))]
+    return (min(numbers), max(numbers)) if len(numbers) == 2 else None
+
+
+def _extra(name: str, modules: tuple[str, ...]) -> Finding:
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    found = f"without {', '.join(missing)}" if missing else "complete"
+    advice = f"pip install 'mlops-kit[{name}]'" if missing else ""
+    return Finding(f"packages for {name}", not missing, found, advice)
+
+
+def _disk(folder: Path) -> Finding:
+    there = next((p for p in (folder, *folder.resolve().parents) if p.exists()), Path())
+    free = shutil.disk_usage(there).free / _GB
+    fine = free >= MIN_FREE_GB
+    advice = "" if fine else f"Grading a class wants about {MIN_FREE_GB:g} GB; free some space."
+    return Finding("disk", fine, f"{free:.1f} GB free", advice)
+
+
+def _course(folder: Path) -> Finding:
+    from autograder.course import Course
+    from autograder.errors import CourseError
+
+    try:
+        course = Course.open(folder)
+    except CourseError:
+        return Finding("course", True, f"none in {folder}", "autograder build --course DIR")
+    labs = ", ".join(course.labs()) or "no labs"
+    return Finding("course", bool(course.labs()), f"{course.root}: {labs}")
+
+
+def _isolation() -> Finding:
+    return Finding(
+        "isolation",
+        True,
+        "a process tree of its own, with limits on time and memory; students' code can read "
+        "whatever you can read",
+        "Grade only what you trust, or grade in a virtual machine or container.",
+    )

@@ -1,0 +1,250 @@
+"""A page for each student: what was earned, why, and never a line of a hidden test."""
+
+import base64
+import binascii
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nbformat
+from nbformat import NotebookNode
+
+from autograder.atomic import write_text
+from autograder.course import Course
+from autograder.errors import GraderError
+from autograder.grade import Teacher, open_lab, read_records
+from autograder.gradebook import HandGrade, read_hand_grades
+from autograder.notebook import cell_kind, grade_id
+from autograder.records import Record
+from autograder.release import release_notebook
+from autograder.results import CellResult
+from autograder.score import HIDDEN_FAILED, redacted
+
+__all__ = ["feedback_page", "page", "shown_number", "write_feedback"]
+
+MAX_TEXT = 20_000
+MAX_IMAGE = 2_000_000
+_PNG = b"\x89PNG\r\n\x1a\n"
+_ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_WORDS = {
+    "passed": ("✓", "passed"),
+    "partial": ("◐", "partly"),
+    "failed": ("✗", "not yet"),
+    "not-run": ("✗", "didn't run"),
+    "manual": ("…", "waits for a person"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class _Output:
+    text: str = ""
+    image: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    text: str
+    outputs: tuple[_Output, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Question:
+    id: str
+    title: str
+    points: float
+    shown_score: str
+    status: str
+    mark: str
+    word: str
+    reason: str
+    comment: str
+    answers: tuple[_Answer, ...]
+    test: str
+
+
+def page(template: str, **values: object) -> str:
+    """Fill one of the templates in ``pages/``; everything is escaped unless it says otherwise."""
+    from jinja2 import Environment, PackageLoader, StrictUndefined
+
+    environment = Environment(
+        loader=PackageLoader("autograder", "pages"), autoescape=True, undefined=StrictUndefined
+    )
+    return environment.get_template(template).render(number=shown_number, **values)
+
+
+def shown_number(value: float) -> str:
+    """Write points without needless decimals.
+
+    Examples
+    --------
+    >>> shown_number(3.0), shown_number(2.5)
+    ('3', '2.5')
+    """
+    return f"{value:.4g}" if value < 1000 else f"{value:.0f}"
+
+
+def write_feedback(course: Course, name: str, *, engine: str) -> tuple[Path, ...]:
+    """Write a page for everyone whose work of this lab was graded.
+
+    Raises
+    ------
+    CourseError
+        If something handed in wasn't graded yet.
+    """
+    teacher = open_lab(course, name)
+    records = read_records(course, name, engine=engine)
+    by_hand = read_hand_grades(course, teacher.lab)
+    settings = course.lab_settings(teacher.lab)
+    titles = (
+        {key: question.title for key, question in settings.questions.items()} if settings else {}
+    )
+    title = settings.title if settings else teacher.lab
+    paths = []
+    for record in records:
+        student = record.result.student
+        try:
+            folder = course.feedback(student, teacher.lab)
+        except GraderError:
+            continue
+        text = feedback_page(
+            teacher, record, title=title, titles=titles, by_hand=by_hand.get(student, {})
+        )
+        path = folder / f"{teacher.lab}.html"
+        write_text(path, text)
+        paths.append(path)
+    return tuple(paths)
+
+
+def feedback_page(
+    teacher: Teacher,
+    record: Record,
+    *,
+    title: str,
+    titles: Mapping[str, str],
+    by_hand: Mapping[str, HandGrade],
+) -> str:
+    """Write one student's page as HTML."""
+    cells = _cells(record)
+    groups = _answers_before(teacher, cells)
+    released = {grade_id(cell): cell.source for cell in release_notebook(teacher.source).cells}
+    questions = [
+        _question(
+            verdict,
+            title=titles.get(verdict.grade_id, verdict.grade_id),
+            answers=groups.get(verdict.grade_id, ()),
+            test="" if verdict.status == "manual" else released.get(verdict.grade_id, ""),
+            hand=by_hand.get(verdict.grade_id),
+        )
+        for verdict in record.result.cells
+    ]
+    hand_scores = {key: grade.score for key, grade in by_hand.items() if grade.score is not None}
+    score = sum(hand_scores.get(cell.grade_id, cell.score or 0.0) for cell in record.result.cells)
+    waiting = sum(
+        cell.points
+        for cell in record.result.cells
+        if cell.score is None and cell.grade_id not in hand_scores
+    )
+    return page(
+        "feedback.html",
+        title=title,
+        lab=teacher.lab,
+        result=record.result,
+        score=score,
+        waiting=waiting,
+        questions=questions,
+        readable=record.notebook is not None,
+    )
+
+
+def _cells(record: Record) -> list[NotebookNode]:
+    if record.notebook is None:
+        return []
+    notebook = nbformat.from_dict(record.notebook)  # type: ignore[no-untyped-call]
+    return list(notebook.cells)
+
+
+def _question(
+    verdict: CellResult,
+    *,
+    title: str,
+    answers: Sequence[_Answer],
+    test: str,
+    hand: HandGrade | None,
+) -> _Question:
+    by_hand = hand is not None and hand.score is not None
+    mark, word = ("✓", "graded by hand") if by_hand else _WORDS[verdict.status]
+    score = hand.score if hand is not None and hand.score is not None else verdict.score
+    return _Question(
+        id=f"q-{verdict.grade_id}",
+        title=title,
+        points=verdict.points,
+        shown_score="…" if score is None else shown_number(score),
+        status="passed" if by_hand and verdict.status == "manual" else verdict.status,
+        mark=mark,
+        word=word,
+        reason="" if by_hand and verdict.status == "manual" else verdict.reason,
+        comment=hand.comment if hand else "",
+        answers=tuple(answers),
+        test=test,
+    )
+
+
+def _answers_before(teacher: Teacher, cells: Iterable[NotebookNode]) -> dict[str, list[_Answer]]:
+    """Collect under each graded cell the answers that stand between it and the one before."""
+    groups: dict[str, list[_Answer]] = {}
+    waiting: list[_Answer] = []
+    for cell in cells:
+        kind = cell_kind(cell)
+        if kind in ("answer", "manual"):
+            waiting.append(_Answer(_clean(teacher, cell.source), _outputs(teacher, cell)))
+        if kind in ("test", "manual", "task"):
+            groups[grade_id(cell)], waiting = waiting, []
+    return groups
+
+
+def _outputs(teacher: Teacher, cell: NotebookNode) -> tuple[_Output, ...]:
+    shown = []
+    room = MAX_TEXT
+    for output in cell.get("outputs", []):
+        image = _image(output.get("data", {}))
+        if image:
+            shown.append(_Output(image=image))
+            continue
+        text = _clean(teacher, _output_text(output))[:room]
+        room -= len(text)
+        if text.strip():
+            shown.append(_Output(text=text))
+    return tuple(shown)
+
+
+def _output_text(output: Mapping[str, Any]) -> str:
+    match output.get("output_type"):
+        case "stream":
+            return _joined(output.get("text", ""))
+        case "error":
+            return f"{output.get('ename', '')}: {output.get('evalue', '')}"
+        case _:
+            return _joined(output.get("data", {}).get("text/plain", ""))
+
+
+def _joined(value: Any) -> str:
+    return "".join(map(str, value)) if isinstance(value, list) else str(value)
+
+
+def _image(data: Mapping[str, Any]) -> str:
+    """Take a PNG picture if it really is one; nothing else that a browser would interpret."""
+    text = _joined(data.get("image/png", "")) if isinstance(data, Mapping) else ""
+    if not text or len(text) > MAX_IMAGE:
+        return ""
+    try:
+        picture = base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError):
+        return ""
+    return base64.b64encode(picture).decode() if picture.startswith(_PNG) else ""
+
+
+def _clean(teacher: Teacher, text: str) -> str:
+    visible = _ANSI.sub("", text)
+    return redacted(visible, teacher.source.cells).replace("[removed]", f"[{HIDDEN_FAILED}]")

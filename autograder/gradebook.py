@@ -1,0 +1,226 @@
+"""The only writer of nbgrader's gradebook: from records to marks, all of them or none."""
+
+import contextlib
+import copy
+import logging
+import os
+import sysconfig
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nbformat import NotebookNode
+
+from autograder.course import Course
+from autograder.errors import CourseError
+from autograder.results import SubmissionResult
+
+__all__ = ["HandGrade", "Marks", "read_hand_grades", "timestamp_of", "write_marks"]
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """One student's result, with what the gradebook wants to know besides the scores."""
+
+    result: SubmissionResult
+    blank: frozenset[str]
+    timestamp: str = ""
+
+
+def write_marks(course: Course, lab: str, source: NotebookNode, marks: Sequence[Marks]) -> None:
+    """Write a class's automatic scores; what people graded by hand stays.
+
+    Parameters
+    ----------
+    course : Course
+        Its gradebook is made if there is none.
+    lab : str
+        The full name of the lab.
+    source : NotebookNode
+        The teacher's notebook, which says what cells there are.
+    marks : sequence of Marks
+        One a student.
+
+    Raises
+    ------
+    CourseError
+        If the gradebook can't be opened or written, or holds submissions for other cells.
+    """
+    notebook = course.source(lab).stem
+    with _readable_errors(course):
+        _register(course, lab, notebook, source)
+        with _open(course) as book, _one_transaction(book):
+            for entry in marks:
+                _write_student(book, lab, notebook, entry)
+
+
+@dataclass(frozen=True, slots=True)
+class HandGrade:
+    """What a person said of one cell: a score that replaces the automatic one, and a comment."""
+
+    score: float | None
+    comment: str
+
+
+def read_hand_grades(course: Course, lab: str) -> dict[str, dict[str, HandGrade]]:
+    """Read what people graded and wrote in formgrader: by student, then by cell."""
+    found: dict[str, dict[str, HandGrade]] = {}
+    with _readable_errors(course), _open(course) as book:
+        for submission in book.assignment_submissions(lab):
+            cells = found.setdefault(submission.student.id, {})
+            for notebook in submission.notebooks:
+                comments = {c.name: c.manual_comment or "" for c in notebook.comments}
+                scores = {g.name: g.manual_score for g in notebook.grades}
+                for name in scores.keys() | comments.keys():
+                    score, comment = scores.get(name), comments.get(name, "")
+                    if score is not None or comment:
+                        cells[name] = HandGrade(score, comment)
+    return found
+
+
+def _settings(course: Course) -> tuple[str, str]:
+    """Read the gradebook's address and the course's id as nbgrader itself would."""
+    from traitlets.config.loader import Config, ConfigFileNotFound, PyFileConfigLoader
+
+    try:
+        loader = PyFileConfigLoader("nbgrader_config.py", path=str(course.root))
+        config = loader.load_config()
+    except ConfigFileNotFound:
+        config = Config()
+    except Exception as error:
+        raise CourseError(f"{course.root / 'nbgrader_config.py'} can't be read: {error}.") from None
+    directory = config.get("CourseDirectory", {})
+    return (
+        str(directory.get("db_url", course.gradebook_url)),
+        str(directory.get("course_id", "default_course")),
+    )
+
+
+def _shown_address(url: str) -> str:
+    """Name a gradebook in a message: a file's path, or an address without its password."""
+    from sqlalchemy.engine import make_url
+
+    address = make_url(url)
+    is_file = address.drivername.startswith("sqlite") and address.database
+    return str(address.database) if is_file else address.render_as_string(hide_password=True)
+
+
+@contextlib.contextmanager
+def _open(course: Course) -> Iterator[Any]:
+    from nbgrader.api import Gradebook
+    from sqlalchemy.exc import SAWarning
+
+    url, course_id = _settings(course)
+    with warnings.catch_warnings(), _scripts_on_path():
+        # nbgrader reads relations of rows that it hasn't added yet; SQLAlchemy remarks on it.
+        warnings.filterwarnings("ignore", "Object of type .* not in session", SAWarning)
+        with Gradebook(url, course_id) as book:
+            yield book
+
+
+@contextlib.contextmanager
+def _scripts_on_path() -> Iterator[None]:
+    """Let nbgrader find `alembic`, which it runs by name when it makes a gradebook."""
+    before = os.environ.get("PATH", "")
+    os.environ["PATH"] = os.pathsep.join([sysconfig.get_path("scripts"), before])
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before
+
+
+@contextlib.contextmanager
+def _one_transaction(book: Any) -> Iterator[None]:
+    """Turn the commits inside nbgrader's calls into flushes, and commit once at the end."""
+    commit = book.db.commit
+    book.db.commit = book.db.flush
+    try:
+        yield
+        commit()
+    except BaseException:
+        book.db.rollback()
+        raise
+    finally:
+        book.db.commit = commit
+
+
+@contextlib.contextmanager
+def _readable_errors(course: Course) -> Iterator[None]:
+    from nbgrader.api import InvalidEntry, MissingEntry
+    from sqlalchemy.exc import DatabaseError
+
+    where = _shown_address(_settings(course)[0])
+    try:
+        yield
+    except DatabaseError as error:
+        detail = str(error.orig)
+        if "locked" in detail:
+            advice = "Another program is writing to it; try again when it has finished."
+        elif "full" in detail:
+            advice = "Free some disk space and grade again."
+        elif "readonly" in detail or "unable to open" in detail:
+            advice = "Make the course's folder and the gradebook writable, then grade again."
+        else:
+            advice = "Put a backup in its place, or move it away and grade again to rebuild it."
+        raise CourseError(
+            f"the gradebook {where} can't be used: {detail}. {advice} The results are kept in "
+            f"{course.root / 'records'}, so nothing is graded twice."
+        ) from None
+    except (InvalidEntry, MissingEntry) as error:
+        raise CourseError(f"the gradebook {where} refuses: {error}.") from None
+
+
+def _register(course: Course, lab: str, notebook: str, source: NotebookNode) -> None:
+    """Tell the gradebook the lab's cells, by nbgrader's own preprocessors."""
+    from nbgrader.preprocessors import (
+        ClearOutput,
+        ClearSolutions,
+        ComputeChecksums,
+        LockCells,
+        SaveCells,
+    )
+
+    url, course_id = _settings(course)
+    with _open(course) as book:
+        book.update_or_create_assignment(lab)
+    resources = {
+        "nbgrader": {"notebook": notebook, "assignment": lab, "db_url": url, "course": course_id}
+    }
+    teacher = copy.deepcopy(source)
+    try:
+        for step in (LockCells, ClearSolutions, ClearOutput, ComputeChecksums, SaveCells):
+            preprocessor = step()
+            preprocessor.log.setLevel(logging.ERROR)
+            teacher, resources = preprocessor.preprocess(teacher, resources)
+    except RuntimeError:
+        raise CourseError(
+            f"the gradebook of {course.root} holds submissions of {lab} with other cells than the "
+            "lab has now. Give new cells a new lab, or remove the old submissions first "
+            f"(nbgrader db assignment remove {lab})."
+        ) from None
+
+
+def _write_student(book: Any, lab: str, notebook: str, entry: Marks) -> None:
+    result = entry.result
+    book.update_or_create_student(result.student)
+    extra = {"timestamp": entry.timestamp} if entry.timestamp else {}
+    book.update_or_create_submission(lab, result.student, **extra)
+    for cell in result.cells:
+        grade = book.find_grade(cell.grade_id, notebook, lab, result.student)
+        grade.auto_score = cell.score
+        waits = cell.score is None or grade.manual_score is not None
+        grade.needs_manual_grade = waits or result.status == "unreadable"
+    submitted = book.find_submission_notebook(notebook, lab, result.student)
+    for comment in submitted.comments:
+        comment.auto_comment = "No response." if comment.name in entry.blank else None
+    book.db.flush()
+
+
+def timestamp_of(folder: Path) -> str:
+    """Read the time of submission that nbgrader keeps beside a notebook, if it is there."""
+    try:
+        return (folder / "timestamp.txt").read_text("utf-8").strip()
+    except (OSError, UnicodeDecodeError):
+        return ""

@@ -1,0 +1,190 @@
+"""From what a cell did to the points it earns: pure, and closed where nbgrader is open.
+
+nbgrader's rules hold (an error or anything on stderr earns nothing, a number at the end of a test
+cell is partial credit, an untouched manual answer earns nothing), with these deliberate
+differences:
+
+==============================================  =====================  ========================
+a test cell …                                   nbgrader               here
+==============================================  =====================  ========================
+shows ``nan``, ``inf`` or a negative number     full points            0, with a reason
+shows more than its points                      grading stops          0, with a reason
+shows something that isn't a number             full points            0, with a reason
+shows a NumPy number                            full points            that number
+shows its number before it writes to stderr     that number            0, with a reason
+didn't run, or its process died                 full points or stop    0, with a reason
+==============================================  =====================  ========================
+"""
+
+import math
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from nbformat import NotebookNode
+
+from autograder.engine import CellRun
+from autograder.notebook import cell_kind, grade_id, points
+from autograder.release import hidden_lines, hint_at
+from autograder.results import CellResult
+
+__all__ = ["HIDDEN_FAILED", "redacted", "score_cell", "unscored"]
+
+HIDDEN_FAILED = "A hidden test of this question failed."
+MAX_REASON = 500
+_NUMPY_NUMBER = re.compile(r"np\.(?:float|int|uint)\d+\((.+)\)")
+_SHORTEST_SECRET = 8
+
+
+def score_cell(cell: NotebookNode, run: CellRun | None, *, is_blank: bool = False) -> CellResult:
+    """Turn one graded cell's run into its verdict.
+
+    Parameters
+    ----------
+    cell : NotebookNode
+        The teacher's cell, with its hidden tests.
+    run : CellRun or None
+        What happened to it; None where nothing did.
+    is_blank : bool, default=False
+        Whether a manual answer is still what students were given.
+
+    Returns
+    -------
+    CellResult
+        Its reason never holds a line of a hidden test.
+    """
+    if cell_kind(cell) in ("manual", "task"):
+        return _manual(cell, is_blank=is_blank and cell_kind(cell) == "manual")
+    if run is None:
+        return _verdict(cell, 0.0, "not-run", "The test didn't run.")
+    match run.status:
+        case "ok":
+            return _finished(cell, run)
+        case "error":
+            return _verdict(cell, 0.0, "failed", _failure(cell, run), run)
+        case "timeout":
+            return _verdict(cell, 0.0, "failed", "The test took longer than it may.", run)
+        case "died":
+            reason = run.message or "The notebook's process ended before the test was finished."
+            return _verdict(cell, 0.0, "not-run", reason, run)
+        case _:
+            reason = run.message or "The test didn't run, because an earlier cell ended it all."
+            return _verdict(cell, 0.0, "not-run", reason, run)
+
+
+def unscored(cell: NotebookNode, reason: str) -> CellResult:
+    """Give the verdict on a graded cell of a submission that couldn't be run at all."""
+    return _verdict(cell, 0.0, "not-run", reason)
+
+
+def _manual(cell: NotebookNode, *, is_blank: bool) -> CellResult:
+    if is_blank:
+        return _verdict(cell, 0.0, "failed", "No answer was given.")
+    return CellResult(
+        grade_id=grade_id(cell),
+        points=points(cell),
+        score=None,
+        status="manual",
+        reason="Waits for a person to grade it.",
+    )
+
+
+def _finished(cell: NotebookNode, run: CellRun) -> CellResult:
+    for output in run.outputs:
+        kind = output.get("output_type")
+        if kind == "error":
+            return _verdict(cell, 0.0, "failed", "The test ended with an error.", run)
+        if kind == "stream" and output.get("name") == "stderr":
+            first = _shown(cell, _text(output.get("text", "")))
+            return _verdict(cell, 0.0, "failed", f"The test wrote to stderr{first}.", run)
+    results = [out for out in run.outputs if out.get("output_type") == "execute_result"]
+    if results:
+        return _partial(cell, results[0], run)
+    return _verdict(cell, points(cell), "passed", "", run)
+
+
+def _partial(cell: NotebookNode, output: Mapping[str, Any], run: CellRun) -> CellResult:
+    worth = points(cell)
+    data = output.get("data")
+    shown = _text(data.get("text/plain", "")).strip() if isinstance(data, Mapping) else ""
+    number = _number(shown)
+    if number is None:
+        reason = f"The test's result isn't a number{_shown(cell, shown)}."
+    elif not math.isfinite(number) or not 0 <= number <= worth:
+        reason = f"The test's result, {_first_line(shown)}, isn't between 0 and {worth:g}."
+    else:
+        status = "passed" if number == worth else "partial" if number > 0 else "failed"
+        reason = "" if number == worth else f"Partial credit: {number:g} of {worth:g}."
+        return _verdict(cell, number, status, reason, run)
+    return _verdict(cell, 0.0, "failed", reason, run)
+
+
+def _number(shown: str) -> float | None:
+    inner = _NUMPY_NUMBER.fullmatch(shown)
+    try:
+        return float(inner[1] if inner else shown)
+    except ValueError:
+        return None
+
+
+def _shown(cell: NotebookNode, text: str) -> str:
+    """Quote a test's output, unless a hidden test may have given the student's code what it is."""
+    first = _first_line(text)
+    return f": {first}" if first and not hidden_lines(cell.source) else ""
+
+
+def _failure(cell: NotebookNode, run: CellRun) -> str:
+    """Say why a test failed: its own message if students may see that test, else its hint."""
+    hidden = hidden_lines(cell.source)
+    if hidden and (run.line is None or run.line in hidden):
+        hint = hint_at(cell.source, run.line) if run.line is not None else ""
+        return f"{HIDDEN_FAILED} {hint}".strip()
+    message = _first_line(run.message)
+    if run.error == "AssertionError":
+        return message or "An assertion of this question isn't true."
+    return f"{run.error}: {message}" if message else run.error
+
+
+def _verdict(
+    cell: NotebookNode, score: float, status: Any, reason: str, run: CellRun | None = None
+) -> CellResult:
+    return CellResult(
+        grade_id=grade_id(cell),
+        points=points(cell),
+        score=score,
+        status=status,
+        reason=_without_secrets(cell, reason)[:MAX_REASON],
+        room=run.room if run else "shared",
+    )
+
+
+def _without_secrets(cell: NotebookNode, reason: str) -> str:
+    return HIDDEN_FAILED if redacted(reason, [cell]) != reason else reason
+
+
+def redacted(text: str, cells: Iterable[NotebookNode]) -> str:
+    """Replace every line of ``text`` that holds a line of a hidden test of ``cells``.
+
+    Hints are for students, so they stay.
+    """
+    secrets = {
+        line.strip()
+        for cell in cells
+        for hidden in [hidden_lines(cell.source)]
+        for number, line in enumerate(cell.source.split("\n"), 1)
+        if number in hidden
+        and not line.lstrip().startswith("#")
+        and len(line.strip()) >= _SHORTEST_SECRET
+    }
+    lines = text.split("\n")
+    return "\n".join(
+        "[removed]" if any(secret in line for secret in secrets) else line for line in lines
+    )
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.split("\n") if line.strip()), "")
+
+
+def _text(value: Any) -> str:
+    return "".join(map(str, value)) if isinstance(value, list) else str(value)
