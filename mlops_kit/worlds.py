@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from mlops_kit.errors import DataError
 
-__all__ = ["RIDES_EVENTS", "RIDES_START", "Event", "rides_demand", "rides_trips"]
+__all__ = ["Event", "RIDES_EVENTS", "RIDES_START", "rides_demand", "rides_trips"]
 
 RIDES_START = pd.Timestamp("2025-01-06")
 """Day 0 of the rides world, a Monday."""
