@@ -211,6 +211,8 @@ def _said(ran: _Ran, session: _Session) -> str:
     if error is None:
         return ""
     kind, text = str(error["ename"]), _first_line(str(error["evalue"]))
+    if kind == "_IncompleteInputError":  # what newer Pythons call an unclosed bracket
+        kind, text = "SyntaxError", "the code ends too early; is a bracket or a quote open?"
     if kind == "AssertionError":
         return text or f"this doesn't hold: {_failing_assert(ran, error)}"
     place, line = _place(error, session)

@@ -83,10 +83,10 @@ def test_messages_name_what_to_look_at(desk: Path) -> None:
 
 def test_errors_name_the_line_of_the_answer(desk: Path) -> None:
     """An answer that can't run, and one that fails when the test calls it."""
-    report = checked(desk, {"q1": "def add(a, b):\n    return c", "q2": "total = (1"})
+    report = checked(desk, {"q1": "def add(a, b):\n    return c", "q2": "total = 1)"})
     assert [question.message for question in report.questions] == [
         "NameError: name 'c' is not defined (q1, line 2: return c)",
-        "the answer q2 doesn't run: SyntaxError: '(' was never closed (q2, line 1: total = (1)",
+        "the answer q2 doesn't run: SyntaxError: unmatched ')' (q2, line 1: total = 1))",
     ]
 
 
