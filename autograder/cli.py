@@ -17,6 +17,7 @@ from autograder.errors import GraderError
 __all__ = ["app", "main", "run_reporting_errors"]
 
 INTERRUPTED = 130
+_INTERRUPTED_TEXT = "Interrupted. What was finished is kept; run it again to go on."
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -59,9 +60,11 @@ def run_reporting_errors(command: Callable[[], object]) -> int:
     try:
         command()
     except SystemExit as stop:
+        if stop.code == INTERRUPTED:  # Typer's way of passing on Ctrl-C.
+            console.print(_INTERRUPTED_TEXT)
         return stop.code if isinstance(stop.code, int) else int(stop.code is not None)
     except KeyboardInterrupt:
-        console.print("Interrupted. What was finished is kept; run it again to go on.")
+        console.print(_INTERRUPTED_TEXT)
         return INTERRUPTED
     except GraderError as error:
         console.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)

@@ -87,12 +87,26 @@ def _progress(title: str) -> Iterator[Callable[[str, int, int], None]]:
 
 
 def _graded(
-    course: "Course", lab: str, *, engine: str, workers: int, students: list[str], force: bool
+    course: "Course",
+    lab: str,
+    *,
+    engine: str,
+    workers: int,
+    students: list[str],
+    force: bool,
+    isolation: str = "",
 ) -> "GradeReport":
+    from autograder.errors import GraderError
     from autograder.grade import engine_named, grade_class
     from autograder.summary import verdict_counts
 
     chosen = engine_named(engine)
+    if isolation and isolation != chosen.isolation:
+        chosen.close()
+        raise GraderError(
+            f"isolation {isolation!r} was asked for; on this machine the engine {chosen.name!r} "
+            f"gives {chosen.isolation!r}. Name that, or another engine with --engine."
+        )
     if chosen.isolation == "process":
         messages.print(
             "[yellow]Isolation: process.[/] Students' code runs beside the tests, as your user; "
@@ -125,6 +139,9 @@ def grade(
         list[str] | None, typer.Option("--student", help="Only this student's work; repeatable.")
     ] = None,
     force: Annotated[bool, typer.Option(help="Run also what was graded before.")] = False,
+    isolation: Annotated[
+        str, typer.Option("--isolation", help="Grade only with this isolation: process.")
+    ] = "",
     as_json: JsonOption = False,
 ) -> None:
     """Grade what was handed in; marks go to nbgrader's gradebook.
@@ -136,7 +153,13 @@ def grade(
 
     opened = _course(course)
     report = _graded(
-        opened, lab, engine=engine, workers=workers, students=student or [], force=force
+        opened,
+        lab,
+        engine=engine,
+        workers=workers,
+        students=student or [],
+        force=force,
+        isolation=isolation,
     )
     if as_json:
         sys.stdout.write(report.model_dump_json(indent=1) + "\n")

@@ -1,17 +1,24 @@
 """What this machine offers for checking and grading, what is missing, and how to get it."""
 
+import importlib
 import importlib.metadata
 import importlib.util
+import os
 import platform
 import re
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autograder.course import Course
 
 __all__ = ["Finding", "examine"]
 
 MIN_FREE_GB = 2.0
+MIN_OPEN_FILES = 256
 _GB = 1e9
 # What each extra's main packages are called when imported.
 _NEEDED = {
@@ -35,9 +42,12 @@ def examine(folder: Path) -> list[Finding]:
     return [
         _python(),
         *(_extra(name, modules) for name, modules in _NEEDED.items()),
+        _kernel(),
         _disk(folder),
-        _course(folder),
+        *_course(folder),
+        _limits(),
         _isolation(),
+        *_layers(),
     ]
 
 
@@ -65,6 +75,21 @@ def _extra(name: str, modules: tuple[str, ...]) -> Finding:
     return Finding(f"packages for {name}", not missing, found, advice)
 
 
+def _kernel() -> Finding:
+    """Look for the kernel of this very Python, the only one that notebooks are run with."""
+    try:
+        from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
+    except ImportError:
+        return Finding("kernel", False, "none", "pip install 'mlops-kit[labs]'")
+    specs = KernelSpecManager()
+    specs.kernel_dirs = []
+    try:
+        spec = specs.get_kernel_spec("python3")
+    except NoSuchKernel:
+        return Finding("kernel", False, "none", "pip install 'mlops-kit[labs]'")
+    return Finding("kernel", True, f"{spec.display_name}, {sys.executable}")
+
+
 def _disk(folder: Path) -> Finding:
     there = next((p for p in (folder, *folder.resolve().parents) if p.exists()), Path())
     free = shutil.disk_usage(there).free / _GB
@@ -73,16 +98,57 @@ def _disk(folder: Path) -> Finding:
     return Finding("disk", fine, f"{free:.1f} GB free", advice)
 
 
-def _course(folder: Path) -> Finding:
+def _course(folder: Path) -> list[Finding]:
     from autograder.course import Course
     from autograder.errors import CourseError
 
     try:
         course = Course.open(folder)
     except CourseError:
-        return Finding("course", True, f"none in {folder}", "autograder build --course DIR")
+        return [Finding("course", True, f"none in {folder}", "autograder build --course DIR")]
     labs = ", ".join(course.labs()) or "no labs"
-    return Finding("course", bool(course.labs()), f"{course.root}: {labs}")
+    found, advice = f"{course.root}: {labs}", "" if course.labs() else "autograder build"
+    writable = os.access(course.root, os.W_OK)
+    if not writable:
+        found, advice = f"{found}; it can't be written", "Make it writable for this user."
+    return [Finding("course", writable and bool(course.labs()), found, advice), _gradebook(course)]
+
+
+def _gradebook(course: "Course") -> Finding:
+    from autograder.errors import CourseError
+
+    if importlib.util.find_spec("nbgrader") is None:
+        return Finding("gradebook", False, "not looked at", "pip install 'mlops-kit[autograder]'")
+    from autograder.gradebook import gradebook_state
+
+    try:
+        return Finding("gradebook", True, gradebook_state(course))
+    except CourseError as error:
+        return Finding("gradebook", False, "can't be used", str(error))
+
+
+def _limits() -> Finding:
+    try:
+        import resource
+    except ImportError:
+        return Finding("limits", True, "this system keeps none for each process")
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    fine = files == resource.RLIM_INFINITY or files >= MIN_OPEN_FILES
+    advice = "" if fine else "Run 'ulimit -n 1024' before grading."
+    shown = "any number of" if files == resource.RLIM_INFINITY else f"{files}"
+    return Finding("limits", fine, f"{shown} open files for each process", advice)
+
+
+def _layers() -> list[Finding]:
+    """Show the layers of confinement, where ``autograder.sandbox`` is there to list them.
+
+    Its ``layers()`` gives tuples: the layer's name, whether it works here, what was found and
+    what to do.
+    """
+    if importlib.util.find_spec("autograder.sandbox") is None:
+        return []
+    listed = importlib.import_module("autograder.sandbox").layers()
+    return [Finding(f"isolation: {name}", *rest) for name, *rest in listed]
 
 
 def _isolation() -> Finding:

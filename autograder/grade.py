@@ -1,6 +1,5 @@
 """Grade a class: from the files that were handed in to records, notebooks and the gradebook."""
 
-import copy
 import shutil
 import time
 from collections.abc import Callable, Sequence
@@ -8,7 +7,6 @@ from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
-import nbformat
 from nbformat import NotebookNode
 
 from autograder.assemble import assemble, is_blank
@@ -20,10 +18,10 @@ from autograder.gradebook import Marks, timestamp_of, write_marks
 from autograder.labs import personal_parameters
 from autograder.notebook import cell_kind, grade_id, points, read_notebook, write_notebook
 from autograder.pool import each
-from autograder.records import Record, load_record, record_key, save_record
+from autograder.records import Record, files_digest, load_record, record_key, save_record
 from autograder.release import blank_text
 from autograder.results import CellResult, GradeReport, SubmissionResult
-from autograder.score import score_cell, unscored
+from autograder.score import MAX_REASON, redacted, score_cell, unscored
 
 __all__ = [
     "ENGINES",
@@ -84,6 +82,7 @@ class Graded:
     result: SubmissionResult
     notebook: NotebookNode | None
     cpu_seconds: float = 0.0
+    final: bool = True
 
 
 def open_lab(course: Course, name: str) -> Teacher:
@@ -168,6 +167,26 @@ def _unreadable(teacher: Teacher, student: str, problem: str) -> Graded:
     return Graded(result, None)
 
 
+def _slip(teacher: Teacher, student: str, error: Exception) -> Graded:
+    """Give the verdict where the grader itself failed: a person decides on every cell."""
+    reason = "The grader failed here, which needn't be your doing; a person will look at it."
+    told = redacted(f"{type(error).__name__}: {error}".split("\n", 1)[0], teacher.source.cells)
+    cells = tuple(
+        unscored(cell, reason).model_copy(update={"score": None, "status": "manual"})
+        for cell in teacher.graded
+    )
+    result = SubmissionResult(
+        student=student,
+        status="needs-human",
+        score=0.0,
+        max_score=teacher.max_score,
+        needs_human=True,
+        problems=(f"It couldn't be graded: {told[:MAX_REASON]}",),
+        cells=cells,
+    )
+    return Graded(result, None, final=False)
+
+
 def grade_class(
     course: Course,
     name: str,
@@ -209,17 +228,19 @@ def grade_class(
     ------
     CourseError
         If the course has no such lab, or nobody handed anything in.
+    GraderError
+        If the engine can't run anything on this machine.
     """
     teacher = open_lab(course, name)
     chosen = _chosen(course, teacher.lab, students)
-    folder = course.records(teacher.lab)
+    folder, files = course.records(teacher.lab), files_digest(teacher.files)
     graded: dict[str, Record] = {}
     try:
         jobs = {}
         for submission in chosen:
-            key = _key(teacher, submission, engine)
+            key = _key(teacher, submission, engine, files)
             record = None if force else load_record(folder, key)
-            if record is None:
+            if record is None or not record.final:
                 jobs[submission.student] = (submission, key)
             else:
                 graded[submission.student] = record
@@ -231,10 +252,10 @@ def grade_class(
         # Closed by name, so that an interruption ends the running work before it is reported.
         with closing(each(work, jobs.values(), workers=workers, engine=engine)) as outcomes:
             for (submission, key), done in outcomes:
-                if isinstance(done, OSError):
-                    raise done
+                if isinstance(done, (OSError, GraderError)):
+                    raise done  # The machine's fault or the teacher's, so nobody's verdict.
                 outcome = (
-                    _unreadable(teacher, submission.student, f"It couldn't be graded: {done}")
+                    _slip(teacher, submission.student, done)
                     if isinstance(done, Exception)
                     else done
                 )
@@ -272,7 +293,7 @@ def _chosen(course: Course, lab: str, students: Sequence[str]) -> list[Submissio
     return [entry for student, entry in every.items() if student in wanted]
 
 
-def _key(teacher: Teacher, submission: Submission, engine: Engine) -> str:
+def _key(teacher: Teacher, submission: Submission, engine: Engine, files: str) -> str:
     try:
         data = submission.notebook.read_bytes() if submission.notebook else b""
     except OSError:
@@ -284,6 +305,7 @@ def _key(teacher: Teacher, submission: Submission, engine: Engine) -> str:
         parameters=teacher.parameters(submission.student),
         limits=teacher.limits,
         engine=engine.name,
+        files=files,
     )
 
 
@@ -309,6 +331,7 @@ def _record(key: str, engine: Engine, graded: Graded) -> Record:
         result=graded.result,
         notebook=dict(graded.notebook) if graded.notebook is not None else None,
         cpu_seconds=graded.cpu_seconds,
+        final=graded.final,
     )
 
 
@@ -332,7 +355,7 @@ def _publish(course: Course, teacher: Teacher, records: Sequence[Record]) -> Non
             folder = course.autograded(student, teacher.lab)
         except GraderError:
             continue  # A folder whose name can't be a student's; the report shows it.
-        notebook = _as_notebook(record)
+        notebook = record.executed()
         path = folder / course.source(teacher.lab).name
         if notebook is None:
             if folder.exists():
@@ -344,15 +367,6 @@ def _publish(course: Course, teacher: Teacher, records: Sequence[Record]) -> Non
             write_text(folder / "timestamp.txt", timestamp)
         marks.append(Marks(record.result, _blank_cells(teacher, notebook), timestamp))
     write_marks(course, teacher.lab, teacher.source, marks)
-
-
-def _as_notebook(record: Record) -> NotebookNode | None:
-    if record.notebook is None:
-        return None
-    notebook: NotebookNode = nbformat.from_dict(  # type: ignore[no-untyped-call]
-        copy.deepcopy(record.notebook)
-    )
-    return notebook
 
 
 def _blank_cells(teacher: Teacher, notebook: NotebookNode | None) -> frozenset[str]:
@@ -374,10 +388,10 @@ def read_records(course: Course, name: str, *, engine: str) -> list[Record]:
         If a submission wasn't graded since it or the lab changed.
     """
     teacher = open_lab(course, name)
-    chosen_engine = engine_named(engine)
+    chosen_engine, files = engine_named(engine), files_digest(teacher.files)
     found, missing = [], []
     for submission in _chosen(course, teacher.lab, ()):
-        key = _key(teacher, submission, chosen_engine)
+        key = _key(teacher, submission, chosen_engine, files)
         record = load_record(course.records(teacher.lab), key)
         if record is None:
             missing.append(submission.student)

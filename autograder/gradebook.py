@@ -17,7 +17,14 @@ from autograder.course import Course
 from autograder.errors import CourseError
 from autograder.results import SubmissionResult
 
-__all__ = ["HandGrade", "Marks", "read_hand_grades", "timestamp_of", "write_marks"]
+__all__ = [
+    "HandGrade",
+    "Marks",
+    "gradebook_state",
+    "read_hand_grades",
+    "timestamp_of",
+    "write_marks",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +85,21 @@ def read_hand_grades(course: Course, lab: str) -> dict[str, dict[str, HandGrade]
                     if score is not None or comment:
                         cells[name] = HandGrade(score, comment)
     return found
+
+
+def gradebook_state(course: Course) -> str:
+    """Say what a course's gradebook holds; nothing is made where there is none.
+
+    Raises
+    ------
+    CourseError
+        If it is there and can't be used.
+    """
+    url, _ = _settings(course)
+    if url == course.gradebook_url and not (course.root / "gradebook.db").exists():
+        return "none yet; the first grading makes it"
+    with _readable_errors(course), _open(course) as book:
+        return f"labs: {len(book.assignments)}, students: {len(book.students)}"
 
 
 def _settings(course: Course) -> tuple[str, str]:

@@ -16,19 +16,23 @@ import tempfile
 import threading
 import time
 from pathlib import Path
-from typing import Any, Literal
+from typing import IO, Any, Literal
 
 import nbformat
 import psutil
 from nbformat import NotebookNode
 
 from autograder.engine import CellRun, Execution, Limits
+from autograder.errors import GraderError
 from autograder.notebook import grade_id, notebook_bytes
+from autograder.release import hidden_lines
 
-__all__ = ["NbgraderEngine"]
+__all__ = ["NbgraderEngine", "end_descendants"]
 
 _MARK = "AUTOGRADER_RUN"
 _LOOK_SECONDS = 0.1
+_INTERRUPTED = "Grading was interrupted."
+_ROUNDS = 20
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
 _MB = 1024 * 1024
 
@@ -43,7 +47,13 @@ class NbgraderEngine:
         self._closed = threading.Event()
 
     def run(self, notebook: NotebookNode, files: Path | None, limits: Limits) -> Execution:
-        """Run every code cell in order, within ``limits``."""
+        """Run every code cell in order, within ``limits``.
+
+        Raises
+        ------
+        GraderError
+            If no kernel starts: that is the machine's fault, never the submission's.
+        """
         with tempfile.TemporaryDirectory(prefix="autograder-", ignore_cleanup_errors=True) as name:
             room = Path(name)
             work = room / "work"
@@ -52,29 +62,39 @@ class NbgraderEngine:
             else:
                 work.mkdir()
             # nbgrader's working copy would hold the hidden tests beside the student's code, so
-            # the notebook travels through a pipe and only results touch the disk.
-            ended = self._supervise(notebook, room, work, limits)
-            lines = _result_lines(room / "cells.jsonl")
+            # the notebook travels through a pipe, and results through a file without a name.
+            with tempfile.TemporaryFile() as results:
+                ended = self._supervise(notebook, room, work, limits, results)
+                results.seek(0)
+                lines = _result_lines(results.read())
+        if not lines and not ended:
+            raise GraderError(
+                f"no Jupyter kernel started with {sys.executable}. "
+                "See what is missing with 'autograder doctor'."
+            )
         return _execution(notebook, lines, ended)
 
     def close(self) -> None:
         """End everything that still runs."""
         self._closed.set()
 
-    def _supervise(self, notebook: NotebookNode, room: Path, work: Path, limits: Limits) -> str:
+    def _supervise(
+        self, notebook: NotebookNode, room: Path, work: Path, limits: Limits, results: IO[bytes]
+    ) -> str:
         """Run the worker to its end or to a limit; say what ended it early."""
+        if self._closed.is_set():
+            return _INTERRUPTED
         mark = secrets.token_hex(16)
         job = {
             "notebook": notebook_bytes(notebook).decode(),
             "work": str(work),
-            "results": str(room / "cells.jsonl"),
             "cell_seconds": limits.cell_seconds,
             "output_bytes": limits.output_kb * 1024,
         }
         worker = subprocess.Popen(
             [sys.executable, "-m", "autograder.nbgrader_worker"],
             stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
+            stdout=results,
             stderr=subprocess.DEVNULL,
             env=_environment(room, mark),
             cwd=room,
@@ -91,7 +111,7 @@ class NbgraderEngine:
         deadline = time.monotonic() + limits.total_seconds
         while worker.poll() is None:
             if self._closed.is_set():
-                return "Grading was interrupted."
+                return _INTERRUPTED
             if time.monotonic() > deadline:
                 return f"The notebook took longer than {limits.total_seconds:g} seconds in all."
             if _memory_mb(worker.pid) > limits.memory_mb:
@@ -103,7 +123,8 @@ class NbgraderEngine:
 
 def _environment(room: Path, mark: str) -> dict[str, str]:
     kept = ("PATH", "LANG", "LC_ALL", "SYSTEMROOT", "TZ", "VIRTUAL_ENV", "PYTHONPATH")
-    home = str(room)
+    home, scratch = str(room), str(room / "tmp")
+    Path(scratch).mkdir()
     return {key: os.environ[key] for key in kept if key in os.environ} | {
         "HOME": home,
         "USERPROFILE": home,
@@ -111,6 +132,9 @@ def _environment(room: Path, mark: str) -> dict[str, str]:
         "JUPYTER_CONFIG_DIR": home,
         "JUPYTER_RUNTIME_DIR": home,
         "XDG_CONFIG_HOME": home,
+        "TMPDIR": scratch,
+        "TEMP": scratch,
+        "TMP": scratch,
         # Fonts and ready-made stores are slow to make anew for every student.
         "XDG_CACHE_HOME": os.environ.get("XDG_CACHE_HOME", str(Path.home() / ".cache")),
         "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -134,25 +158,41 @@ def _memory_mb(pid: int) -> float:
 
 def _end(worker: "subprocess.Popen[bytes]", mark: str) -> None:
     """Kill the worker, its kernel and whatever they started, also what left their group."""
-    doomed = []
-    with contextlib.suppress(psutil.Error):
-        doomed = psutil.Process(worker.pid).children(recursive=True)
+    end_descendants(worker.pid)
     worker.kill()
     worker.wait()
+    # Should student code have killed the worker first, what it started still bears the mark.
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
             if process.environ().get(_MARK) == mark:
-                doomed.append(process)
-    for process in doomed:
+                process.kill()
+
+
+def end_descendants(pid: int) -> None:
+    """Kill all that a process started; again while more of it comes up."""
+    for _ in range(_ROUNDS):
+        doomed: list[psutil.Process] = []
         with contextlib.suppress(psutil.Error):
-            process.kill()
+            doomed = psutil.Process(pid).children(recursive=True)
+        alive = [process for process in doomed if _is_alive(process)]
+        if not alive:
+            return
+        for process in alive:
+            with contextlib.suppress(psutil.Error):
+                process.kill()
+        psutil.wait_procs(alive, timeout=_LOOK_SECONDS)
 
 
-def _result_lines(path: Path) -> list[dict[str, Any]]:
+def _is_alive(process: psutil.Process) -> bool:
+    try:
+        return bool(process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.Error:
+        return False
+
+
+def _result_lines(data: bytes) -> list[dict[str, Any]]:
     lines: list[dict[str, Any]] = []
-    if not path.is_file():
-        return lines
-    for text in path.read_text("utf-8", errors="replace").splitlines():
+    for text in data.decode("utf-8", errors="replace").splitlines():
         try:
             line = json.loads(text)
         except ValueError:
@@ -206,12 +246,22 @@ def _cell_run(index: int, cell: NotebookNode) -> CellRun:
         outputs,
         error=str(error.ename),
         message=str(error.evalue),
-        line=_failing_line(error.get("traceback", []), cell.execution_count),
+        line=_failing_line(cell, error.get("traceback", [])),
     )
 
 
-def _failing_line(traceback: list[str], count: int | None) -> int | None:
-    """Read from an IPython traceback which line of the cell itself was running, if it says so."""
+def _failing_line(cell: NotebookNode, traceback: list[str]) -> int | None:
+    """Read from an IPython traceback which line of the cell itself was running, if it says so.
+
+    Where several were (a function of the cell calls another), or an error's message pretends so,
+    a line of a hidden test is the one that counts.
+    """
+    if cell.source.lstrip().startswith("%%"):
+        return None  # The magic command runs the rest, under line numbers of its own.
     text = _ANSI.sub("", "\n".join(map(str, traceback)))
-    lines = re.findall(rf"Cell In\[{count}\], line (\d+)", text)
-    return int(lines[-1]) if lines else None
+    found = re.findall(rf"Cell In\[{cell.execution_count}\], line (\d+)", text)
+    # IPython drops empty lines at the top before it counts.
+    before = cell.source[: len(cell.source) - len(cell.source.lstrip())].count("\n")
+    lines = [int(line) + before for line in found]
+    hidden = hidden_lines(cell.source)
+    return next((line for line in lines if line in hidden), lines[-1] if lines else None)

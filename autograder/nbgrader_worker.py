@@ -1,11 +1,12 @@
 """The process in which nbgrader's Execute runs one notebook; started by ``nbgrader_engine``."""
 
 import asyncio
+import contextlib
 import json
 import os
+import signal
 import sys
 import warnings
-from pathlib import Path
 from typing import Any
 
 import nbformat
@@ -13,6 +14,9 @@ from jupyter_client.kernelspec import KernelSpecManager
 from jupyter_client.manager import AsyncKernelManager
 from nbclient.exceptions import DeadKernelError
 from nbformat import NotebookNode
+
+from autograder import linux
+from autograder.nbgrader_engine import end_descendants
 
 __all__ = ["main"]
 
@@ -69,20 +73,40 @@ def _run(job: dict[str, Any], notebook: NotebookNode, write: Any) -> None:
 
 
 def main() -> None:
-    """Read a job from standard input, run it, and write one line a cell to its result file."""
+    """Read a job from standard input, run it, and write one line a cell to standard output."""
     warnings.simplefilter("ignore")
+    results = _own_output()
+    _stay_responsible()
     if sys.platform == "win32":
         asyncio.set_event_loop_policy(asyncio.WindowsSelectorEventLoopPolicy())
     job = json.load(sys.stdin)
     notebook = nbformat.reads(job["notebook"], as_version=4)  # type: ignore[no-untyped-call]
-    with Path(job["results"]).open("w", encoding="utf-8") as file:
+    with os.fdopen(results, "w", encoding="utf-8") as file:
 
         def write(line: dict[str, Any]) -> None:
             file.write(json.dumps(line) + "\n")
             file.flush()
 
         _run(job, notebook, write)
+        end_descendants(os.getpid())
         write({"cpu_seconds": _cpu_seconds()})
+
+
+def _own_output() -> int:
+    """Keep standard output for the results: the kernel inherits an empty one."""
+    results = os.dup(1)
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nothing, 1)
+    os.close(nothing)
+    return results
+
+
+def _stay_responsible() -> None:
+    """End with the grader, and adopt what student code leaves behind, where Linux offers it."""
+    if sys.platform == "linux":
+        with contextlib.suppress(OSError):  # Some containers forbid the calls.
+            linux.set_parent_death_signal(signal.SIGKILL)
+            linux.set_subreaper()
 
 
 def _cpu_seconds() -> float:

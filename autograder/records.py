@@ -1,5 +1,6 @@
 """What was graded, on disk: one atomic file a verdict, named by all that the verdict depends on."""
 
+import copy
 import hashlib
 import json
 from collections.abc import Mapping
@@ -7,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Literal
 
+import nbformat
 from nbformat import NotebookNode
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -14,14 +16,17 @@ from autograder.atomic import write_text
 from autograder.engine import Limits
 from autograder.results import SubmissionResult
 
-__all__ = ["Record", "load_record", "record_key", "save_record"]
+__all__ = ["Record", "files_digest", "load_record", "record_key", "save_record"]
 
 # Raise it when the same files would get another verdict than before.
 GRADER_VERSION = 1
 
 
 class Record(BaseModel):
-    """One submission's verdict and the notebook that was run, outputs and all."""
+    """One submission's verdict and the notebook that was run, outputs and all.
+
+    A record that isn't final is of a fault of the grader; the next grading tries again.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -32,6 +37,16 @@ class Record(BaseModel):
     result: SubmissionResult
     notebook: dict[str, Any] | None
     cpu_seconds: float = 0.0
+    final: bool = True
+
+    def executed(self) -> NotebookNode | None:
+        """Give a copy of the notebook with its outputs; None if nothing could be run."""
+        if self.notebook is None:
+            return None
+        notebook: NotebookNode = nbformat.from_dict(  # type: ignore[no-untyped-call]
+            copy.deepcopy(self.notebook)
+        )
+        return notebook
 
 
 def record_key(
@@ -42,8 +57,12 @@ def record_key(
     parameters: Mapping[str, object],
     limits: Limits,
     engine: str,
+    files: str = "",
 ) -> str:
-    """Name a verdict by what it depends on; if none of that changes, neither does the verdict."""
+    """Name a verdict by what it depends on; if none of that changes, neither does the verdict.
+
+    ``files`` is the :func:`files_digest` of what the lab ships.
+    """
     parts = json.dumps(
         [
             GRADER_VERSION,
@@ -53,10 +72,24 @@ def record_key(
             dict(parameters),
             asdict(limits),
             engine,
+            files,
         ],
         sort_keys=True,
     )
     return hashlib.sha256(parts.encode()).hexdigest()
+
+
+def files_digest(folder: Path | None) -> str:
+    """Give a digest of the files that a lab ships: their names and what is in them.
+
+    The notebook and ``lab.toml`` don't count: a record's key holds what they say.
+    """
+    digest = hashlib.sha256()
+    for path in sorted(folder.rglob("*")) if folder is not None else ():
+        if path.is_file() and path.suffix != ".ipynb" and path.name != "lab.toml":
+            digest.update(path.relative_to(folder or path).as_posix().encode() + b"\0")
+            digest.update(hashlib.sha256(path.read_bytes()).digest())
+    return digest.hexdigest()
 
 
 def save_record(folder: Path, record: Record) -> None:

@@ -1,6 +1,7 @@
 """Prove a lab before students see it: every answer whose score is known gets just that score."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from nbformat import NotebookNode
@@ -90,7 +91,7 @@ def prove(
     lab : Lab
         The lab.
     engine : Engine
-        What runs the notebooks.
+        What runs the notebooks; it is closed at the end.
     workers : int
         How many run at the same time.
     times : int, default=2
@@ -110,13 +111,14 @@ def prove(
         workers=workers,
         engine=engine,
     )
-    for done, (case, graded) in enumerate(outcomes, 1):
-        if progress is not None:
-            progress(f"{lab.name}: {case.name}", done, len(cases))
-        if isinstance(graded, Exception):
-            raise graded
-        problems += _check(case, graded)
-        found.setdefault((case.kind, case.name), []).append(graded)
+    with closing(engine), closing(outcomes):
+        for done, (case, graded) in enumerate(outcomes, 1):
+            if progress is not None:
+                progress(f"{lab.name}: {case.name}", done, len(cases))
+            if isinstance(graded, Exception):
+                raise graded
+            problems += _check(case, graded)
+            found.setdefault((case.kind, case.name), []).append(graded)
     problems += _unsteady(found)
     cpu = min(graded.cpu_seconds for graded in found["reference", "reference"])
     if cpu > MAX_CPU_SECONDS:

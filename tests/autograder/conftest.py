@@ -260,9 +260,7 @@ class SmallCourse:
 
         return submission_from(self.source, answers or {})
 
-    def hand_in(
-        self, student: str, answers: Mapping[str, str] | bytes | None = None
-    ) -> Path:
+    def hand_in(self, student: str, answers: Mapping[str, str] | bytes | None = None) -> Path:
         """Put a submission where nbgrader collects it, as a notebook or as mere bytes."""
         from autograder.notebook import notebook_bytes
 

@@ -1,0 +1,82 @@
+"""A fault of the machine or of the lab is never held against a student."""
+
+from typing import Any
+
+import pytest
+
+from autograder.errors import GraderError
+from autograder.feedback import write_feedback
+from autograder.grade import grade_class
+from autograder.results import SubmissionResult
+
+LAB = "05_sums"
+
+
+@pytest.fixture
+def marks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
+    """What would have gone to the gradebook, which costs seconds to make."""
+    seen: list[Any] = []
+    monkeypatch.setattr("autograder.grade.write_marks", lambda *given: seen.append(given[-1]))
+    monkeypatch.setattr("autograder.feedback.read_hand_grades", lambda *_: {})
+    return seen
+
+
+def graded(small_course: Any, engine: Any) -> dict[str, SubmissionResult]:
+    report = grade_class(small_course.course, LAB, engine=engine, workers=1)
+    return {result.student: result for result in report.submissions}
+
+
+@pytest.mark.usefixtures("marks")
+@pytest.mark.parametrize("change", ["mended", "added", "removed"])
+def test_other_data_runs_everybody_again(small_course: Any, fake_engine: Any, change: str) -> None:
+    """A lab's files decide verdicts as its tests do, so marks never outlive mended data."""
+    folder = small_course.course.source(LAB).parent
+    (folder / "more").mkdir()
+    (folder / "more" / "old.csv").write_text("old")
+    small_course.hand_in("ann")
+    graded(small_course, fake_engine)
+    graded(small_course, fake_engine)
+    assert len(fake_engine.seen) == 1
+    if change == "mended":
+        (folder / "numbers.txt").write_text("4 5 6\n")
+    elif change == "added":
+        (folder / "more" / "new.csv").write_text("")
+    else:
+        (folder / "more" / "old.csv").unlink()
+    graded(small_course, fake_engine)
+    assert len(fake_engine.seen) == 2
+
+
+def test_a_machine_that_cannot_run_notebooks_stops_the_class(
+    small_course: Any, fake_engine: Any, marks: list[Any]
+) -> None:
+    """Without a kernel nobody gets a verdict, and nothing has to be forced afterwards."""
+    small_course.hand_in("ann", {"q1": "boom"})
+    fake_engine.fates["boom"] = GraderError("no Jupyter kernel started.")
+    with pytest.raises(GraderError, match="no Jupyter kernel"):
+        graded(small_course, fake_engine)
+    assert marks == []
+    assert list(small_course.course.records(LAB).glob("*")) == []
+
+
+@pytest.mark.usefixtures("marks")
+def test_the_graders_own_slip_waits_for_a_person_and_is_tried_again(
+    small_course: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The student neither loses points by it nor is told to hand in anything again."""
+    monkeypatch.setattr("autograder.grade.engine_named", lambda name: fake_engine)
+    small_course.hand_in("ann", {"q1": "boom"})
+    secret = 'assert add("a", "b") == "ab", "hidden words"'
+    fake_engine.fates["boom"] = RuntimeError(f"odd thing\n{secret}")
+    found = graded(small_course, fake_engine)["ann"]
+    assert (found.status, found.needs_human) == ("needs-human", True)
+    assert {cell.score for cell in found.cells} == {None}
+    (path,) = write_feedback(small_course.course, LAB, engine=fake_engine.name)
+    page = path.read_text("utf-8")
+    assert "hand it in again" not in page
+    assert "hidden words" not in page
+    assert "odd thing" in page
+    del fake_engine.fates["boom"]
+    assert graded(small_course, fake_engine)["ann"].score < 5
+    assert graded(small_course, fake_engine)["ann"].status == "needs-human"
+    assert len(fake_engine.seen) == 2

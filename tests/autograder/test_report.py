@@ -1,0 +1,130 @@
+"""The class report: numbers that add up, pictures that say what they show, nothing unescaped."""
+
+import xml.etree.ElementTree as ET
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from autograder.course import Course
+from autograder.report import write_report
+from autograder.results import CellResult, GradeReport, SubmissionResult
+
+
+def cell(name: str, worth: float, score: float | None) -> CellResult:
+    status: Any = "manual" if score is None else "passed" if score == worth else "failed"
+    status = "partial" if score and score < worth else status
+    return CellResult(grade_id=name, points=worth, score=score, status=status)
+
+
+def result(student: str, *scores: float | None, **more: Any) -> SubmissionResult:
+    cells = tuple(
+        cell(name, worth, score)
+        for (name, worth), score in zip(
+            [("q1_test", 3), ("q2_test", 2), ("why", 2)], scores, strict=True
+        )
+    )
+    fields = {"status": "graded", "needs_human": False, "max_score": 7,
+              "score": sum(score or 0 for score in scores)}  # fmt: skip
+    return SubmissionResult(student=student, cells=cells, **(fields | more))
+
+
+CLASS = (
+    result("zoe", 0, 0, 0, status="unreadable", problems=("the <file> is empty",)),
+    result("$a_<b>$", 3, 2, None),
+    result("bea", 1.5, 2, None),
+)
+
+
+def reported(*results: SubmissionResult, isolation: str = "process") -> GradeReport:
+    return GradeReport(lab="05_sums", engine="fake", isolation=isolation, submissions=results)
+
+
+@pytest.fixture(scope="module")
+def course(tmp_path_factory: pytest.TempPathFactory) -> Course:
+    """As much of a course as the report reads."""
+    root = tmp_path_factory.mktemp("course")
+    (root / "source" / "05_sums").mkdir(parents=True)
+    (root / "source" / "05_sums" / "lab.toml").write_text(
+        'title = "Sums & co"\n[questions.q1_test]\ntitle = "Add two numbers"\n'
+    )
+    return Course.open(root)
+
+
+@pytest.fixture(scope="module")
+def html(course: Course) -> str:
+    path = write_report(course, reported(*CLASS))
+    assert path == course.root / "reports" / "05_sums.html"
+    return path.read_text("utf-8")
+
+
+class Words(HTMLParser):
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.rows: list[list[str]] = []
+        self.tags: list[tuple[str, dict[str, str | None]]] = []
+        self.in_cell = False
+        self.feed(html)
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        self.tags.append((tag, dict(attrs)))
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.in_cell = True
+
+    def handle_endtag(self, tag: str) -> None:
+        self.in_cell = self.in_cell and tag not in ("td", "th")
+
+    def handle_data(self, data: str) -> None:
+        if self.in_cell:
+            self.rows[-1][-1] += data.strip()
+
+
+def test_the_numbers_are_those_of_the_class(html: str) -> None:
+    """Mean, median, full marks and none; each student's points by question."""
+    rows = Words(html).rows
+    assert ["Mean", "2.833 of 7", "Median", "3.5"] in rows
+    assert ["Full automatic marks", "1", "Nothing earned", "1"] in rows
+    assert ["bea", "graded", "1.5", "2", "…", "3.5"] in rows
+    assert ["$a_<b>$", "graded", "3", "2", "…", "5"] in rows
+    assert "2 answers wait to be graded by hand" in html
+
+
+def test_who_needs_a_person_is_listed(html: str) -> None:
+    """With what was found, as text."""
+    assert ["zoe", "unreadable", "the <file> is empty"] in Words(html).rows
+    assert "<file>" not in html
+
+
+def test_pictures_say_what_they_show(html: str) -> None:
+    """A description for those who don't see them, and drawings that are well-formed."""
+    labels = [a["aria-label"] or "" for t, a in Words(html).tags if a.get("role") == "img"]
+    assert len(labels) == 3
+    assert "from 0 to 5 of 7 points; the median is 3.5" in labels[0]
+    assert "Fewest full points: Add two numbers, 1 of 3 students" in labels[1]
+    assert "3 students by 3 questions" in labels[2]
+    parts = html.split("<svg")[1:]
+    for part in parts:
+        ET.fromstring("<svg" + part.split("</svg>")[0] + "</svg>")
+    assert len(parts) == 3
+
+
+def test_weak_isolation_is_said(html: str, course: Course) -> None:
+    """Only where students' code ran beside the tests."""
+    assert "ran beside the tests" in html
+    strong = write_report(course, reported(*CLASS, isolation="rooms"))
+    assert "ran beside the tests" not in strong.read_text("utf-8")
+
+
+def test_the_same_class_gives_the_same_bytes(html: str, course: Course) -> None:
+    """Whatever order the verdicts came in."""
+    again = write_report(course, reported(*CLASS)).read_text("utf-8")
+    assert again == html
+
+
+def test_a_class_of_one_with_nothing_can_be_drawn(course: Course) -> None:
+    """The smallest class, a lab worth nothing, no graded answers."""
+    lone = result("ann", 0, 0, 0).model_copy(update={"max_score": 0})
+    assert "ann" in write_report(course, reported(lone)).read_text("utf-8")

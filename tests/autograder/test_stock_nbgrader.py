@@ -1,0 +1,77 @@
+"""The same work graded by nbgrader itself and by us: the same points, and the same files."""
+
+import os
+import shutil
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nbgrader.api import Gradebook
+
+from autograder.grade import engine_named, grade_class
+from autograder.notebook import grade_id, read_notebook
+
+pytestmark = pytest.mark.filterwarnings("ignore:Object of type.*not in session")
+LAB = "05_sums"
+
+
+def nbgrader(*words: object, cwd: Path) -> "subprocess.CompletedProcess[str]":
+    scripts = sysconfig.get_path("scripts")
+    path = os.pathsep.join([scripts, os.environ["PATH"]])
+    home = str(cwd.parent / "home")
+    done = subprocess.run(
+        [sys.executable, "-m", "nbgrader", *map(str, words)],
+        cwd=cwd, env=os.environ | {"PATH": path, "HOME": home, "IPYTHONDIR": home},
+        capture_output=True, text=True, timeout=300,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    return done
+
+
+def scores(root: Path, course_id: str) -> dict[tuple[str, str], Any]:
+    with Gradebook(f"sqlite:///{root / 'gradebook.db'}", course_id) as book:
+        return {
+            (submission.student.id, grade.name): (
+                grade.auto_score, grade.max_score, grade.needs_manual_grade,
+            )
+            for submission in book.assignment_submissions(LAB)
+            for notebook in submission.notebooks
+            for grade in notebook.grades
+        }  # fmt: skip
+
+
+def test_both_give_the_same_points(small_course: Any, tmp_path: Path) -> None:
+    """Every cell of a right, a wrong and an untouched submission, and what formgrader shows."""
+    from autograder.gradebook import _settings
+
+    # nbgrader knows of no personal parameters.
+    for name in ("source", "release"):
+        settings = small_course.root / name / LAB / "lab.toml"
+        settings.write_text(settings.read_text("utf-8").replace('"seed"', ""), "utf-8")
+    small_course.hand_in("ann", {"why": "Because."})
+    small_course.hand_in("bea", {"q1": "def add(a, b):\n    return 42", "why": "So."})
+    small_course.hand_in_blank("cyd")
+    stock = tmp_path / "stock"
+    shutil.copytree(small_course.root, stock)
+    course_id = _settings(small_course.course)[1]
+    nbgrader("generate_assignment", LAB, "--force", cwd=stock)
+    nbgrader("autograde", LAB, cwd=stock)
+    grade_class(small_course.course, LAB, engine=engine_named("nbgrader"), workers=2)
+
+    ours, theirs = scores(small_course.root, course_id), scores(stock, course_id)
+    assert ours == theirs
+    assert ours["ann", "q1_test"] == (3, 3, False)
+    assert ours["bea", "q1_test"][0] == 0
+    for student in ("ann", "bea", "cyd"):
+        path = Path("autograded", student, LAB, f"{LAB}.ipynb")
+        mine, other = read_notebook(small_course.root / path), read_notebook(stock / path)
+        assert [grade_id(cell) for cell in mine.cells] == [grade_id(cell) for cell in other.cells]
+
+
+def test_nbgraders_own_check_reads_the_release(small_course: Any) -> None:
+    """`nbgrader validate` runs the students' version and names the cells that fail."""
+    done = nbgrader("validate", small_course.course.release(LAB), cwd=small_course.root)
+    assert "NotImplementedError" in done.stdout
