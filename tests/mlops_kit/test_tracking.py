@@ -284,12 +284,12 @@ def test_another_environment_is_noted(store: tracking.Store) -> None:
 
 def test_a_copied_store_is_what_mlflow_itself_would_make(tmp_path: Path, own_cache: Path) -> None:
     """Table by table, and at the newest revision, so that MLflow doesn't migrate it."""
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
     tracking.start(tmp_path / "ours")
     theirs = tmp_path / "theirs.db"
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # MLflow uses what newer SQLAlchemys will drop
+        from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
         SqlAlchemyStore(f"sqlite:///{theirs}", str(tmp_path / "artifacts"))
 
     def schema(path: Path) -> list[tuple[str, ...]]:
