@@ -20,7 +20,7 @@ from autograder.notebook import cell_kind, grade_id
 from autograder.records import Record
 from autograder.release import release_notebook
 from autograder.results import CellResult
-from autograder.score import HIDDEN_FAILED, redacted
+from autograder.score import redacted
 
 __all__ = ["feedback_page", "page", "shown_number", "write_feedback"]
 
@@ -198,7 +198,7 @@ def _answers_before(teacher: Teacher, cells: Iterable[NotebookNode]) -> dict[str
     for cell in cells:
         kind = cell_kind(cell)
         if kind in ("answer", "manual"):
-            waiting.append(_Answer(_clean(teacher, cell.source), _outputs(teacher, cell)))
+            waiting.append(_Answer(_own_code(teacher, cell.source), _outputs(teacher, cell)))
         if kind in ("test", "manual", "task"):
             groups[grade_id(cell)], waiting = waiting, []
     return groups
@@ -246,5 +246,10 @@ def _image(data: Mapping[str, Any]) -> str:
 
 
 def _clean(teacher: Teacher, text: str) -> str:
-    visible = _ANSI.sub("", text)
-    return redacted(visible, teacher.source.cells).replace("[removed]", f"[{HIDDEN_FAILED}]")
+    """Take hidden lines out of an output, and a terminal's control sequences."""
+    return redacted(_ANSI.sub("", text), teacher.source.cells)
+
+
+def _own_code(teacher: Teacher, text: str) -> str:
+    """Show students what they wrote; only a hidden assert isn't theirs to pass on."""
+    return redacted(_ANSI.sub("", text), teacher.source.cells, asserts_only=True)

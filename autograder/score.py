@@ -162,24 +162,48 @@ def _without_secrets(cell: NotebookNode, reason: str) -> str:
     return HIDDEN_FAILED if redacted(reason, [cell]) != reason else reason
 
 
-def redacted(text: str, cells: Iterable[NotebookNode]) -> str:
+def redacted(text: str, cells: Iterable[NotebookNode], *, asserts_only: bool = False) -> str:
     """Replace every line of ``text`` that holds a line of a hidden test of ``cells``.
 
-    Hints are for students, so they stay.
+    Hints are for students, so they stay; so does what students can read in the lab anyway.
+
+    Parameters
+    ----------
+    text : str
+        What is to be shown.
+    cells : iterable of NotebookNode
+        The teacher's cells.
+    asserts_only : bool, default=False
+        Leave hidden lines that assert nothing: for students' own code, where ordinary lines are
+        often the same.
     """
+    hidden, shown = _teachers_lines(cells)
     secrets = {
-        line.strip()
-        for cell in cells
-        for hidden in [hidden_lines(cell.source)]
-        for number, line in enumerate(cell.source.split("\n"), 1)
-        if number in hidden
-        and not line.lstrip().startswith("#")
-        and len(line.strip()) >= _SHORTEST_SECRET
+        line
+        for line in hidden
+        if not line.startswith("#")
+        and len(line) >= _SHORTEST_SECRET
+        and ("assert" in line or not asserts_only)
+        and line not in shown
     }
     lines = text.split("\n")
     return "\n".join(
         "[removed]" if any(secret in line for secret in secrets) else line for line in lines
     )
+
+
+def _teachers_lines(cells: Iterable[NotebookNode]) -> tuple[set[str], str]:
+    """Give the hidden lines, and as one text the lines that students get to read."""
+    secret: set[str] = set()
+    shown: list[str] = []
+    for cell in cells:
+        hidden = hidden_lines(cell.source)
+        for number, line in enumerate(cell.source.split("\n"), 1):
+            if number in hidden:
+                secret.add(line.strip())
+            elif cell_kind(cell) in ("test", "locked", "plain"):
+                shown.append(line)
+    return secret, "\n".join(shown)
 
 
 def _first_line(text: str) -> str:
