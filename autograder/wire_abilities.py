@@ -1,0 +1,70 @@
+"""What an object of the other room can do, as a bit mask: both rooms agree on the order.
+
+A handle gets exactly the special methods that its object's class has, so that ``callable``,
+``hasattr``, ``isinstance`` against abstract classes and libraries that look before they leap see
+what they would see in one process. Comparison, arithmetic and conversion are not abilities.
+"""
+
+import collections
+import datetime
+import types
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+__all__ = ["ABILITIES", "abilities_of", "has", "plain_base"]
+
+ABILITIES = (
+    ("call", "__call__"),
+    ("len", "__len__"),
+    ("iter", "__iter__"),
+    ("next", "__next__"),
+    ("item", "__getitem__"),
+    ("setitem", "__setitem__"),
+    ("delitem", "__delitem__"),
+    ("contains", "__contains__"),
+    ("with", "__enter__"),
+    ("await", "__await__"),
+    ("aiter", "__aiter__"),
+    ("anext", "__anext__"),
+    ("awith", "__aenter__"),
+)
+"""Names of abilities and the special method that shows each; the place is the bit."""
+
+CLASS_BIT = 1 << len(ABILITIES)
+COROUTINE_BIT = CLASS_BIT << 1
+
+_PLAIN_BASES = (
+    *(int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset),
+    *(np.ndarray, np.generic, pd.DataFrame, pd.Series, pd.Index),
+    *(datetime.date, datetime.time, datetime.timedelta, collections.deque),
+)
+_known: dict[type, int] = {}
+
+
+def has(mask: int, name: str) -> bool:
+    """Say whether a mask holds the ability of that name."""
+    return any(mask >> bit & 1 for bit, (ability, _) in enumerate(ABILITIES) if ability == name)
+
+
+def abilities_of(value: Any) -> int:
+    """Give the mask of an object of this process, by its class alone."""
+    kind = type(value)
+    mask = _known.get(kind)
+    if mask is None:
+        mask = sum(
+            1 << bit
+            for bit, (_, method) in enumerate(ABILITIES)
+            if getattr(kind, method, None) is not None
+        )
+        _known[kind] = mask
+    if isinstance(value, type):
+        return mask | CLASS_BIT
+    return mask | COROUTINE_BIT if kind is types.CoroutineType else mask
+
+
+def plain_base(value: Any) -> str | None:
+    """Name the value type that an object's class is derived from, if it is."""
+    kind = type(value)
+    return next((base.__name__ for base in _PLAIN_BASES if issubclass(kind, base)), None)

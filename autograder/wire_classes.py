@@ -1,0 +1,73 @@
+"""Which class is meant: by the identity of the class object, never by its name.
+
+In the student's room a table of all classes is taken before any student code runs. A class that
+the student made, whatever it calls itself, isn't in it. What crosses is the name that a class had
+*in the table*; in the examiner's room that name is looked up among the modules that are loaded
+there already, without importing anything.
+"""
+
+import sys
+import types
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+__all__ = ["ClassTable", "find_class"]
+
+_PARTS = 8
+_UNNAMED: dict[str, type] = {
+    kind.__name__: kind
+    for kind in vars(types).values()
+    if isinstance(kind, type) and kind.__module__ == "builtins"
+}
+"""Classes that call themselves built in and have no name there: functions, generators ..."""
+
+
+def find_class(module: object, qualname: object) -> type | None:
+    """Give the class of this process with that name, if its module is loaded."""
+    if type(module) is not str or type(qualname) is not str:
+        return None
+    if module == "builtins" and qualname in _UNNAMED:
+        return _UNNAMED[qualname]
+    found: Any = sys.modules.get(module)
+    if type(found) is not ModuleType and not isinstance(found, ModuleType):
+        return None
+    for part in qualname.split(".")[:_PARTS]:
+        namespace = (
+            type.__getattribute__(found, "__dict__") if isinstance(found, type) else vars(found)
+        )
+        found = namespace.get(part)
+        if not isinstance(found, (type, ModuleType)):
+            return None
+    return found if isinstance(found, type) else None
+
+
+class ClassTable:
+    """The classes that existed before student code ran, with the names they had then."""
+
+    def __init__(self) -> None:
+        self._names: dict[type, tuple[str, str]] = {}
+        self._folders = tuple({str(Path(sys.prefix)), str(Path(sys.base_prefix))})
+        waiting: list[type] = [object]
+        while waiting:
+            kind = waiting.pop()
+            if kind in self._names:
+                continue
+            self._names[kind] = (str(kind.__module__), str(kind.__qualname__))
+            waiting.extend(type.__subclasses__(kind))
+
+    def name_of(self, kind: type) -> tuple[str, str] | None:
+        """Give the module and name of a library's class; None for the student's own."""
+        name = self._names.get(kind)
+        if name is not None:
+            return None if name[0] == "__main__" else name
+        module, qualname = getattr(kind, "__module__", None), getattr(kind, "__qualname__", None)
+        if find_class(module, qualname) is not kind or not self._is_installed(module):
+            return None
+        return str(module), str(qualname)
+
+    def _is_installed(self, module: object) -> bool:
+        """Say whether a module that was imported later belongs to the installation."""
+        spec = getattr(sys.modules.get(str(module)), "__spec__", None)
+        origin = getattr(spec, "origin", None)
+        return isinstance(origin, str) and origin.startswith(self._folders)

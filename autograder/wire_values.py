@@ -1,0 +1,391 @@
+"""Plain values on the wire: exact built-in types cross, and nothing but exact types.
+
+:class:`Encoder` turns a value into the JSON part of a message and its attachments;
+:class:`Decoder` checks everything and builds real built-in objects. A value of any other type,
+a subclass of a built-in one included, goes to :meth:`Encoder.fallback`, which each room defines
+for itself (a handle in the student's room).
+
+``None``, ``bool``, ``str``, ``float`` and small ``int`` are JSON's own; all else is a JSON list
+that starts with a tag. Mutable containers are numbered in the order in which they are met, on
+both sides alike, so that an object that occurs twice stays one object (``["r", number]``) and a
+cycle is possible. ``["A", number]`` is an object that the other room sent in the message that
+this one answers, by the number that it had there: it comes back as the sender's own object.
+"""
+
+import collections
+import re
+from collections.abc import Callable, Iterable
+from types import EllipsisType, NoneType, NotImplementedType
+from typing import Any
+
+from autograder.wire import Blob, Bounds, WireError
+
+__all__ = [
+    "Decoder",
+    "ENCODERS",
+    "Encoder",
+    "Json",
+    "MUTABLE",
+    "TooLargeError",
+    "need",
+]
+
+Json = Any
+EncodeFunction = Callable[["Encoder", Any], Json]
+DecodeFunction = Callable[["Decoder", list[Any]], Any]
+
+_NATIVE = frozenset({NoneType, bool, str, float})
+_NATIVE_OR_INT = _NATIVE | {int}
+_SMALL = 1 << 200
+_FACTORIES: dict[type, str] = {
+    kind: kind.__name__ for kind in (int, float, str, bool, list, dict, set, tuple)
+}
+_FACTORY_NAMES = {name: kind for kind, name in _FACTORIES.items()}
+_HEX = re.compile(r"-?[0-9a-f]{1,70000}")
+
+
+class TooLargeError(Exception):
+    """A value is larger, deeper or longer than may cross."""
+
+
+def need(condition: object, what: str) -> None:
+    """Raise :class:`WireError` unless ``condition`` holds."""
+    if not condition:
+        raise WireError(f"a value doesn't decode: {what}")
+
+
+class Encoder:
+    """Encodes the values of one message.
+
+    Parameters
+    ----------
+    bounds : Bounds
+        What one message may hold.
+    known : mapping of int to int
+        ``id`` of each mutable object that the other room sent, and its number there.
+    """
+
+    def __init__(self, bounds: Bounds, *, known: dict[int, int] | None = None) -> None:
+        self.bounds = bounds
+        self.blobs: list[Blob] = []
+        self.numbered: list[Any] = []
+        self._known = known or {}
+        self._numbers: dict[int, int] = {}
+        self._blob_bytes = 0
+        self._items = 0
+        self._depth = 0
+
+    def encode(self, value: Any) -> Json:
+        """Encode one value."""
+        kind = type(value)
+        if kind in _NATIVE:
+            return value
+        if kind is int:
+            return value if -_SMALL < value < _SMALL else self._long(value)
+        function = ENCODERS.get(kind)
+        if function is None or self._depth >= self.bounds.depth:
+            return self.fallback(value)
+        if kind in MUTABLE:
+            if (number := self._known.get(id(value))) is not None:
+                return ["A", number]
+            if (number := self._numbers.get(id(value))) is not None:
+                return ["r", number]
+            self._numbers[id(value)] = len(self.numbered)
+            self.numbered.append(value)
+        return self._nested(function, value)
+
+    def content(self, value: Any) -> Json:
+        """Encode what is in a known mutable object, rather than a reference to it."""
+        self.numbered.append(None)
+        return self._nested(ENCODERS[type(value)], value)
+
+    def blob(self, data: Blob) -> list[int]:
+        """Attach bytes; give their place."""
+        size = memoryview(data).nbytes
+        place = [self._blob_bytes, size]
+        self._blob_bytes += size
+        if self._blob_bytes > self.bounds.blob_bytes or len(self.blobs) >= self.bounds.blobs:
+            raise TooLargeError(f"the value is larger than {self.bounds.blob_bytes >> 20} MB")
+        self.blobs.append(data)
+        return place
+
+    def count(self, items: int) -> None:
+        """Take ``items`` from what one message may hold."""
+        self._items += items
+        if self._items > self.bounds.items:
+            raise TooLargeError(f"the value has more than {self.bounds.items} items")
+
+    def many(self, values: Iterable[Any], size: int) -> list[Json]:
+        """Encode the items of a container; a container of plain numbers or texts at C speed."""
+        self.count(size)
+        items = list(values)
+        kinds = set(map(type, items))
+        if kinds <= _NATIVE:
+            return items
+        if kinds == {int} and min(items) > -_SMALL and max(items) < _SMALL:
+            return items
+        return [self.encode(item) for item in items]
+
+    def fallback(self, value: Any) -> Json:
+        """Encode a value that isn't plain; each room says how."""
+        raise TooLargeError(f"a {type(value).__name__} can't cross by value")
+
+    def _nested(self, function: EncodeFunction, value: Any) -> Json:
+        self._depth += 1
+        try:
+            return function(self, value)
+        finally:
+            self._depth -= 1
+
+    def _long(self, value: int) -> Json:
+        if value.bit_length() > self.bounds.int_bits:
+            raise TooLargeError(f"an int of {value.bit_length()} bits is too long to cross")
+        return ["i", format(value, "x")]
+
+
+class Decoder:
+    """Decodes the values of one message, believing nothing.
+
+    Parameters
+    ----------
+    blob : memoryview
+        The message's attachments.
+    bounds : Bounds
+        What one message may hold.
+    known : sequence
+        The mutable objects that this room sent in the message that is being answered.
+    """
+
+    def __init__(self, blob: memoryview, bounds: Bounds, *, known: list[Any] | None = None) -> None:
+        self.blob = blob
+        self.bounds = bounds
+        self.made: list[Any] = []
+        self._known = known or []
+        self._items = 0
+        self._depth = 0
+
+    def decode(self, item: Json) -> Any:
+        """Build one value, or raise :class:`WireError`."""
+        kind = type(item)
+        if kind in _NATIVE_OR_INT:
+            return item
+        need(kind is list and item and type(item[0]) is str, "neither a plain value nor a tag")
+        self._depth += 1
+        need(self._depth <= self.bounds.depth + 2, "too deep")
+        function = DECODERS.get(item[0])
+        try:
+            return self.foreign(item) if function is None else function(self, item)
+        except WireError:
+            raise
+        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
+            raise WireError(f"a value doesn't decode: {type(error).__name__}: {error}") from None
+        finally:
+            self._depth -= 1
+
+    def foreign(self, item: list[Any]) -> Any:
+        """Build what a tag of one room's own stands for; here there are none."""
+        raise WireError(f"a value doesn't decode: unknown tag {item[0][:20]!r}")
+
+    def bytes_at(self, place: Json) -> memoryview:
+        """Give the attached bytes at a place."""
+        need(type(place) is list and len(place) == 2, "a place is an offset and a size")
+        offset, size = place
+        need(type(offset) is int and type(size) is int, "a place is two ints")
+        need(offset >= 0 and size >= 0 and offset + size <= len(self.blob), "outside the message")
+        return self.blob[offset : offset + size]
+
+    def reserve(self) -> int:
+        """Number a mutable object that is built after its parts."""
+        self.made.append(_PENDING)
+        return len(self.made) - 1
+
+    def many(self, items: list[Any]) -> list[Any]:
+        """Decode the items of a container."""
+        self._items += len(items)
+        need(self._items <= self.bounds.items, "too many items")
+        if set(map(type, items)) <= _NATIVE_OR_INT:
+            return items
+        return [self.decode(item) for item in items]
+
+    def known(self, number: Json) -> Any:
+        """Give this room's own object back."""
+        need(type(number) is int and 0 <= number < len(self._known), "no such argument")
+        return self._known[number]
+
+
+class _Pending:
+    """Stands for an object that isn't built yet; a reference to it is an error."""
+
+
+_PENDING = _Pending()
+
+
+def _encode_pairs(tag: str) -> EncodeFunction:
+    def encode(encoder: Encoder, value: Any) -> Json:
+        keys = encoder.many(value.keys(), len(value))
+        return [tag, keys, encoder.many(value.values(), len(value))]
+
+    return encode
+
+
+def _encode_default(encoder: Encoder, value: Any) -> Json:
+    factory = value.default_factory
+    if factory is not None and factory not in _FACTORIES:
+        return encoder.fallback(value)
+    keys = encoder.many(value.keys(), len(value))
+    name = None if factory is None else _FACTORIES[factory]
+    return ["dd", keys, encoder.many(value.values(), len(value)), name]
+
+
+def _encode_slice(encoder: Encoder, value: Any) -> Json:
+    return [
+        "sl",
+        encoder.encode(value.start),
+        encoder.encode(value.stop),
+        encoder.encode(value.step),
+    ]
+
+
+def _decode_list(decoder: Decoder, item: list[Any]) -> list[Any]:
+    made: list[Any] = []
+    decoder.made.append(made)
+    made.extend(decoder.many(item[1:]))
+    return made
+
+
+def _decode_set(decoder: Decoder, item: list[Any]) -> set[Any]:
+    made: set[Any] = set()
+    decoder.made.append(made)
+    made.update(decoder.many(item[1:]))
+    return made
+
+
+def _fill(decoder: Decoder, item: list[Any], made: dict[Any, Any]) -> dict[Any, Any]:
+    decoder.made.append(made)
+    need(type(item[1]) is list and type(item[2]) is list, "pairs are two lists")
+    keys = decoder.many(item[1])
+    values = decoder.many(item[2])
+    need(len(keys) == len(values), "as many keys as values")
+    for key, value in zip(keys, values, strict=True):
+        made[key] = value
+    return made
+
+
+def _decode_dict(decoder: Decoder, item: list[Any]) -> dict[Any, Any]:
+    return _fill(decoder, item, {})
+
+
+def _decode_counter(decoder: Decoder, item: list[Any]) -> dict[Any, Any]:
+    return _fill(decoder, item, collections.Counter())
+
+
+def _decode_ordered(decoder: Decoder, item: list[Any]) -> dict[Any, Any]:
+    return _fill(decoder, item, collections.OrderedDict())
+
+
+def _decode_default(decoder: Decoder, item: list[Any]) -> dict[Any, Any]:
+    factory = None if item[3] is None else _FACTORY_NAMES[item[3]]
+    return _fill(decoder, item, collections.defaultdict(factory))
+
+
+def _decode_deque(decoder: Decoder, item: list[Any]) -> collections.deque[Any]:
+    length = item[1]
+    need(length is None or (type(length) is int and length >= 0), "a deque's length")
+    made: collections.deque[Any] = collections.deque(maxlen=length)
+    decoder.made.append(made)
+    made.extend(decoder.many(item[2:]))
+    return made
+
+
+def _decode_bytearray(decoder: Decoder, item: list[Any]) -> bytearray:
+    made = bytearray(decoder.bytes_at(item[1]))
+    decoder.made.append(made)
+    return made
+
+
+def _decode_long(_: Decoder, item: list[Any]) -> int:
+    need(type(item[1]) is str and _HEX.fullmatch(item[1]), "an int in hexadecimal")
+    return int(item[1], 16)
+
+
+def _decode_complex(_: Decoder, item: list[Any]) -> complex:
+    need(type(item[1]) is float and type(item[2]) is float, "two floats")
+    return complex(item[1], item[2])
+
+
+def _decode_range(_: Decoder, item: list[Any]) -> range:
+    need(all(type(part) is int for part in item[1:]) and len(item) == 4, "three ints")
+    return range(item[1], item[2], item[3])
+
+
+def _decode_slice(decoder: Decoder, item: list[Any]) -> slice:
+    start, stop, step = (decoder.decode(part) for part in item[1:])
+    return slice(start, stop, step)
+
+
+def _decode_again(decoder: Decoder, item: list[Any]) -> Any:
+    number = item[1]
+    need(type(number) is int and 0 <= number < len(decoder.made), "no such object")
+    made = decoder.made[number]
+    need(made is not _PENDING, "an object inside itself")
+    return made
+
+
+ENCODERS: dict[type, EncodeFunction] = {
+    bytes: lambda encoder, value: ["b", encoder.blob(value)],
+    bytearray: lambda encoder, value: ["ba", encoder.blob(bytes(value))],
+    complex: lambda _, value: ["z", value.real, value.imag],
+    list: lambda encoder, value: ["l", *encoder.many(value, len(value))],
+    tuple: lambda encoder, value: ["t", *encoder.many(value, len(value))],
+    set: lambda encoder, value: ["s", *encoder.many(value, len(value))],
+    frozenset: lambda encoder, value: ["fs", *encoder.many(value, len(value))],
+    dict: _encode_pairs("d"),
+    collections.Counter: _encode_pairs("ct"),
+    collections.OrderedDict: _encode_pairs("od"),
+    collections.defaultdict: _encode_default,
+    collections.deque: lambda encoder, value: [
+        "dq",
+        value.maxlen,
+        *encoder.many(value, len(value)),
+    ],
+    range: lambda _, value: ["rg", value.start, value.stop, value.step],
+    slice: _encode_slice,
+    EllipsisType: lambda *_: ["..."],
+    NotImplementedType: lambda *_: ["ni"],
+}
+"""How each exact type is encoded; the modules for NumPy, pandas and the like add theirs."""
+
+DECODERS: dict[str, DecodeFunction] = {
+    "A": lambda decoder, item: decoder.known(item[1]),
+    "r": _decode_again,
+    "i": _decode_long,
+    "b": lambda decoder, item: bytes(decoder.bytes_at(item[1])),
+    "ba": _decode_bytearray,
+    "z": _decode_complex,
+    "l": _decode_list,
+    "t": lambda decoder, item: tuple(decoder.many(item[1:])),
+    "s": _decode_set,
+    "fs": lambda decoder, item: frozenset(decoder.many(item[1:])),
+    "d": _decode_dict,
+    "ct": _decode_counter,
+    "od": _decode_ordered,
+    "dd": _decode_default,
+    "dq": _decode_deque,
+    "rg": _decode_range,
+    "sl": _decode_slice,
+    "...": lambda *_: ...,
+    "ni": lambda *_: NotImplemented,
+}
+"""How each tag is decoded."""
+
+MUTABLE: set[type] = {
+    list,
+    dict,
+    set,
+    bytearray,
+    collections.Counter,
+    collections.OrderedDict,
+    collections.defaultdict,
+    collections.deque,
+}
+"""The types whose objects keep their identity within a message and in its answer."""
