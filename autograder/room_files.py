@@ -1,0 +1,111 @@
+"""The files of a room's working folder, as plain bytes that can cross to the other room.
+
+Only regular files within the folder are read, never through a link, and only so many bytes.
+What arrives is written below the folder and nowhere else, and never through a link either.
+"""
+
+import os
+import stat
+from collections.abc import Iterable
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+
+__all__ = ["read_files", "stamp_files", "write_files"]
+
+_FILES = 2_000
+_DEPTH = 12
+_FILE_BYTES = 24 << 20
+_TOTAL_BYTES = 96 << 20
+_NAME_CHARACTERS = 1_000
+
+Stamp = tuple[int, int]
+
+
+def stamp_files(folder: Path | None = None) -> dict[str, Stamp]:
+    """List the folders and regular files below a folder, with size and time of change.
+
+    A folder's name ends in a slash.
+    """
+    found: dict[str, Stamp] = {}
+    waiting = [("", 0)]
+    root = str(folder or Path.cwd())
+    while waiting and len(found) < _FILES:
+        below, depth = waiting.pop()
+        try:
+            with os.scandir(os.path.join(root, below)) as entries:  # noqa: PTH118 - names as they are
+                for entry in entries:
+                    name = f"{below}/{entry.name}" if below else entry.name
+                    if entry.is_dir(follow_symlinks=False) and depth < _DEPTH:
+                        waiting.append((name, depth + 1))
+                        found[f"{name}/"] = (0, 0)
+                    elif entry.is_file(follow_symlinks=False):
+                        status = entry.stat(follow_symlinks=False)
+                        found[name] = (status.st_size, status.st_mtime_ns)
+        except OSError:
+            continue
+    return found
+
+
+def read_files(names: Iterable[str] | None = None) -> dict[str, tuple[int, int] | bytes]:
+    """Read files of the working folder; without names, only their sizes and times of change."""
+    if names is None:
+        return dict(stamp_files())
+    found: dict[str, tuple[int, int] | bytes] = {}
+    left = _TOTAL_BYTES
+    for name in names:
+        if name.endswith("/"):
+            found[name] = b""
+            continue
+        data = _read(Path(name), min(left, _FILE_BYTES)) if is_inside(name) else None
+        if data is not None:
+            found[name] = data
+            left -= len(data)
+    return found
+
+
+def is_inside(name: object) -> bool:
+    """Say whether a name means a file below the folder it is relative to."""
+    if type(name) is not str or not 0 < len(name) <= _NAME_CHARACTERS or "\0" in name:
+        return False
+    path = PurePosixPath(name)
+    return not path.is_absolute() and ".." not in path.parts and len(path.parts) <= _DEPTH + 1
+
+
+def write_files(files: dict[str, bytes], gone: Iterable[str] = ()) -> None:
+    """Write files below the working folder, and remove those that are gone."""
+    for name in sorted(gone, reverse=True):
+        if is_inside(name):
+            with suppress(OSError):
+                Path(name).rmdir() if name.endswith("/") else Path(name).unlink()
+    for name, data in files.items():
+        if is_inside(name) and type(data) is bytes and len(data) <= _FILE_BYTES:
+            _write(Path(name), None if name.endswith("/") else data)
+
+
+def _read(path: Path, limit: int) -> bytes | None:
+    try:
+        handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+    except OSError:
+        return None
+    with open(handle, "rb") as file:  # noqa: PTH123 - an open descriptor
+        status = os.fstat(handle)
+        if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
+            return None
+        data = file.read(limit + 1)
+    return data if len(data) <= limit else None
+
+
+def _write(path: Path, data: bytes | None) -> None:
+    for parent in (*reversed(path.parents), path):
+        if parent.is_symlink():
+            return
+    try:
+        (path if data is None else path.parent).mkdir(parents=True, exist_ok=True)
+        if data is None:
+            return
+        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_NOFOLLOW
+        handle = os.open(path, flags, 0o600)
+    except OSError:
+        return
+    with open(handle, "wb") as file:  # noqa: PTH123 - an open descriptor
+        file.write(data)

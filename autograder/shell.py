@@ -1,0 +1,198 @@
+"""The IPython shell of a room: it runs cells as a notebook would, without a kernel around it."""
+
+import asyncio
+import builtins
+import sys
+import traceback
+from dataclasses import dataclass
+from typing import Any
+
+from IPython.core.displayhook import DisplayHook
+from IPython.core.displaypub import DisplayPublisher
+from IPython.core.error import StdinNotImplementedError
+from IPython.core.interactiveshell import InteractiveShell
+from traitlets import Type
+from traitlets.config import Config
+
+from autograder.capture import Capture, as_text
+
+__all__ = ["CellOutcome", "RoomShell", "make_shell"]
+
+_EVALUE = 20_000
+
+
+class _Publisher(DisplayPublisher):
+    capture: Capture = Capture()
+
+    def publish(
+        self,
+        data: dict[str, Any],
+        metadata: dict[str, Any] | None = None,
+        source: Any = None,  # noqa: ARG002 - IPython's signature
+        *,
+        transient: dict[str, Any] | None = None,
+        update: bool = False,
+        **_: Any,
+    ) -> None:
+        data, metadata = as_text(data), dict(metadata or {})
+        display_id = str((transient or {}).get("display_id") or "")
+        if update:
+            self.capture.update(display_id, data, metadata)
+        else:
+            shown = {"output_type": "display_data", "data": data, "metadata": metadata}
+            self.capture.show(shown, display_id)
+
+    def clear_output(self, wait: bool = False) -> None:
+        self.capture.clear(wait=wait)
+
+
+class _Hook(DisplayHook):
+    capture: Capture = Capture()
+
+    def write_output_prompt(self) -> None:
+        """Show no prompt: the notebook has its own."""
+
+    def write_format_data(
+        self, format_dict: dict[str, Any], md_dict: dict[str, Any] | None = None
+    ) -> None:
+        if format_dict:
+            self.capture.show(
+                {
+                    "output_type": "execute_result",
+                    "execution_count": self.prompt_count,
+                    "data": as_text(format_dict),
+                    "metadata": dict(md_dict or {}),
+                }
+            )
+
+    def finish_displayhook(self) -> None:
+        """Write nothing: the result was captured."""
+
+
+@dataclass(frozen=True, slots=True)
+class CellOutcome:
+    """How a cell ended: without ``error``, or with the exception that ended it."""
+
+    error: BaseException | None
+    count: int
+
+
+class RoomShell(InteractiveShell):
+    """An IPython shell whose outputs go to a :class:`Capture`."""
+
+    display_pub_class = Type(_Publisher)
+    displayhook_class = Type(_Hook)
+
+    display_pub: Any
+    displayhook: Any
+
+    def capture_into(self, capture: Capture) -> None:
+        """Send all outputs there."""
+        self.display_pub.capture = capture
+        self.displayhook.capture = capture
+
+    def init_io(self) -> None:
+        """Leave the streams alone: the room sets them."""
+
+    def enable_gui(self, gui: Any = None) -> None:
+        """Do nothing: there is no event loop to hook a window into."""
+
+    def ask_exit(self) -> None:
+        """Do nothing: a cell can't end the room politely."""
+
+    def _showtraceback(self, etype: Any, evalue: Any, stb: Any) -> None:
+        text = _text_of(evalue)
+        lines = [str(line) for line in (stb if isinstance(stb, list) else [stb])]
+        name = str(getattr(etype, "__name__", etype))
+        error = {"output_type": "error", "ename": name, "evalue": text, "traceback": lines}
+        self.display_pub.capture.show(error)
+
+    def showtraceback(self, *_: Any, **__: Any) -> None:
+        """Show the exception that is being handled, as plain text."""
+        kind, value, trace = sys.exc_info()
+        if value is None:
+            return
+        self._showtraceback(kind, value, _plain_traceback(value, trace))
+
+    def showsyntaxerror(self, *_: Any, **__: Any) -> None:
+        """Show a syntax error, as plain text."""
+        self.showtraceback()
+
+    def showindentationerror(self) -> None:
+        """Show an indentation error, as plain text."""
+        self.showtraceback()
+
+    def run_text(self, text: str, loop: asyncio.AbstractEventLoop) -> CellOutcome:
+        """Run one cell to its end and say how it ended."""
+        count = self.execution_count
+        try:
+            result = loop.run_until_complete(
+                self.run_cell_async(
+                    text, store_history=True, transformed_cell=self._transform(text)
+                )
+            )
+            self.events.trigger("post_execute")
+            self.events.trigger("post_run_cell", result)
+            error = result.error_before_exec or result.error_in_exec
+        except BaseException as stopped:  # the cell broke the shell itself
+            error = stopped
+            self._showtraceback(type(stopped), stopped, [_text_of(stopped)])
+        if self.execution_count == count:
+            self.execution_count = count + 1
+        return CellOutcome(error, count)
+
+    def _transform(self, text: str) -> str:
+        try:
+            return str(self.transform_cell(text))  # type: ignore[no-untyped-call]
+        except Exception:  # a broken magic: compiling the text as it is shows the error
+            return text
+
+
+def _text_of(value: Any) -> str:
+    try:
+        return str(value)[:_EVALUE]
+    except BaseException:  # an exception whose text can't be had
+        return ""
+
+
+def _plain_traceback(value: BaseException, trace: Any) -> list[str]:
+    """Format a traceback from the first cell's frame on, without colours."""
+    while trace is not None and not trace.tb_frame.f_code.co_filename.startswith("<cell"):
+        trace = trace.tb_next
+    try:
+        return traceback.format_exception(type(value), value, trace, limit=-20, chain=False)
+    except BaseException:  # formatting runs the student's own __str__
+        return [type(value).__name__]
+
+
+def _cell_name(_: str, __: str, number: int) -> str:
+    """Name a cell's code, for tracebacks."""
+    return f"<cell {number}>"
+
+
+def _no_input(*_: Any) -> str:
+    raise StdinNotImplementedError("input() was called, but nobody is there to type an answer.")
+
+
+def make_shell(namespace: dict[str, Any]) -> RoomShell:
+    """Make a shell whose globals are ``namespace``, ready to run its first cell quickly."""
+    config = Config()
+    config.HistoryManager.enabled = False
+    config.HistoryManager.hist_file = ":memory:"
+    config.InteractiveShell.colors = "nocolor"
+    config.InteractiveShell.ast_node_interactivity = "last_expr"
+    RoomShell.clear_instance()
+    shell: Any = RoomShell.instance(config=config, user_ns=namespace)
+    shell.compile.get_code_name = _cell_name
+    builtins.input = _no_input
+    loop = asyncio.new_event_loop()
+    try:
+        shell.run_text("None", loop)
+    finally:
+        loop.close()
+    shell.execution_count = 1
+    history: Any = shell.history_manager
+    history.input_hist_parsed[:] = [""]
+    history.input_hist_raw[:] = [""]
+    made: RoomShell = shell
+    return made

@@ -1,0 +1,321 @@
+"""Answers the examiner's questions about the student's objects, in the student's room.
+
+Nothing here is trusted: student code shares the process and can change any of it. What it can
+win by that is to give other answers, which it may do anyway.
+"""
+
+import asyncio
+import importlib
+import inspect
+import random
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from autograder.room_files import read_files, write_files
+from autograder.student_arguments import Arguments
+from autograder.student_given import Given, given_number
+from autograder.student_objects import Registry, RoomDecoder, RoomEncoder
+from autograder.wire import Bounds, Channel, Frame
+from autograder.wire_values import Encoder, Json, TooLargeError
+
+__all__ = ["Answerer"]
+
+_TEXT = 100_000
+_CAUSES = 4
+
+
+class Answerer:
+    """Answers questions that arrive on one channel about one namespace.
+
+    Parameters
+    ----------
+    channel : Channel
+        The link to the examiner's room.
+    namespace : dict
+        The globals of the student's notebook.
+    registry : Registry
+        The objects that were handed out.
+    said : callable
+        Takes away what was printed and shown since it was last called.
+    limit : callable
+        A context manager that stops what runs in it after so many seconds of CPU time.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        namespace: dict[str, Any],
+        registry: Registry,
+        *,
+        said: Callable[[], list[Any]],
+        limit: Callable[[float], Any],
+    ) -> None:
+        self.registry = registry
+        self._channel = channel
+        self._namespace = namespace
+        self._said = said
+        self._limit = limit
+        self._bounds = Bounds()
+        self._arguments = Arguments(registry, self._bounds)
+        self._known: list[list[Any]] = []
+        self._warned: list[warnings.WarningMessage] = []
+        self._lock = threading.RLock()
+        self.loop: asyncio.AbstractEventLoop | None = None
+
+    def answer(self, frame: Frame) -> None:
+        """Answer one question; whatever happens, exactly one answer goes out."""
+        body = frame.body
+        self.registry.free(body.get("free", ()))
+        decoder = RoomDecoder(self.registry, frame, self._bounds, self.ask)
+        self._warned.clear()
+        depth = len(self._known)
+        self._known.append(decoder.made)
+        try:
+            reply, encoder, before = self._work(body, decoder)
+        finally:
+            del self._known[depth:]
+        try:
+            self._arguments.report(reply, encoder, decoder.made, before)
+        except TooLargeError as error:
+            reply = {"a": body["q"], "large": f"the changed arguments: {error}"}
+            encoder = RoomEncoder(self.registry, self._bounds)
+        if said := self._said():
+            reply["out"] = said
+        if self._warned:
+            reply["w"] = [self._warning(encoder, warned) for warned in self._warned[:50]]
+        self._channel.send(reply, encoder.blobs)
+
+    def _work(
+        self, body: dict[str, Any], decoder: RoomDecoder
+    ) -> tuple[dict[str, Any], RoomEncoder, Any]:
+        """Do what is asked; give the reply, the encoder of its values, the arguments before."""
+        reply: dict[str, Any] = {"a": body["q"]}
+        before = None
+        try:
+            args = [decoder.decode(item) for item in body["v"]]
+            names = {name: decoder.decode(item) for name, item in body.get("k", {}).items()}
+            before = self._arguments.content(decoder.made) if decoder.made else None
+            with self._limit(body.get("s", 0.0)), self._watched(body):
+                result = _OPERATIONS[body["op"]](self, *args, **names)
+            encoder = self._encoder(decoder)
+            reply["v"] = encoder.encode(result)
+        except TooLargeError as error:
+            encoder = self._encoder(decoder)
+            reply["large"] = str(error)[:200]
+        except BaseException as error:
+            encoder = self._encoder(decoder)
+            reply["e"] = self._error(encoder, error)
+        return reply, encoder, before
+
+    def _encoder(self, decoder: RoomDecoder) -> RoomEncoder:
+        """Make an encoder that knows the examiner's own objects again."""
+        known = {id(value): number for number, value in enumerate(decoder.made)}
+        return RoomEncoder(self.registry, self._bounds, known=known)
+
+    def ask(self, op: str, target: Given, *args: Any, **kwargs: Any) -> Any:
+        """Use an object of the examiner's, while a question is open."""
+        with self._lock:
+            if not self._known:
+                raise RuntimeError("an object that a test handed over is used after the test")
+            known = {id(value): number for number, value in enumerate(self._known[-1])}
+            encoder = RoomEncoder(self.registry, self._bounds, known=known)
+            body = {
+                "c": op,
+                "o": given_number(target),
+                "v": [encoder.encode(arg) for arg in args],
+                "k": [[name, encoder.encode(value)] for name, value in kwargs.items()],
+                "out": self._said(),
+            }
+            self._channel.send(body, encoder.blobs)
+            while True:
+                frame = self._channel.receive()
+                if "q" not in frame.body:
+                    return self._result(frame)
+                self.answer(frame)
+
+    def _result(self, frame: Frame) -> Any:
+        decoder = RoomDecoder(self.registry, frame, self._bounds, self.ask)
+        if "e" not in frame.body:
+            return decoder.decode(frame.body["r"])
+        raise decoder.error(frame.body["e"])
+
+    @contextmanager
+    def _watched(self, body: dict[str, Any]) -> Iterator[None]:
+        """Let the examiner see the warnings, if its cell looks at warnings."""
+        if not body.get("w"):
+            yield
+            return
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            try:
+                yield
+            finally:
+                self._warned = list(caught)
+
+    def _warning(self, encoder: Encoder, warned: warnings.WarningMessage) -> Json:
+        return [encoder.encode(warned.category), str(warned.message)[:2000]]
+
+    def _error(self, encoder: RoomEncoder, error: BaseException, depth: int = 0) -> Json:
+        again = self.registry.raised_number(error)
+        if again is not None:
+            return {"again": again}
+        cause = error.__cause__
+        try:
+            text = str(error)[:_TEXT]
+            attributes = {
+                name: _plain_or_none(value)
+                for name, value in list(vars(error).items())[:50]
+                if isinstance(name, str) and not name.startswith("__")
+            }
+            args: Json = [encoder.encode(arg) for arg in error.args[:20]]
+        except BaseException:
+            text, attributes, args = "(no text)", {}, []
+        return {
+            "class": encoder.kind(type(error)),
+            "self": encoder.handle(error),
+            "text": text,
+            "args": args,
+            "attributes": {k: v for k, v in attributes.items() if v is not None},
+            "cause": None
+            if cause is None or depth > _CAUSES
+            else self._error(encoder, cause, depth + 1),
+            "where": _where(error),
+        }
+
+    def run(self, awaitable: Any) -> Any:
+        """Run something awaitable to its end."""
+
+        async def wait() -> Any:
+            return await awaitable
+
+        if self.loop is None:
+            self.loop = asyncio.new_event_loop()
+        return self.loop.run_until_complete(wait())
+
+    def signature(self, value: Any) -> list[Any]:
+        """Describe the parameters of a callable."""
+        signature = inspect.signature(value)
+        parameters = [
+            [p.name, int(p.kind), *_if_given(p.default), *_if_given(p.annotation)]
+            for p in signature.parameters.values()
+        ]
+        return [parameters, *_if_given(signature.return_annotation)]
+
+    def ancestry(self, value: Any) -> list[Any]:
+        """Give the classes that an object's class is made of, nearest first."""
+        return list(type(value).__mro__)[:64]
+
+    def bind(self, name: str, value: Any) -> None:
+        """Set a global of the notebook."""
+        self._namespace[name] = value
+
+    def unbind(self, name: str) -> None:
+        """Delete a global of the notebook."""
+        self._namespace.pop(name, None)
+
+    def look_up(self, name: str) -> Any:
+        """Give a global of the notebook; [] is "no such name", [value] is a value."""
+        return (self._namespace[name],) if name in self._namespace else ()
+
+    def given_name(self, name: str) -> Any:
+        """Give what a locked cell bound to a name, whatever was bound to it since."""
+        given = self.registry.given_names
+        return (given[name],) if name in given else self.look_up(name)
+
+    def names(self) -> list[str]:
+        """List the globals of the notebook."""
+        return [name for name in self._namespace if isinstance(name, str)]
+
+
+def _if_given(value: Any) -> tuple[bool, Any]:
+    """Give whether a part of a signature is there, and what it is."""
+    return (False, None) if value is inspect.Parameter.empty else (True, value)
+
+
+def _plain_or_none(value: Any) -> Any:
+    """Give plain scalars of an exception's attributes; the rest is asked for by handle."""
+    return value if type(value) in (str, int, float, bool) else None
+
+
+def _where(error: BaseException) -> list[Any]:
+    """Give the last place in the student's own cells that the error passed."""
+    trace, found = error.__traceback__, ["", 0]
+    for _ in range(1000):
+        if trace is None:
+            break
+        code = trace.tb_frame.f_code
+        if code.co_filename.startswith("<cell"):
+            found = [code.co_filename, trace.tb_lineno]
+        trace = trace.tb_next
+    return found
+
+
+def _set_states(_: Answerer, plain: Any, numpys: Any) -> None:
+    random.setstate(plain)
+    np.random.set_state(numpys)
+
+
+def _exit(_: Answerer, manager: Any, error: BaseException | None) -> bool:
+    kind = None if error is None else type(error)
+    return bool(type(manager).__exit__(manager, kind, error, None))
+
+
+def _leave_async(answerer: Answerer, manager: Any, error: BaseException | None) -> bool:
+    kind = None if error is None else type(error)
+    return bool(answerer.run(type(manager).__aexit__(manager, kind, error, None)))
+
+
+def _module(_: Answerer, name: str) -> ModuleType:
+    return importlib.import_module(name)
+
+
+_OPERATIONS: dict[str, Callable[..., Any]] = {
+    "name": Answerer.look_up,
+    "given": Answerer.given_name,
+    "names": Answerer.names,
+    "bind": Answerer.bind,
+    "unbind": Answerer.unbind,
+    "get": lambda _, target, name: getattr(target, name),
+    "set": lambda _, target, name, value: setattr(target, name, value),
+    "del": lambda _, target, name: delattr(target, name),
+    "call": lambda _, target, *args, **kwargs: target(*args, **kwargs),
+    "len": lambda _, target: len(target),
+    "iter": lambda _, target: iter(target),
+    "next": lambda _, target: next(target),
+    "item": lambda _, target, key: target[key],
+    "setitem": lambda _, target, key, value: target.__setitem__(key, value),
+    "delitem": lambda _, target, key: target.__delitem__(key),
+    "contains": lambda _, target, key: key in target,
+    "bool": lambda _, target: bool(target),
+    "str": lambda _, target: str(target)[:_TEXT],
+    "repr": lambda _, target: repr(target)[:_TEXT],
+    "format": lambda _, target, spec: format(target, spec)[:_TEXT],
+    "dir": lambda _, target: [name for name in dir(target) if type(name) is str],
+    "enter": lambda _, target: type(target).__enter__(target),
+    "exit": _exit,
+    "await": Answerer.run,
+    "aiter": lambda _, target: type(target).__aiter__(target),
+    "anext": lambda answerer, target: answerer.run(type(target).__anext__(target)),
+    "aenter": lambda answerer, target: answerer.run(type(target).__aenter__(target)),
+    "aexit": _leave_async,
+    "isinstance": lambda _, value, kind: isinstance(value, kind),
+    "issubclass": lambda _, value, kind: issubclass(value, kind),
+    "ancestry": Answerer.ancestry,
+    "mro": lambda _, value: list(value.__mro__)[:64],
+    "signature": Answerer.signature,
+    "qualname": lambda _, value: inspect.unwrap(value).__qualname__,
+    "module": _module,
+    "cwd": lambda _: str(Path.cwd()),
+    "seed": _set_states,
+    "states": lambda _: (random.getstate(), np.random.get_state(legacy=True)),
+    "files": lambda _: read_files(),
+    "read": lambda _, names: read_files(names),
+    "write": lambda _, files, gone: write_files(files, gone),
+}

@@ -1,0 +1,167 @@
+"""The student's objects on the wire: by value where exactly plain, as handles otherwise."""
+
+import importlib
+import io
+import pickle
+import sys
+import types
+import weakref
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from autograder import wire_numpy, wire_pandas, wire_stdlib  # noqa: F401 - they add their types
+from autograder.student_given import Given, given, given_number
+from autograder.wire import Bounds, Frame
+from autograder.wire_abilities import abilities_of, plain_base
+from autograder.wire_classes import ClassTable
+from autograder.wire_values import Decoder, Encoder, Json
+
+__all__ = ["Registry", "RoomDecoder", "RoomEncoder"]
+
+_LABEL = 80
+_BASES = 12
+
+
+class Registry:
+    """The objects of this room that the examiner holds handles of."""
+
+    def __init__(self, classes: ClassTable) -> None:
+        self.classes = classes
+        self.given_names: dict[str, Any] = {}
+        self._objects: dict[int, Any] = {}
+        self._numbers: dict[int, int] = {}
+        self._next = 0
+        self._raised: list[tuple[int, BaseException]] = []
+        self.given: weakref.WeakValueDictionary[int, Given] = weakref.WeakValueDictionary()
+
+    def number(self, value: Any) -> int:
+        """Give an object's number; the object is kept until the examiner frees it."""
+        number = self._numbers.get(id(value))
+        if number is None:
+            self._next += 1
+            number = self._numbers[id(value)] = self._next
+            self._objects[number] = value
+        return number
+
+    def object(self, number: Any) -> Any:
+        """Give the object with that number."""
+        return self._objects[number]
+
+    def raised(self, number: int, error: BaseException) -> None:
+        """Remember an error of the examiner's, which may come back to it."""
+        self._raised = [*self._raised[-50:], (number, error)]
+
+    def raised_number(self, error: BaseException) -> int | None:
+        """Give the number that the examiner gave an error, if it did."""
+        return next((number for number, known in self._raised if known is error), None)
+
+    def free(self, numbers: Iterable[int]) -> None:
+        """Forget objects that the examiner doesn't hold any more."""
+        for number in numbers:
+            value = self._objects.pop(number, None)
+            if value is not None:
+                del self._numbers[id(value)]
+
+
+class RoomEncoder(Encoder):
+    """Encodes what goes to the examiner."""
+
+    def __init__(
+        self, registry: Registry, bounds: Bounds, *, known: dict[int, int] | None = None
+    ) -> None:
+        super().__init__(bounds, known=known)
+        self._registry = registry
+
+    def fallback(self, value: Any) -> Json:
+        """Encode an object that isn't plain: a reference of some kind."""
+        number = given_number(value)
+        if number is not None:
+            return ["C", number]
+        if isinstance(value, type):
+            return self.kind(value)
+        if type(value) is types.ModuleType:
+            name = getattr(value, "__name__", "")
+            return ["m", name if sys.modules.get(name) is value else "", self.handle(value)]
+        return self.handle(value)
+
+    def handle(self, value: Any) -> Json:
+        """Encode a reference to an object."""
+        number = self._registry.number(value)
+        return ["h", number, abilities_of(value), _label(value), plain_base(value)]
+
+    def kind(self, value: type, depth: int = 0) -> Json:
+        """Encode a class: a library's by name, the student's by reference."""
+        name = self._registry.classes.name_of(value)
+        if name is not None:
+            return ["T", *name, self.handle(value)]
+        if not issubclass(value, BaseException) or depth > _BASES:
+            return self.handle(value)
+        bases = [self.kind(base, depth + 1) for base in value.__bases__]
+        return ["X", self._registry.number(value), _label(value), bases]
+
+
+def _label(value: Any) -> str:
+    if isinstance(value, (type, types.FunctionType, types.MethodType, types.BuiltinFunctionType)):
+        word = "class" if isinstance(value, type) else "function"
+        return f"{word} {getattr(value, '__qualname__', '?')}"[:_LABEL]
+    return str(type(value).__qualname__)[:_LABEL]
+
+
+class _Unpickler(pickle.Unpickler):
+    """Reads what the *examiner* sent; the other direction knows no pickle."""
+
+    def __init__(self, data: bytes, decode: Callable[[Json], Any]) -> None:
+        super().__init__(io.BytesIO(data))
+        self._decode = decode
+
+    def persistent_load(self, pid: Any) -> Any:
+        return self._decode(pid)
+
+
+class RoomDecoder(Decoder):
+    """Decodes what comes from the examiner."""
+
+    def __init__(self, registry: Registry, frame: Frame, bounds: Bounds, ask: Callable[..., Any]):
+        super().__init__(frame.blob, bounds)
+        self._registry = registry
+        self._ask = ask
+
+    def foreign(self, item: list[Any]) -> Any:
+        """Build what the examiner's own tags stand for."""
+        return getattr(self, f"_decode_{item[0]}")(*item[1:])
+
+    def _decode_o(self, number: int) -> Any:
+        return self._registry.object(number)
+
+    def _decode_g(self, name: str) -> Any:
+        return self._registry.given_names[name]
+
+    def _decode_c(self, number: int, mask: int, label: str) -> Any:
+        proxy = self._registry.given.get(number)
+        if proxy is None:
+            proxy = self._registry.given[number] = given(self._ask, number, mask, label)
+        return proxy
+
+    def _decode_m(self, name: str) -> Any:
+        return importlib.import_module(name)
+
+    def _decode_pk(self, place: Json) -> Any:
+        return _Unpickler(bytes(self.bytes_at(place)), self.decode).load()
+
+    def error(self, raised: dict[str, Any]) -> BaseException:
+        """Build an error of the examiner's room."""
+        kind = self.decode(raised["class"])
+        args = tuple(self.decode(arg) for arg in raised["args"])
+        try:
+            error: BaseException = kind(*args)
+        except Exception:  # a class with a constructor of its own
+            error = kind.__new__(kind)
+            error.args = args
+        self._registry.raised(raised["again"], error)
+        return error
+
+    def _decode_e(self, raised: dict[str, Any]) -> BaseException:
+        return self.error(raised)
+
+    def _decode_x(self, name: str, base: Json) -> Any:
+        return type(str(name), (self.decode(base),), {})

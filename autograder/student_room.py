@@ -1,0 +1,168 @@
+"""The student's room: runs the notebook's cells in order, then answers the examiner's questions.
+
+It is told what to run on one socket and asked on another; both may be read, closed or written to
+by student code, which gains nothing by it: whoever is at the other end checks all that arrives.
+"""
+
+import asyncio
+import os
+import select
+import socket
+import sys
+import time
+from contextlib import suppress
+from typing import Any
+
+from autograder.capture import Capture, CapturedStream, Descriptors
+from autograder.examiner_source import bound_names
+from autograder.room_shells import class_table, student_shell
+from autograder.student_answers import Answerer
+from autograder.student_objects import Registry
+from autograder.time_limit import CellTimeoutError, cpu_limit
+from autograder.wire import Bounds, Channel, WireClosedError, WireError
+
+__all__ = ["main"]
+
+_SAID = 1 << 18
+_MESSAGE = 20_000
+_INLINE = "module://matplotlib_inline.backend_inline"
+
+
+class _Room:
+    def __init__(self, orders: Channel, questions: Channel) -> None:
+        self.orders, self.questions = orders, questions
+        self.shell, self.names = student_shell()
+        self.registry = Registry(class_table())
+        self.capture = Capture()
+        self.said = Capture(_SAID)
+        self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+        self.descriptors = Descriptors()
+        self._clock = time.process_time()
+        self._streams = {
+            id(capture): (
+                CapturedStream(capture, "stdout", 1),
+                CapturedStream(capture, "stderr", 2),
+            )
+            for capture in (self.capture, self.said)
+        }
+        self._hear(self.capture)
+        self.answerer = Answerer(
+            questions, self.names, self.registry, said=self._take_said, limit=cpu_limit
+        )
+        self.answerer.loop = self.loop
+
+    def _hear(self, capture: Capture) -> None:
+        sys.stdout, sys.stderr = self._streams[id(capture)]
+        self.shell.capture_into(capture)
+
+    def _take_said(self) -> list[Any]:
+        if self.said.empty:
+            return []
+        said: list[Any] = []
+        for output in self.said.take():
+            if output["output_type"] == "stream":
+                said.append([output["name"], output["text"]])
+            elif output["output_type"] == "display_data":
+                said.append(["display", output["data"]])
+        return said
+
+    def serve(self) -> None:
+        """Do as told and answer, until the orders end."""
+        while True:
+            ready, _, _ = select.select([self.orders, self.questions], [], [])
+            if self.orders in ready:
+                frame = self.orders.receive()
+                self.orders.send({"id": frame.body["id"], **self._obey(frame.body)})
+            elif self.questions in ready:
+                self._hear(self.said)
+                try:
+                    self.answerer.answer(self.questions.receive())
+                finally:
+                    self._hear(self.capture)
+
+    def _obey(self, order: dict[str, Any]) -> dict[str, Any]:
+        if order["do"] == "settle":
+            with suppress(BaseException), cpu_limit(order["seconds"]):
+                self._hear(self.said)
+                self.shell.events.trigger("post_execute")
+            self.said.take()
+            self.descriptors.collect(self.said)
+            self.said.take()
+            self._hear(self.capture)
+            return {"cpu": self._spent()}
+        return self._run(order)
+
+    def _spent(self) -> float:
+        """Give the CPU seconds since this was last asked."""
+        before, self._clock = self._clock, time.process_time()
+        return self._clock - before
+
+    def _run(self, order: dict[str, Any]) -> dict[str, Any]:
+        self.capture.limit = order["output"]
+        self.capture.take()
+        self._spent()
+        with cpu_limit(order["seconds"]):
+            outcome = self.shell.run_text(order["text"], self.loop)
+        with suppress(Exception):
+            sys.stdout.flush()
+        self._hear(self.capture)
+        self.descriptors.collect(self.capture)
+        if order["kind"] == "locked":
+            for name in bound_names(order["text"]):
+                if name in self.names:
+                    self.registry.given_names[name] = self.names[name]
+        error = outcome.error
+        return {
+            "outputs": self.capture.take(),
+            "count": outcome.count,
+            "error": "" if error is None else type(error).__name__,
+            "message": "" if error is None else _message(error),
+            "line": _line(error, f"<cell {outcome.count}>"),
+            "timeout": isinstance(error, CellTimeoutError),
+            "cpu": self._spent(),
+            "names": [name for name in self.names if type(name) is str][:10_000],
+        }
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)[:_MESSAGE]
+    except BaseException:  # the student's own __str__
+        return ""
+
+
+def _line(error: BaseException | None, file: str) -> int | None:
+    """Give the line of the cell's own code at which it ended."""
+    if error is None:
+        return None
+    if isinstance(error, SyntaxError) and error.filename == file:
+        return error.lineno
+    trace, found = error.__traceback__, None
+    for _ in range(10_000):
+        if trace is None:
+            break
+        if trace.tb_frame.f_code.co_filename == file:
+            found = trace.tb_lineno
+        trace = trace.tb_next
+    return found
+
+
+def _draw_inline() -> None:
+    """Show figures at the end of a cell, as a notebook does, whenever matplotlib is imported."""
+    os.environ["MPLBACKEND"] = _INLINE
+    if "matplotlib.pyplot" in sys.modules:
+        from IPython.core.pylabtools import activate_matplotlib
+        from matplotlib_inline.backend_inline import configure_inline_support
+
+        activate_matplotlib(_INLINE)  # type: ignore[no-untyped-call]
+        configure_inline_support(student_shell()[0], _INLINE)  # type: ignore[no-untyped-call]
+
+
+def main(sockets: list[socket.socket]) -> None:
+    """Serve as the student's room; ``sockets`` are that of the orders and of the questions."""
+    _draw_inline()
+    sys.path[:] = ["", *[path for path in sys.path if path]]
+    orders, questions = (Channel(sock, bounds=Bounds()) for sock in sockets)
+    with suppress(WireClosedError, WireError, KeyboardInterrupt):
+        _Room(orders, questions).serve()
