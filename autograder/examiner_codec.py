@@ -1,0 +1,188 @@
+"""Values between the examiner's room and the student's, on the examiner's side.
+
+Towards the student's room, what isn't plain goes as a reference to the student's own object, as a
+pickle (library objects: a model, a dtype, a function of NumPy) or as a loan (the test's own
+functions, classes and stubs). The other way nothing is ever unpickled: plain data is checked and
+rebuilt, and all else is a handle.
+"""
+
+import io
+import pickle
+import types
+from typing import Any, Protocol
+
+from autograder import wire_numpy, wire_pandas, wire_stdlib  # noqa: F401 - they add their types
+from autograder.examiner_errors import is_mirror
+from autograder.handles import number_of
+from autograder.wire import Bounds
+from autograder.wire_classes import find_class
+from autograder.wire_values import Decoder, Encoder, Json, TooLargeError, need
+
+__all__ = ["LinkDecoder", "LinkEncoder", "Objects"]
+
+_FORBIDDEN = (types.FrameType, types.CodeType, types.TracebackType)
+_LENT_MODULES = ("__main__", "io", "_io", "unittest.mock", "builtins", "itertools", "tempfile")
+_BY_NAME = (type, types.BuiltinFunctionType, types.FunctionType, types.MethodType)
+
+
+class Objects(Protocol):
+    """What coding needs to know about the objects of both rooms."""
+
+    def lend(self, value: Any) -> Json:
+        """Hand over an object of this room."""
+
+    def lent(self, number: Json) -> Any:
+        """Give back an object of this room that was handed over."""
+
+    def keep(self, error: BaseException) -> int:
+        """Number an error of this room."""
+
+    def is_shared(self, kind: type) -> bool:
+        """Say whether a library's class is used as this room's own."""
+
+    def given_name(self, value: Any) -> str | None:
+        """Name the locked cell's object that exists in both rooms."""
+
+    def coroutine_handle(self, value: Any) -> Any:
+        """Give the handle that a coroutine stands for."""
+
+    def handle(self, item: list[Any]) -> Any:
+        """Build a handle."""
+
+    def mirror(self, item: list[Any], decoder: Decoder) -> Any:
+        """Build a class for an exception class of the student's."""
+
+    def module(self, name: Json, handle: Any) -> Any:
+        """Give this room's module of that name, or the handle."""
+
+
+class _Pickler(pickle.Pickler):
+    """Packs library objects for the student's room; handles and the test's own by reference."""
+
+    def __init__(self, file: io.BytesIO, encoder: "LinkEncoder") -> None:
+        super().__init__(file, protocol=5)
+        self._encoder = encoder
+
+    def persistent_id(self, value: Any) -> Any:
+        number = number_of(value)
+        if number is not None:
+            return ["o", number]
+        if type(value) is types.ModuleType:
+            return ["m", value.__name__]
+        return self._encoder.reference(value) if _is_own(value) else None
+
+
+def _is_own(value: Any) -> bool:
+    """Say whether an object is defined by a test cell."""
+    if isinstance(value, (*_BY_NAME, types.LambdaType)):
+        return getattr(value, "__module__", None) == "__main__"
+    return type(value).__module__ == "__main__"
+
+
+def _is_bound(value: Any) -> bool:
+    """Say whether a function is the method of an object that would be lent, not copied."""
+    owner = getattr(value, "__self__", None)
+    if owner is None or not isinstance(value, (types.BuiltinFunctionType, types.MethodType)):
+        return False
+    return type(owner).__module__ in _LENT_MODULES and not isinstance(
+        owner, (type, types.ModuleType)
+    )
+
+
+class LinkEncoder(Encoder):
+    """Encodes what goes to the student's room."""
+
+    def __init__(self, objects: Objects, bounds: Bounds) -> None:
+        super().__init__(bounds)
+        self._objects = objects
+
+    def fallback(self, value: Any) -> Json:
+        """Encode an object that isn't plain."""
+        number = number_of(value)
+        if number is None:
+            number = number_of(self._objects.coroutine_handle(value))
+        if number is not None:
+            return ["o", number]
+        if isinstance(value, _FORBIDDEN) or getattr(type(value), "stays_here", False):
+            raise TooLargeError("a frame, code or the test's globals aren't handed over")
+        if isinstance(value, types.ModuleType):
+            return ["m", value.__name__]
+        if is_mirror(value) or is_mirror(type(value)):
+            return self._mirrored(value)
+        if isinstance(value, BaseException):
+            return ["e", self.error(value)]
+        module = type(value).__module__
+        if _is_bound(value):
+            return self.reference(value)
+        if _is_own(value) or (module in _LENT_MODULES and not isinstance(value, _BY_NAME)):
+            return self.reference(value)
+        return self._packed(value)
+
+    def error(self, error: BaseException) -> dict[str, Any]:
+        """Encode an error of this room: its class, what is plain of its arguments, its number."""
+        args = [
+            self.encode(arg if isinstance(arg, (str, int, float, bytes)) else str(arg))
+            for arg in error.args[:20]
+        ]
+        kind = self._error_class(type(error))
+        return {"again": self._objects.keep(error), "class": kind, "args": args}
+
+    def reference(self, value: Any) -> Json:
+        """Encode a reference to one of the test's own objects."""
+        name = self._objects.given_name(value)
+        return ["g", name] if name is not None else self._objects.lend(value)
+
+    def _error_class(self, kind: type[BaseException]) -> Json:
+        """Encode the class of an error: a library's, or one made there with the nearest base."""
+        if is_mirror(kind):
+            return self._mirrored(kind)
+        for base in kind.__mro__:
+            if find_class(base.__module__, base.__qualname__) is base and not _is_own(base):
+                packed = self._packed(base)
+                return packed if base is kind else ["x", kind.__name__, packed]
+        return self._packed(Exception)
+
+    def _mirrored(self, value: Any) -> Json:
+        if isinstance(value, type):
+            return ["o", number_of(vars(value)["room_class"])]
+        room = vars(value).get("_room_self")
+        return self._objects.lend(value) if room is None else ["o", number_of(room)]
+
+    def _packed(self, value: Any) -> Json:
+        file = io.BytesIO()
+        try:
+            _Pickler(file, self).dump(value)
+        except Exception:  # what can't be packed is lent
+            return self.reference(value)
+        return ["pk", self.blob(file.getvalue())]
+
+
+class LinkDecoder(Decoder):
+    """Decodes what comes from the student's room."""
+
+    def __init__(
+        self, objects: Objects, blob: memoryview, bounds: Bounds, *, known: list[Any]
+    ) -> None:
+        super().__init__(blob, bounds, known=known)
+        self.naming = False
+        self._objects = objects
+
+    def foreign(self, item: list[Any]) -> Any:
+        """Build what the student's room's own tags stand for."""
+        match item[0]:
+            case "h":
+                return self._objects.handle(item)
+            case "T":
+                need(len(item) == 4, "a class")
+                found = find_class(item[1], item[2])
+                usable = found is not None and (self.naming or self._objects.is_shared(found))
+                return found if usable else self.decode(item[3])
+            case "X":
+                return self._objects.mirror(item, self)
+            case "C":
+                return self._objects.lent(item[1])
+            case "m":
+                need(len(item) == 3, "a module")
+                return self._objects.module(item[1], self.decode(item[2]))
+            case _:
+                return super().foreign(item)

@@ -1,0 +1,158 @@
+"""Errors from the student's room, as exceptions that a test can catch.
+
+The class of an error is a class of this room that the student's room named by identity, or, for
+an exception class that the student wrote, a class made here for it, with the nearest such base.
+Names decide nothing: a class that calls itself ``AssertionError`` and isn't it stays what it is.
+"""
+
+from collections.abc import Callable
+from typing import Any, cast
+
+from autograder.time_limit import CellTimeoutError
+from autograder.wire import WireError
+from autograder.wire_classes import find_class
+from autograder.wire_values import need
+
+__all__ = [
+    "StudentError",
+    "StudentRoomGoneError",
+    "StudentStoppedError",
+    "StudentTimeoutError",
+    "build_error",
+    "is_mirror",
+    "mirror",
+]
+
+_TEXT = 100_000
+_DEPTH = 12
+_LEAVING = (KeyboardInterrupt, GeneratorExit)
+
+
+class StudentError(Exception):
+    """An error of a class that this room doesn't know, in the student's code."""
+
+
+class StudentStoppedError(StudentError):
+    """Student code raised what would stop the process that runs it."""
+
+
+class StudentTimeoutError(StudentStoppedError):
+    """Student code was stopped because its time was up."""
+
+
+class StudentRoomGoneError(BaseException):
+    """The student's room can't be asked any more; no test can catch this as an ``Exception``."""
+
+
+class _MirrorType(type):
+    """The class of exception classes that stand for the student's own."""
+
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+        if not is_mirror(cls):
+            return type.__call__(cls, *args, **kwargs)
+        room = vars(cls)["room_class"](*args, **kwargs)
+        made = cls.make(args)
+        vars(made).update(_room_self=room, _room_text=str(room))
+        return made
+
+    def make(cls, args: tuple[Any, ...]) -> BaseException:
+        """Make an instance here, without asking the room."""
+        made: BaseException = cls.__new__(cls)  # type: ignore[call-overload]
+        made.args = args
+        return made
+
+
+def is_mirror(value: Any) -> bool:
+    """Say whether a class of this room stands for an exception class of the student's."""
+    return isinstance(value, _MirrorType) and "room_class" in vars(value)
+
+
+def mirror(handle: Any, name: str, bases: tuple[type, ...]) -> type[BaseException]:
+    """Make the class that stands for an exception class of the student's."""
+    kinds = tuple(base for base in bases if issubclass(base, BaseException)) or (StudentError,)
+    body = {"room_class": handle, "__module__": "student", "__str__": _text, "__getattr__": _ask}
+    for candidate in (kinds, kinds[:1], (StudentError,)):
+        try:
+            made: Any = _MirrorType(name, candidate, dict(body))
+        except TypeError:
+            continue
+        else:
+            return cast("type[BaseException]", made)
+    raise WireError("an exception class with impossible bases")
+
+
+def _text(self: Any) -> str:
+    text = vars(self).get("_room_text")
+    return BaseException.__str__(self) if text is None else str(text)
+
+
+def _ask(self: Any, name: str) -> Any:
+    room = vars(self).get("_room_self")
+    if room is None or name.startswith("__"):
+        raise AttributeError(name)
+    return getattr(room, name)
+
+
+def build_error(item: Any, decode: Callable[[Any], Any], depth: int = 0) -> BaseException:
+    """Build the exception that the student's room describes."""
+    need(type(item) is dict and depth < _DEPTH, "an error")
+    text = item.get("text")
+    need(type(text) is str and len(text) <= _TEXT, "an error's text")
+    kind = decode_class(item.get("class"), decode)
+    raw = item.get("args")
+    need(type(raw) is list and len(raw) <= 20, "an error's arguments")
+    args = tuple(decode(arg) for arg in raw)
+    error = _instance(kind, args, str(text))
+    if isinstance(type(error), _MirrorType):
+        vars(error)["_room_text"] = text
+        vars(error)["_room_self"] = decode(item.get("self"))
+    attributes = item.get("attributes")
+    need(type(attributes) is dict and len(attributes) <= 50, "an error's attributes")
+    for name, value in attributes.items():
+        need(type(value) in (str, int, float, bool), "an error's attribute")
+        if not name.startswith("_"):
+            vars(error).setdefault(name, value)
+    if item.get("cause") is not None:
+        error.__cause__ = build_error(item["cause"], decode, depth + 1)
+    return error
+
+
+def decode_class(item: Any, decode: Callable[[Any], Any]) -> type[BaseException]:
+    """Give the class of an error."""
+    need(type(item) is list and item, "a class")
+    if item[0] == "T":
+        found = find_class(item[1], item[2])
+        return found if found is not None and issubclass(found, BaseException) else StudentError
+    made = decode(item)
+    if isinstance(made, type) and issubclass(made, BaseException):
+        return made
+    return StudentError
+
+
+def _instance(kind: type[BaseException], args: tuple[Any, ...], text: str) -> BaseException:
+    if issubclass(kind, CellTimeoutError):
+        return StudentTimeoutError(f"the student's code was {text}")
+    if issubclass(kind, _LEAVING):
+        return StudentStoppedError(f"the student's code raised {kind.__name__}: {text}")
+    if isinstance(kind, _MirrorType):
+        return cast("_MirrorType", kind).make(args)
+    try:
+        error = kind(*args)
+        if type(error) is kind and isinstance(str(error), str):
+            return error
+    except Exception:  # noqa: S110 - a class with a constructor of its own
+        pass
+    return _bare(kind, args, text)
+
+
+def _bare(kind: type[BaseException], args: tuple[Any, ...], text: str) -> BaseException:
+    """Make an instance of a class whose constructor wants what didn't cross."""
+    for base in kind.__mro__:
+        try:
+            error: BaseException = cast("Any", base).__new__(kind)
+            error.args = args or (text,)
+        except TypeError:
+            continue
+        else:
+            return error
+    return StudentError(text)

@@ -1,0 +1,108 @@
+"""What a test hands to student code, and what student code may do with it.
+
+A lent object can be called, read (its public attributes), iterated and indexed, and nothing else.
+Frames, code, modules and globals are never answered with.
+"""
+
+import types
+from collections.abc import Callable
+from typing import Any
+
+from autograder.wire_abilities import CLASS_BIT, abilities_of
+from autograder.wire_values import Json, TooLargeError, need
+
+__all__ = ["Lending"]
+
+_SECRET_TYPES = (types.FrameType, types.CodeType, types.TracebackType, types.ModuleType)
+_SECRET_NAMES = ("gi_", "cr_", "ag_", "f_", "co_", "tb_", "func_", "im_")
+_READABLE = frozenset({"__name__", "__qualname__", "__doc__", "__signature__"})
+_FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
+_KEPT_PACKAGES = ("autograder", "IPython", "traitlets", "ipykernel")
+_LENT = 100_000
+
+
+class Lending:
+    """The objects of this room that the student's room holds proxies of."""
+
+    def __init__(self) -> None:
+        self._objects: list[Any] = []
+        self._numbers: dict[int, int] = {}
+        self.raised: list[BaseException] = []
+        self.failed: AssertionError | None = None
+
+    def lend(self, value: Any) -> Json:
+        """Hand an object over; give what stands for it on the wire."""
+        if type(value).__module__.split(".")[0] in _KEPT_PACKAGES:
+            raise TooLargeError("an object of the examiner's own isn't handed over")
+        number = self._numbers.get(id(value))
+        if number is None:
+            need(len(self._objects) < _LENT, "fewer objects that are handed over")
+            number = self._numbers[id(value)] = len(self._objects)
+            self._objects.append(value)
+        name = str(getattr(value, "__name__", type(value).__name__))[:80]
+        return ["c", number, abilities_of(value) & (CLASS_BIT - 1), name]
+
+    def own(self, number: Json) -> Any:
+        """Give an object that was handed over."""
+        need(type(number) is int and 0 <= number < len(self._objects), "an object handed over")
+        return self._objects[number]
+
+    def use(self, op: Json, number: Json, args: list[Any], names: dict[str, Any]) -> Any:
+        """Do what student code asks of a lent object."""
+        target = self.own(number)
+        need(type(op) is str and op in _USES, "a use of a lent object")
+        try:
+            result = _USES[op](target, *args, **names)
+        except BaseException as error:
+            if isinstance(error, AssertionError):
+                self.failed = error
+            raise
+        if isinstance(result, _SECRET_TYPES):
+            raise AttributeError("the test's frames, code and modules aren't handed over")
+        return result
+
+    def keep(self, error: BaseException) -> int:
+        """Number an error, so that it can come back as itself."""
+        self.raised.append(error)
+        return len(self.raised) - 1
+
+    def raised_before(self, number: Json) -> BaseException:
+        """Give an error that a lent object raised."""
+        need(type(number) is int and 0 <= number < len(self.raised), "an error of a callback")
+        return self.raised[number]
+
+
+def _check_name(target: Any, name: Any) -> str:
+    """Let public names through, and private ones of a class that the test itself wrote."""
+    secret = type(name) is not str or name.startswith(_SECRET_NAMES)
+    own = type(target).__module__ == "__main__" and not str(name).startswith("__")
+    if secret or (name.startswith("_") and name not in _READABLE and not own):
+        raise AttributeError(f"{str(name)[:80]!r} of a test's object isn't handed over")
+    return str(name)
+
+
+def _set(target: Any, name: Any, value: Any) -> None:
+    if isinstance(target, (type, *_FUNCTIONS)):
+        raise AttributeError("a test's functions and classes can't be changed")
+    setattr(target, _check_name(target, name), value)
+
+
+def _exit(target: Any, error: Any) -> bool:
+    known = error if isinstance(error, BaseException) else None
+    return bool(type(target).__exit__(target, known and type(known), known, None))
+
+
+_USES: dict[str, Callable[..., Any]] = {
+    "call": lambda target, *args, **names: target(*args, **names),
+    "get": lambda target, name: getattr(target, _check_name(target, name)),
+    "set": _set,
+    "len": len,
+    "iter": iter,
+    "next": next,
+    "item": lambda target, key: target[key],
+    "setitem": lambda target, key, value: target.__setitem__(key, value),
+    "delitem": lambda target, key: target.__delitem__(key),
+    "contains": lambda target, key: key in target,
+    "enter": lambda target: type(target).__enter__(target),
+    "exit": _exit,
+}

@@ -1,0 +1,390 @@
+"""The examiner's end of the link: it asks, decodes, and gives up at the first breach."""
+
+import inspect
+import secrets
+import sys
+import threading
+import warnings
+import weakref
+from collections.abc import Callable
+from types import CoroutineType
+from typing import Any
+
+from autograder.examiner_codec import LinkDecoder, LinkEncoder
+from autograder.examiner_errors import StudentRoomGoneError, build_error, mirror
+from autograder.examiner_lending import Lending
+from autograder.examiner_source import lives_in_room
+from autograder.handles import Handle, HandleError, describe, make_handle, number_of, refusal
+from autograder.time_limit import CellTimeoutError, Hold, Unheld
+from autograder.wire import Bounds, Channel, Frame, WireError
+from autograder.wire_abilities import COROUTINE_BIT
+from autograder.wire_changes import apply_change
+from autograder.wire_values import Decoder, Json, TooLargeError, need
+
+__all__ = ["ExaminerLink"]
+
+_NESTED = 40
+_QUESTIONS = 2_000_000
+_NOTES = 30
+_KEPT = 100_000
+_JUDGING = frozenset(
+    {
+        *("equals", "isin", "startswith", "endswith", "issubset", "issuperset", "isdisjoint"),
+        *("compare", "all", "any"),
+    }
+)
+_WORKING = frozenset({"call", "get", "item", "next", "await", "enter", "exit", "name", "set"})
+
+
+_NAMING = frozenset({"ancestry", "mro"})
+_VALUE_MODULES = ("builtins", "datetime", "decimal", "fractions", "numpy", "collections", "pathlib")
+_DOUBLES = ("unittest", "_pytest", "pytest", "hypothesis", "autograder", "IPython")
+_PURE_MODULES = frozenset(
+    {
+        *("numpy", "pandas", "math", "cmath", "statistics", "json", "re", "itertools", "operator"),
+        *("collections", "datetime", "string", "functools", "typing", "dataclasses", "decimal"),
+        *("fractions", "time", "copy", "random", "calendar", "textwrap", "hashlib", "heapq"),
+    }
+)
+
+
+def _real(kind: Any) -> bool:
+    return issubclass(type(kind), type) and kind is not object
+
+
+class ExaminerLink:
+    """Asks the student's room.
+
+    Parameters
+    ----------
+    channel : Channel
+        The link to the student's room.
+    """
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self.bounds = Bounds()
+        self.cpu_seconds = 60.0
+        self.wall_seconds = 200.0
+        self.wants_warnings = False
+        self.gone = ""
+        self.claims: dict[str, None] = {}
+        self.notes: dict[str, None] = {}
+        self.lending = Lending()
+        self.before_question: Callable[[], None] = lambda: None
+        self.after_question: Callable[[], None] = lambda: None
+        self.given_objects: dict[int, tuple[str, Any]] = {}
+        self.written_classes: Callable[[], list[Any]] = list
+        self.is_named: Callable[[Any], bool] = lambda _: False
+        self._handles: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self._mirrors: dict[int, type[BaseException]] = {}
+        self._coroutines: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+        self._classes: dict[int, type] = {}
+        self._freed: set[int] = set()
+        self._kept: list[Any] = []
+        self._open: list[list[Any]] = []
+        self._lock = threading.RLock()
+        self._questions = 0
+
+    def begin(self) -> None:
+        """Start a test cell: its claims and notes are its own."""
+        self.claims.clear()
+        self.notes.clear()
+        self.lending.failed = None
+        self._questions = 0
+        self._classes.clear()
+
+    def ask(self, op: str, *args: Any, **kwargs: Any) -> Any:
+        """Ask one question and give its answer, or raise what it raised."""
+        with self._lock:
+            outermost = not self._open
+            if outermost and op in _WORKING:
+                self.before_question()
+            try:
+                return self._ask(op, args, kwargs)
+            except WireError as breach:
+                self._give_up(str(breach))
+                raise StudentRoomGoneError(self.gone) from None
+            finally:
+                if outermost and op in _WORKING and not self.gone:
+                    self.after_question()
+
+    def claim(self, what: str) -> None:
+        """Note that the student's word was taken for something."""
+        if len(self.claims) < _NOTES:
+            self.claims.setdefault(what[:300])
+
+    def note(self, what: str) -> None:
+        """Note something that explains a failure."""
+        if len(self.notes) < _NOTES:
+            self.notes.setdefault(what[:1000])
+
+    def free(self, number: int) -> None:
+        """Let the student's room forget an object, with the next question."""
+        self._freed.add(number)
+
+    def class_of(self, handle: Any) -> type:
+        """Give the nearest class of this room that the room says the object is of."""
+        number = number_of(handle) or 0
+        kind = self._classes.get(number)
+        if kind is None:
+            ancestry = self.ask("ancestry", handle)
+            classes = ancestry if type(ancestry) is list else []
+            kind = next((kind for kind in classes if _real(kind)), Handle)
+            self._classes[number] = kind
+        if kind is not Handle:
+            self.claim(f"{describe(handle)} is a {kind.__name__}")
+        return kind
+
+    def before_attribute(self, handle: Any, name: str) -> None:
+        """Refuse the methods by which an object would judge itself."""
+        if name in _JUDGING and not self._is_written(handle):
+            raise refusal(handle, f"isn't asked for its own {name!r}")
+
+    def source_signature(self, handle: Any) -> inspect.Signature:
+        """Give the parameters that a callable of the student's has."""
+        parts = self.ask("signature", handle)
+        empty = inspect.Parameter.empty
+        try:
+            parameters = [
+                inspect.Parameter(
+                    name,
+                    inspect._ParameterKind(kind),
+                    default=default if has_default else empty,
+                    annotation=annotation if has_annotation else empty,
+                )
+                for name, kind, has_default, default, has_annotation, annotation in parts[0]
+            ]
+            returns = parts[2] if parts[1] else empty
+            return inspect.Signature(parameters, return_annotation=returns)
+        except (TypeError, ValueError, IndexError) as error:
+            raise AttributeError(f"no signature: {error}") from None
+
+    def _is_written(self, handle: Any) -> bool:
+        """Say whether an object is of a class that the lab asks students to write."""
+        written = self.written_classes()
+        kinds = self.ask("ancestry", handle) if written else []
+        return type(kinds) is list and any(kind is one for kind in kinds for one in written)
+
+    def _give_up(self, why: str) -> None:
+        if not self.gone:
+            self.gone = why
+            self._channel.close()
+
+    def _ask(self, op: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if self.gone:
+            raise StudentRoomGoneError(self.gone)
+        self._questions += 1
+        if self._questions > _QUESTIONS or len(self._open) > _NESTED:
+            raise HandleError("the test asks the student's room too many questions at once")
+        if not self._open and self._channel.waiting():
+            raise WireError("bytes arrived from the student's room that nobody asked for")
+        encoder = LinkEncoder(self, self.bounds)
+        identity = secrets.token_hex(8)
+        freed, self._freed = self._freed, set()
+        body: dict[str, Any] = {"q": identity, "op": op, "s": self.cpu_seconds}
+        try:
+            body["v"] = [encoder.encode(arg) for arg in args]
+            if kwargs:
+                body["k"] = {name: encoder.encode(value) for name, value in kwargs.items()}
+        except TooLargeError as error:
+            self._freed |= freed
+            raise HandleError(f"this can't be handed to the student's code: {error}") from None
+        if freed:
+            body["free"] = list(freed)
+        if self.wants_warnings:
+            body["w"] = 1
+        self._open.append(encoder.numbered)
+        try:
+            with Hold():
+                self._channel.send(body, encoder.blobs, seconds=self.wall_seconds)
+                frame = self._wait(identity)
+        except (WireError, CellTimeoutError):
+            raise
+        except BaseException:
+            self._give_up("the test was stopped while a question was open")
+            raise
+        finally:
+            self._open.pop()
+        return self._take(op, frame, encoder.numbered)
+
+    def _wait(self, identity: str) -> Frame:
+        while True:
+            frame = self._channel.receive(seconds=self.wall_seconds)
+            if "c" in frame.body:
+                self._call_back(frame)
+                continue
+            if frame.body.get("a") != identity:
+                raise WireError("an answer to no question")
+            return frame
+
+    def _take(self, op: str, frame: Frame, sent: list[Any]) -> Any:
+        body = frame.body
+        self._say(body.get("out"))
+        decoder = LinkDecoder(self, frame.blob, self.bounds, known=sent)
+        decoder.naming = op in _NAMING
+        value = decoder.decode(body["v"]) if "v" in body else None
+        raised = body.get("e")
+        error: BaseException | None = None
+        if raised is not None:
+            need(type(raised) is dict, "an error")
+            error = self._error(raised, decoder)
+        self._warn(body.get("w"), decoder)
+        self._change(body.get("ch"), decoder, sent)
+        self._change(body.get("later"), decoder, self._kept)
+        self._keep(body.get("keep"), sent)
+        if "large" in body:
+            why = str(body["large"])[:200]
+            raise HandleError(f"what the student's code returned is too large to look at: {why}")
+        if error is not None:
+            raise error
+        need("v" in body, "an answer without a value")
+        return value
+
+    def _error(self, raised: dict[str, Any], decoder: Decoder) -> BaseException:
+        if "again" in raised:
+            return self.lending.raised_before(raised["again"])
+        where = raised.get("where")
+        if type(where) is list and len(where) == 2 and type(where[1]) is int and where[1]:
+            self.note(f"it rose in {str(where[0])[:40]} line {where[1]}")
+        return build_error(raised, decoder.decode)
+
+    def _change(self, changes: Json, decoder: Decoder, targets: list[Any]) -> None:
+        if changes is None:
+            return
+        need(type(changes) is list and len(changes) <= len(targets), "a list of changes")
+        news = []
+        for change in changes:
+            need(type(change) is list and len(change) == 2, "a change")
+            number = change[0]
+            need(type(number) is int and 0 <= number < len(targets), "a change of nothing")
+            news.append((targets[number], decoder.decode(change[1])))
+        for target, new in news:
+            apply_change(target, new)
+        self.claim("the student's code changed an argument in place")
+
+    def _keep(self, numbers: Json, sent: list[Any]) -> None:
+        """Remember arguments that student code has kept and may change later."""
+        if numbers is None:
+            return
+        need(type(numbers) is list and len(numbers) <= len(sent), "arguments that were kept")
+        for number in numbers:
+            need(type(number) is int and 0 <= number < len(sent), "an argument that was kept")
+            self._kept.append(sent[number])
+        need(len(self._kept) <= _KEPT, "fewer arguments that were kept")
+
+    def _warn(self, warned: Json, decoder: Decoder) -> None:
+        if not warned:
+            return
+        need(type(warned) is list and len(warned) <= 50, "warnings")
+        for item in warned:
+            need(type(item) is list and len(item) == 2 and type(item[1]) is str, "a warning")
+            kind = decoder.decode(item[0])
+            known = isinstance(kind, type) and issubclass(kind, Warning)
+            warnings.warn(item[1], kind if known else UserWarning, stacklevel=5)
+
+    def _say(self, said: Json) -> None:
+        if not said:
+            return
+        need(type(said) is list and len(said) <= 10_000, "what was printed")
+        for item in said:
+            need(type(item) is list and len(item) == 2, "what was printed")
+            stream, text = item
+            need(stream in ("stdout", "stderr") and type(text) is str, "what was printed")
+            (sys.stdout if stream == "stdout" else sys.stderr).write(text)
+
+    def _call_back(self, frame: Frame) -> None:
+        """Let student code use an object that it was handed; its errors are handed back too."""
+        body = frame.body
+        self._say(body.get("out"))
+        decoder = LinkDecoder(self, frame.blob, self.bounds, known=self._open[-1])
+        need(type(body.get("v")) is list and type(body.get("k")) is list, "a callback")
+        args = [decoder.decode(item) for item in body["v"]]
+        names: dict[str, Any] = {}
+        for pair in body["k"]:
+            need(type(pair) is list and len(pair) == 2 and type(pair[0]) is str, "a keyword")
+            names[pair[0]] = decoder.decode(pair[1])
+        encoder = LinkEncoder(self, self.bounds)
+        try:
+            with Unheld():
+                result = self.lending.use(body["c"], body.get("o"), args, names)
+            reply = {"r": encoder.encode(result)}
+        except WireError:
+            raise
+        except BaseException as error:  # the student's code sees it, as it would in one process
+            if self.gone:
+                raise
+            encoder = LinkEncoder(self, self.bounds)
+            reply = {"e": encoder.error(error)}
+        self._channel.send(reply, encoder.blobs, seconds=self.wall_seconds)
+
+    def keep(self, error: BaseException) -> int:
+        """Number an error of this room, so that it can come back as itself."""
+        return self.lending.keep(error)
+
+    def lend(self, value: Any) -> Json:
+        """Hand an object of this room to student code."""
+        return self.lending.lend(value)
+
+    def lent(self, number: Json) -> Any:
+        """Give back an object that was handed over."""
+        return self.lending.own(number)
+
+    def given_name(self, value: Any) -> str | None:
+        """Name the object of a locked cell that exists in both rooms."""
+        known = self.given_objects.get(id(value))
+        return known[0] if known is not None and known[1] is value else None
+
+    def is_shared(self, kind: type) -> bool:
+        """Say whether a class that student code names is used as this room's own.
+
+        Only value types, errors and what the release or a test imported itself: an object of any
+        other class, made here, would be one more that the student chose and nobody looked at.
+        """
+        module = kind.__module__
+        if module in _VALUE_MODULES or issubclass(kind, BaseException):
+            return True
+        return not module.startswith(_DOUBLES) and not lives_in_room(module) and self.is_named(kind)
+
+    def module(self, name: Json, handle: Any) -> Any:
+        """Give this room's module of that name; the room's own where state lives there."""
+        return sys.modules.get(name, handle) if name in _PURE_MODULES else handle
+
+    def handle(self, item: list[Any]) -> Any:
+        """Build a handle, the same one for the same object."""
+        need(len(item) == 5, "a handle")
+        _, number, mask, label, base = item
+        need(type(number) is int and type(mask) is int and 0 <= mask < 1 << 24, "a handle")
+        need(type(label) is str and (base is None or type(base) is str), "a handle's label")
+        self._freed.discard(number)
+        found = self._handles.get(number)
+        if found is None:
+            clean = "".join(c for c in label[:80] if c.isprintable())
+            found = make_handle(self, number, mask, clean, base and base[:20])
+            self._handles[number] = found
+        if mask & COROUTINE_BIT:
+            coroutine = self._run(found)
+            self._coroutines[coroutine] = found
+            return coroutine
+        return found
+
+    async def _run(self, handle: Any) -> Any:
+        return self.ask("await", handle)
+
+    def mirror(self, item: list[Any], decoder: Decoder) -> type[BaseException]:
+        """Build the class that stands for an exception class of the student's."""
+        need(len(item) == 4 and type(item[1]) is int and type(item[3]) is list, "a class")
+        number, label = item[1], item[2]
+        need(type(label) is str and len(item[3]) <= 8, "a class")
+        if number not in self._mirrors:
+            bases = tuple(decoder.decode(base) for base in item[3])
+            kinds = tuple(base for base in bases if isinstance(base, type) and _real(base))
+            handle = make_handle(self, number, 1, label[:80], None)
+            self._handles[number] = handle
+            name = label.removeprefix("class ")[:60] or "StudentError"
+            self._mirrors[number] = mirror(handle, name, kinds)
+        return self._mirrors[number]
+
+    def coroutine_handle(self, value: Any) -> Any:
+        """Give the handle that a coroutine of this room stands for, if it does."""
+        return self._coroutines.get(value) if type(value) is CoroutineType else None

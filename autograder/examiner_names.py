@@ -1,0 +1,106 @@
+"""The names that a test cell sees: its own and the release's first, then the student's.
+
+A name that a test or the release defines, imports or that Python itself has is never looked up
+in the student's room, whatever the student bound to it. Any other name is looked up there, each
+time anew. Assigning or deleting a name of the student's reaches the student's room.
+"""
+
+import builtins
+from typing import Any
+
+from autograder.examiner_link import ExaminerLink
+from autograder.handles import number_of
+
+__all__ = ["TestNames"]
+
+
+class TestNames(dict[str, Any]):
+    """The globals of the test cells."""
+
+    __test__ = False
+    stays_here = True
+
+    def __init__(self) -> None:
+        super().__init__(__name__="__main__", __builtins__=builtins)
+        self.link: ExaminerLink | None = None
+        self.students: set[str] = set()
+        self.given: set[str] = set()
+        self.in_room: set[str] = set()
+        self.watching = False
+        self._shared: set[str] = set()
+        self._gone: set[str] = set()
+
+    def __missing__(self, name: str) -> Any:
+        """Look a name up in the student's room, unless Python itself has it."""
+        if self.link is None or self._is_pythons(name):
+            raise KeyError(name)
+        found = self.link.ask("given" if name in self.given else "name", name)
+        if type(found) is not tuple or len(found) != 1:
+            raise KeyError(name)
+        return found[0]
+
+    def __setitem__(self, name: str, value: Any) -> None:
+        super().__setitem__(name, value)
+        if self.watching and name in self.in_room and self._reaches(name, value):
+            self._shared.add(name)
+            self._gone.discard(name)
+            self._tell("bind", name, value)
+
+    def __delitem__(self, name: str) -> None:
+        own = dict.__contains__(self, name)
+        if own:
+            super().__delitem__(name)
+        reaches = self.watching and name in self.in_room and (not own or name in self._shared)
+        if reaches:
+            self._tell("unbind", name)
+            self._gone.add(name)
+        elif not own:
+            raise KeyError(name)
+
+    def __contains__(self, name: object) -> bool:
+        return super().__contains__(name) or name in self.in_room - self._gone
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """Give a name's value, from either room."""
+        try:
+            return self[name]
+        except KeyError:
+            return default
+
+    def begin(self, in_room: set[str]) -> None:
+        """Start a test cell; ``in_room`` are the names that the student's room has."""
+        self.in_room = in_room
+        self._gone.clear()
+        self.watching = True
+
+    def end(self) -> None:
+        """End a test cell: from here on, assignments are the room's own business."""
+        self.watching = False
+
+    def rebound(self, names: set[str]) -> None:
+        """Let go of names that a cell in the student's room has bound since."""
+        for name in names & (self._shared | self.students):
+            if dict.__contains__(self, name) and not name.startswith("_room_"):
+                super().__delitem__(name)
+            self._shared.discard(name)
+
+    def _reaches(self, name: str, value: Any) -> bool:
+        """Say whether an assignment goes to the student's room.
+
+        Names that the release itself gives or asks for, and the student's own objects put back.
+        Anything else that a test binds to a name which the student happens to use as well doesn't:
+        it may be what the test expects.
+        """
+        return name in self.students or name in self.given or number_of(value) is not None
+
+    def _is_pythons(self, name: str) -> bool:
+        if name in self.students:
+            return False
+        return hasattr(builtins, name) or name in _SHELL or name.startswith("__")
+
+    def _tell(self, op: str, *args: Any) -> None:
+        if self.link is not None:
+            self.link.ask(op, *args)
+
+
+_SHELL = frozenset({"get_ipython", "exit", "quit", "In", "Out", "_", "__", "___", "_i", "_ii"})

@@ -1,0 +1,212 @@
+"""What a test and the code it tests share in one process, kept alike across two rooms.
+
+Files of the working folder, the global random generators, and the source of a function. Each is
+carried over only for test cells that mention it, so that an ordinary question stays cheap.
+"""
+
+import inspect
+import os
+import random
+import tempfile
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from autograder.examiner_link import ExaminerLink
+from autograder.examiner_source import definition
+from autograder.handles import HandleError, describe, number_of
+from autograder.room_files import Stamp, is_inside, stamp_files, write_files
+from autograder.wire_values import need
+
+__all__ = ["Reach", "guard_process", "patch_inspect"]
+
+_FILE_WORDS = frozenset(
+    {
+        *("open", "Path", "pathlib", "os", "shutil", "glob", "tempfile", "savefig", "getcwd"),
+        *("read_csv", "read_json", "read_parquet", "read_excel", "read_pickle", "to_csv"),
+        *("to_json", "to_parquet", "load", "save", "savez", "loadtxt", "genfromtxt", "savetxt"),
+        *("TemporaryDirectory", "NamedTemporaryFile", "read_text", "write_text", "exists"),
+        *("listdir", "configparser", "tomllib", "zipfile", "tarfile"),
+    }
+)
+_FILE_BYTES = 24 << 20
+_TEMPORARY = ".temporary"
+
+
+class Reach:
+    """Carries files and generator states between the rooms around each question."""
+
+    def __init__(self, link: ExaminerLink) -> None:
+        self._link = link
+        self._files = False
+        self._random = False
+        self._busy = False
+        self._here: dict[str, Stamp] = {}
+        self._there: dict[str, Any] = {}
+        self._states: tuple[Any, Any] | None = None
+
+    def begin(self, words: set[str]) -> None:
+        """Start a test cell in which these names and attributes occur."""
+        self._files = bool(words & _FILE_WORDS)
+        self._random = "random" in words
+        self._link.wants_warnings = bool(words & {"warns", "warnings", "catch_warnings"})
+        self._states = None
+        self._link.before_question = self.before
+        self._link.after_question = self.after
+        if self._files:
+            self.after()
+            self._temporary()
+
+    def _temporary(self) -> None:
+        """Make temporary files in the working folder, where both rooms see them by one name."""
+        here = Path.cwd()
+        if self._link.ask("cwd") == str(here):
+            folder = here / _TEMPORARY
+            folder.mkdir(exist_ok=True)
+            tempfile.tempdir = str(folder)
+
+    def before(self) -> None:
+        """Bring to the student's room what changed here."""
+        if self._busy or not (self._files or self._random):
+            return
+        self._busy = True
+        try:
+            if self._files:
+                self._push_files()
+            if self._random:
+                self._push_states()
+        finally:
+            self._busy = False
+
+    def after(self) -> None:
+        """Bring here what changed in the student's room."""
+        if self._busy or not (self._files or self._random):
+            return
+        self._busy = True
+        try:
+            if self._files:
+                self._pull_files()
+            if self._random:
+                self._pull_states()
+        finally:
+            self._busy = False
+
+    def _push_files(self) -> None:
+        now = stamp_files()
+        changed = [name for name, stamp in now.items() if self._here.get(name) != stamp]
+        gone = [name for name in self._here if name not in now]
+        if changed or gone:
+            files = {}
+            for name in changed:
+                if name.endswith("/"):
+                    files[name] = b""
+                    continue
+                with open(name, "rb") as file:  # noqa: PTH123 - this room's own files
+                    data = file.read(_FILE_BYTES + 1)
+                if len(data) <= _FILE_BYTES:
+                    files[name] = data
+            self._link.ask("write", files, gone)
+            self._there = self._listing()
+        self._here = now
+
+    def _pull_files(self) -> None:
+        listing = self._listing()
+        changed = [name for name, stamp in listing.items() if self._there.get(name) != stamp]
+        gone = [name for name in self._there if name not in listing and name in self._here]
+        if changed:
+            files = self._link.ask("read", changed)
+            need(type(files) is dict and set(files) <= set(changed), "files")
+            need(all(type(data) is bytes for data in files.values()), "files")
+            write_files(files)
+        write_files({}, gone)
+        self._there = listing
+        self._here = stamp_files()
+
+    def _listing(self) -> dict[str, Any]:
+        listing = self._link.ask("files")
+        need(type(listing) is dict and len(listing) <= 5_000, "a list of files")
+        return {name: stamp for name, stamp in listing.items() if is_inside(name)}
+
+    def _push_states(self) -> None:
+        states = _states()
+        if self._states is not None and _same(states, self._states):
+            return
+        self._link.ask("seed", *states)
+        self._states = states
+
+    def _pull_states(self) -> None:
+        there = self._link.ask("states")
+        need(type(there) is tuple and len(there) == 2, "two states")
+        if self._states is None or _same(there, self._states):
+            return
+        try:
+            random.setstate(there[0])
+            np.random.set_state(there[1])
+        except (TypeError, ValueError, KeyError, OverflowError) as error:
+            raise HandleError(
+                f"the student's random generator is in no valid state: {error}"
+            ) from None
+        self._states = _states()
+
+
+def _states() -> tuple[Any, Any]:
+    return random.getstate(), np.random.get_state(legacy=True)
+
+
+def _same(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
+    if one[0] != other[0] or len(one[1]) != len(other[1]):
+        return False
+    return all(np.array_equal(a, b) for a, b in zip(one[1], other[1], strict=True))
+
+
+def patch_inspect(link: ExaminerLink, texts: list[str]) -> None:
+    """Let ``inspect`` answer about the student's functions from the notebook's text."""
+    original = {name: getattr(inspect, name) for name in ("getsource", "getsourcelines")}
+
+    def source_of(value: Any) -> str:
+        qualname = link.ask("qualname", value)
+        found = definition(texts, qualname) if type(qualname) is str else None
+        if found is None:
+            raise OSError(f"no answer cell defines {describe(value)}")
+        return found
+
+    def getsource(value: Any) -> Any:
+        if number_of(value) is None:
+            return original["getsource"](value)
+        return source_of(value)
+
+    def getsourcelines(value: Any) -> Any:
+        if number_of(value) is None:
+            return original["getsourcelines"](value)
+        return source_of(value).splitlines(keepends=True), 1
+
+    setattr(inspect, "getsource", getsource)  # noqa: B010 - typed for its own kind of function
+    setattr(inspect, "getsourcelines", getsourcelines)  # noqa: B010
+
+
+def guard_process(add_hook: Callable[[Callable[[str, Any], None]], None]) -> None:
+    """Keep this process from running what student code may have written to a file."""
+    allowed = os.getpid()
+
+    def hook(event: str, _: Any) -> None:
+        if event == "pickle.find_class" and os.getpid() == allowed:
+            raise HandleError(
+                "a pickled file isn't loaded in the examiner's room, where it could run code. "
+                "Load it with `joblib.load` or `pickle.load`, which a test cell asks of the "
+                "student's room, or tag the test cell 'student-room'."
+            )
+        if event in _PROGRAMS:
+            raise HandleError(
+                f"a test in the examiner's room doesn't start programs ({event}). Import "
+                "`subprocess` in the test cell, which then is the student's room's, or tag the "
+                "test cell 'student-room'."
+            )
+
+    warnings.filterwarnings("ignore", message="coroutine .* was never awaited")
+    add_hook(hook)
+
+
+_PROGRAMS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"})

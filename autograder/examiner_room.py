@@ -1,0 +1,255 @@
+"""The examiner's room: runs the test cells, asks the student's room, reports to the coordinator.
+
+The tests, what they expect and their results are in this process and in no other. Results leave
+on a socket of their own.
+"""
+
+import ast
+import asyncio
+import builtins
+import select
+import socket
+import sys
+import time
+import traceback
+from contextlib import suppress
+from typing import Any
+
+from autograder.capture import Capture, CapturedStream
+from autograder.examiner_errors import StudentRoomGoneError, StudentTimeoutError
+from autograder.examiner_link import ExaminerLink
+from autograder.examiner_names import TestNames
+from autograder.examiner_reach import Reach, guard_process, patch_inspect
+from autograder.examiner_source import (
+    Preparation,
+    bound_names,
+    given_code,
+    parse_cell,
+    words,
+)
+from autograder.handles import HandleError, number_of
+from autograder.room_shells import examiner_shell
+from autograder.time_limit import CellTimeoutError, cpu_limit
+from autograder.wire import Bounds, Channel, WireError
+
+__all__ = ["main"]
+
+_MESSAGE = 8_000
+
+
+class _Room:
+    def __init__(self, orders: Channel, questions: Channel) -> None:
+        self.orders = orders
+        self.link = ExaminerLink(questions)
+        self.shell, self.names = examiner_shell()
+        self.names.link = self.link
+        self.reach = Reach(self.link)
+        self.capture = Capture()
+        self.loop = asyncio.new_event_loop()
+        asyncio.set_event_loop(self.loop)
+        self.texts: list[str] = []
+        self.shell.ast_transformers.append(Preparation())
+        self.shell.capture_into(self.capture)
+        sys.stdout = CapturedStream(self.capture, "stdout", 1)
+        sys.stderr = CapturedStream(self.capture, "stderr", 2)
+        self.classes: set[str] = set()
+        self.known = False
+        self.link.written_classes = self._written
+        self.link.is_named = self._is_named
+        self._functions()
+        patch_inspect(self.link, self.texts)
+        guard_process(sys.addaudithook)
+
+    def _functions(self) -> None:
+        """Put the functions in reach that :class:`Preparation` lets a test call."""
+        put = dict.__setitem__
+        put(self.names, "_room_module", self._module)
+        put(self.names, "_room_type", self._type)
+        put(self.names, "_room_issubclass", self._issubclass)
+        put(self.names, "_room_exec", self._exec)
+        put(self.names, "_room_eval", self._eval)
+        put(self.names, "_room_compile", self._compile)
+
+    def _written(self) -> list[Any]:
+        """Give the classes that the lab asks students to write."""
+        found = (self.link.ask("name", name) for name in self.classes)
+        return [value[0] for value in found if type(value) is tuple and value]
+
+    def _is_named(self, value: Any) -> bool:
+        """Say whether a test or the release has bound this very object to a name."""
+        return any(bound is value for bound in dict.values(self.names))
+
+    def _module(self, name: str, top: str = "") -> Any:
+        module = self.link.ask("module", name)
+        return self.link.ask("module", top) if top else module
+
+    def _type(self, value: Any) -> Any:
+        if number_of(value) is None:
+            return type(value)
+        ancestry = self.link.ask("ancestry", value)
+        return ancestry[0] if type(ancestry) is list and ancestry else type(value)
+
+    def _issubclass(self, kind: Any, other: Any) -> bool:
+        if number_of(kind) is None:
+            return issubclass(kind, other)
+        if isinstance(other, tuple):
+            return any(self._issubclass(kind, item) for item in other)
+        self.link.claim("the bases of a class")
+        return self.link.ask("issubclass", kind, other) is True
+
+    def _exec(self, text: Any, *spaces: Any) -> Any:
+        return self._run_there("exec", text, spaces)
+
+    def _eval(self, text: Any, *spaces: Any) -> Any:
+        return self._run_there("eval", text, spaces)
+
+    def _run_there(self, function: str, text: Any, spaces: tuple[Any, ...]) -> Any:
+        spaces = tuple({} if isinstance(space, TestNames) else space for space in spaces)
+        module = self.link.ask("module", "builtins")
+        return self.link.ask(
+            "call", self.link.ask("get", module, function), text, *(spaces or ({},))
+        )
+
+    def _compile(self, *args: Any, **names: Any) -> Any:
+        flags = names.get("flags", args[3] if len(args) > 3 else 0)
+        if flags & 0x400:  # a syntax tree runs nothing
+            return compile(*args, **names)
+        raise HandleError(
+            "a test in the examiner's room doesn't compile a text that isn't its own: it may be "
+            "the student's. Tag the test cell 'student-room', or use `exec`, which runs there."
+        )
+
+    def obey(self, order: dict[str, Any]) -> dict[str, Any]:
+        match order["do"]:
+            case "begin":
+                self._begin(order)
+                return {}
+            case "ran":
+                self._ran(order["text"], order["kind"])
+                return {}
+            case _:
+                return self._test(order)
+
+    def _begin(self, order: dict[str, Any]) -> None:
+        """Learn what the reference solution binds, and have what it imports."""
+        self.names.students = set(order["students"])
+        self.known = order["known"]
+        self.classes = set(order["classes"])
+        for text in order["imports"]:
+            tree = parse_cell(text)
+            tree.body = [node for node in tree.body if isinstance(node, ast.Import)]
+            self.names.students -= bound_names(ast.unparse(tree))
+            self._define(tree)
+
+    def _define(self, tree: ast.Module) -> None:
+        """Carry out the release's own definitions; one that fails here is the room's alone."""
+        for node in Preparation().visit(tree).body:
+            with suppress(Exception, StudentRoomGoneError):
+                code = compile(ast.Module([node], []), f"<given {len(self.texts)}>", "exec")
+                exec(code, self.names)  # noqa: S102 - the release's own text
+
+    def _ran(self, text: str, kind: str) -> None:
+        """Take note of a cell that ran in the student's room."""
+        self.texts.append(text)
+        bound = bound_names(text)
+        if kind != "locked":
+            self.names.rebound(bound)
+            return
+        students = self.names.students
+        if self.known:
+            self.names.given |= bound - students
+        self._define(given_code(text, students))
+        for name in bound:
+            value = dict.get(self.names, name)
+            if callable(value) and getattr(value, "__module__", "") == "__main__":
+                self.link.given_objects[id(value)] = (name, value)
+
+    def _test(self, order: dict[str, Any]) -> dict[str, Any]:
+        text, seconds = order["text"], order["seconds"]
+        self.capture.limit = order["output"]
+        self.capture.take()
+        self.link.begin()
+        self.link.cpu_seconds = seconds
+        self.link.wall_seconds = order["wall"]
+        started = time.process_time()
+        error: BaseException | None = None
+        count = self.shell.execution_count
+        try:
+            with cpu_limit(seconds, wall=order["wall"] + 5):
+                self.reach.begin(words(text))
+                in_room = self.link.ask("names")
+                self.names.begin(
+                    {n for n in in_room if type(n) is str} if type(in_room) is list else set()
+                )
+                outcome = self.shell.run_text(text, self.loop)
+            error, count = outcome.error, outcome.count
+        except BaseException as stopped:  # before or after the cell itself
+            error = stopped
+        finally:
+            self.names.end()
+        if self.link.gone and not isinstance(error, StudentRoomGoneError):
+            error = StudentRoomGoneError(self.link.gone)
+        if error is None:
+            error = self.link.lending.failed
+        return self._report(error, count, time.process_time() - started)
+
+    def _report(self, error: BaseException | None, count: int, cpu: float) -> dict[str, Any]:
+        message = "" if error is None else _message(error)
+        if error is not None:
+            notes = [f"Note: {note}" for note in list(self.link.notes)[:5]]
+            message = "\n".join([message, *notes] if message else notes)
+        outputs = self.capture.take()
+        if error is not None and not any(out["output_type"] == "error" for out in outputs):
+            outputs.append(
+                {
+                    "output_type": "error",
+                    "ename": type(error).__name__,
+                    "evalue": message[:_MESSAGE],
+                    "traceback": traceback.format_exception_only(error)[-1:],
+                }
+            )
+        return {
+            "outputs": outputs,
+            "count": count,
+            "error": "" if error is None else type(error).__name__,
+            "message": message[:_MESSAGE],
+            "line": _line(error, f"<cell {count}>"),
+            "timeout": isinstance(error, (CellTimeoutError, StudentTimeoutError)),
+            "gone": self.link.gone,
+            "claims": list(self.link.claims),
+            "cpu": cpu,
+        }
+
+
+def _message(error: BaseException) -> str:
+    try:
+        return str(error)[:_MESSAGE]
+    except BaseException:  # the text of an error may come from the student's room
+        return ""
+
+
+def _line(error: BaseException | None, file: str) -> int | None:
+    """Give the line of the test cell at which it ended."""
+    if error is None:
+        return None
+    if isinstance(error, SyntaxError) and error.filename == file:
+        return error.lineno
+    lines = [
+        line
+        for frame, line in traceback.walk_tb(error.__traceback__)
+        if frame.f_code.co_filename == file
+    ]
+    return lines[-1] if lines else None
+
+
+def main(sockets: list[socket.socket]) -> None:
+    """Serve as the examiner's room; ``sockets`` are that of the orders and of the questions."""
+    sys.path[:] = [path for path in sys.path if path]
+    builtins.input = lambda *_: ""
+    orders, questions = (Channel(sock, bounds=Bounds()) for sock in sockets)
+    with suppress(WireError):
+        room = _Room(orders, questions)
+        while True:
+            select.select([orders], [], [])
+            frame = orders.receive()
+            orders.send({"id": frame.body["id"], **room.obey(frame.body)})

@@ -1,0 +1,257 @@
+"""What the text of a cell says before it runs: names, imports, and how a test cell is prepared.
+
+Nothing here runs anything. The preparation of a test cell keeps every line where it is and
+changes only what can't work across rooms otherwise:
+
+- an import of a module whose state lives in the student's room (``mlflow``, ``pyplot``, a test
+  client ...) binds that room's module;
+- ``type(x)`` and ``issubclass(x, y)`` go through functions that know handles;
+- ``exec``, ``eval`` and ``compile`` of a text that isn't written in the test itself run in the
+  student's room: such a text may be the student's.
+"""
+
+import ast
+import importlib.util
+import re
+import sys
+from collections.abc import Iterable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from IPython.core.inputtransformer2 import TransformerManager
+
+__all__ = [
+    "Preparation",
+    "bound_names",
+    "class_names",
+    "definition",
+    "given_code",
+    "imported_modules",
+    "lives_in_room",
+    "parse_cell",
+    "words",
+]
+
+ROOM_MODULES = (
+    *("mlflow", "matplotlib.pyplot", "pylab", "matplotlib.pylab", "fastapi.testclient"),
+    *("starlette.testclient", "joblib", "pickle", "cloudpickle", "dill", "shelve", "marshal"),
+    *("subprocess", "sqlite3", "importlib", "runpy", "doctest", "code", "multiprocessing"),
+)
+"""Modules whose state, files or programs are the student's room's, or that would run its code."""
+
+_IMPORTS_MLFLOW = re.compile(r"^\s*(?:import|from)\s+mlflow\b", re.MULTILINE)
+_IMPORTS = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import|import\s+([\w.]+))", re.MULTILINE)
+_STATE_FOLLOWED = 40
+_CONSTANTS = 200_000
+_TRANSFORMER: Any = TransformerManager()  # type: ignore[no-untyped-call]
+
+
+def parse_cell(text: str) -> ast.Module:
+    """Parse a cell as IPython would; an empty module where it has a syntax error."""
+    try:
+        parsed: ast.Module = ast.parse(_TRANSFORMER.transform_cell(text))
+        return parsed
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return ast.Module([], [])
+
+
+def _targets(node: ast.AST) -> Iterable[str]:
+    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+        yield node.id
+    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+        yield node.name
+        return
+    elif isinstance(node, (ast.Import, ast.ImportFrom)):
+        for alias in node.names:
+            yield (alias.asname or alias.name).split(".")[0]
+    elif isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
+        return
+    elif isinstance(node, ast.ExceptHandler) and node.name:
+        yield node.name
+    for child in ast.iter_child_nodes(node):
+        yield from _targets(child)
+
+
+def bound_names(text: str) -> set[str]:
+    """Give the names that a cell binds at its top level."""
+    return set(_targets(parse_cell(text)))
+
+
+def class_names(text: str) -> set[str]:
+    """Give the names of the classes that a cell defines at its top level."""
+    return {node.name for node in parse_cell(text).body if isinstance(node, ast.ClassDef)}
+
+
+def imported_modules(text: str) -> set[str]:
+    """Give the dotted names of the modules that a cell imports anywhere."""
+    found: set[str] = set()
+    for node in ast.walk(parse_cell(text)):
+        if isinstance(node, ast.Import):
+            found.update(alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            found.add(node.module)
+    return found
+
+
+def words(text: str) -> set[str]:
+    """Give every name and attribute that occurs in a cell."""
+    found: set[str] = set()
+    for node in ast.walk(parse_cell(text)):
+        if isinstance(node, ast.Name):
+            found.add(node.id)
+        elif isinstance(node, ast.Attribute):
+            found.add(node.attr)
+        elif isinstance(node, ast.alias):
+            found.update(node.name.split("."))
+    return found
+
+
+@cache
+def lives_in_room(module: str) -> bool:
+    """Say whether a module's state is the student's room's: listed, or a user of MLflow."""
+    if any(module == name or module.startswith(f"{name}.") for name in ROOM_MODULES):
+        return True
+    package = module.split(".", maxsplit=1)[0]
+    if package in sys.stdlib_module_names or package in ("pandas", "numpy", "sklearn", "scipy"):
+        return False
+    waiting, seen = [module], {package}
+    while waiting and len(seen) < _STATE_FOLLOWED:
+        source = _source_of(waiting.pop())
+        if _IMPORTS_MLFLOW.search(source):
+            return True
+        for match in _IMPORTS.finditer(source):
+            name = match[1] or match[2]
+            if name.split(".")[0] == package and name not in seen:
+                seen.add(name)
+                waiting.append(name)
+    return False
+
+
+def _source_of(module: str) -> str:
+    """Read a module's source without importing it; an ``__init__`` counts for itself only."""
+    try:
+        spec = importlib.util.find_spec(module)
+        origin = Path(spec.origin) if spec and spec.origin else None
+        if origin is None or origin.suffix != ".py" or origin.stat().st_size > _CONSTANTS:
+            return ""
+        return origin.read_text(encoding="utf-8", errors="replace")
+    except (ImportError, ValueError, OSError, AttributeError):
+        return ""
+
+
+def given_code(text: str, students: set[str]) -> ast.Module:
+    """Give what a locked cell defines that the examiner's room has for itself too.
+
+    Imports, undecorated functions and constants written out as literals, except names that the
+    lab asks students to define.
+    """
+    return ast.Module([node for node in parse_cell(text).body if _is_given(node, students)], [])
+
+
+def _is_given(node: ast.stmt, students: set[str]) -> bool:
+    if isinstance(node, (ast.Import, ast.ImportFrom)):
+        return True
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return not node.decorator_list and node.name not in students
+    if isinstance(node, ast.Assign) and not set(_targets(node)) & students:
+        try:
+            ast.literal_eval(node.value)
+        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+            return False
+        return all(isinstance(target, ast.Name) for target in node.targets)
+    return False
+
+
+def definition(texts: Iterable[str], qualname: str) -> str | None:
+    """Find the text of the last function or class of that name in the cells."""
+    found = None
+    for text in texts:
+        body: list[Any] = parse_cell(text).body
+        node: Any = None
+        for part in [part for part in qualname.split(".") if part != "<locals>"]:
+            matching = [item for item in _statements(body) if getattr(item, "name", None) == part]
+            node = matching[-1] if matching else None
+            body = node.body if node is not None else []
+        if node is not None:
+            lines = text.splitlines(keepends=True)
+            first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
+            found = "".join(lines[first - 1 : node.end_lineno])
+            found = found if found.endswith("\n") else found + "\n"
+    return found
+
+
+def _statements(body: list[Any]) -> Iterable[Any]:
+    kinds = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+    for node in body:
+        if isinstance(node, kinds):
+            yield node
+        else:
+            yield from _statements([n for n in ast.walk(node) if isinstance(n, kinds)])
+
+
+class Preparation(ast.NodeTransformer):
+    """Prepares a test cell, or what a locked cell gives, for the examiner's room."""
+
+    def visit_Import(self, node: ast.Import) -> Any:
+        """Bind the room's module where its state lives there."""
+        made: list[ast.stmt] = []
+        for alias in node.names:
+            if not needs_room(alias.name):
+                made.append(ast.Import([alias]))
+            elif alias.asname is None and "." in alias.name:
+                top = alias.name.split(".")[0]
+                made.append(_assign(top, [alias.name, top]))
+            else:
+                made.append(_assign(alias.asname or alias.name, [alias.name]))
+        return [ast.fix_missing_locations(ast.copy_location(item, node)) for item in made]
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
+        """Bind attributes of the room's module where its state lives there."""
+        module = node.module or ""
+        made: list[ast.stmt] = []
+        for alias in node.names:
+            name = alias.asname or alias.name
+            if node.level or alias.name == "*":
+                made.append(ast.ImportFrom(node.module, [alias], node.level))
+            elif needs_room(f"{module}.{alias.name}") and not needs_room(module):
+                made.append(_assign(name, [f"{module}.{alias.name}"]))
+            elif needs_room(module):
+                made.append(_assign(name, [module], alias.name))
+            else:
+                made.append(ast.ImportFrom(node.module, [alias], 0))
+        return [ast.fix_missing_locations(ast.copy_location(item, node)) for item in made]
+
+    def visit_Call(self, node: ast.Call) -> Any:
+        """Let functions that know handles do what the built-in ones can't."""
+        self.generic_visit(node)
+        if not isinstance(node.func, ast.Name) or not node.args:
+            return node
+        name, first = node.func.id, node.args[0]
+        plain = len(node.args) == 1 and not node.keywords
+        if (
+            (name == "type" and plain)
+            or name == "issubclass"
+            or (name in ("exec", "eval", "compile") and not isinstance(first, ast.Constant))
+        ):
+            node.func.id = f"_room_{name}"
+        return node
+
+
+def needs_room(module: str) -> bool:
+    """Say whether an import must bind the student's room's module."""
+    if lives_in_room(module):
+        return True
+    try:
+        return importlib.util.find_spec(module.split(".", maxsplit=1)[0]) is None
+    except (ImportError, ValueError, AttributeError):
+        return False
+
+
+def _assign(name: str, args: list[str], attribute: str = "") -> ast.Assign:
+    """Write ``name = _room_module(*args)``, or an attribute of it."""
+    constants: list[ast.expr] = [ast.Constant(arg) for arg in args]
+    value: ast.expr = ast.Call(ast.Name("_room_module", ast.Load()), constants, [])
+    if attribute:
+        value = ast.Attribute(value, attribute, ast.Load())
+    return ast.Assign([ast.Name(name, ast.Store())], value)
