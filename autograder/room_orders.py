@@ -1,0 +1,245 @@
+"""Giving orders to a room, within limits, and reading its reports with suspicion."""
+
+import contextlib
+import socket
+import time
+from typing import Any, Protocol
+
+import psutil
+from nbformat import NotebookNode
+
+from autograder.engine import Limits
+from autograder.wire import Bounds, Channel, WireError, WireTimeoutError
+
+__all__ = ["Orders", "RoomProcess", "clean_outputs", "clean_report"]
+
+WALL_FACTOR = 3.0
+WALL_EXTRA = 40.0
+_LOOK_SECONDS = 0.5
+_CPU_FACTOR = 1.3
+_CPU_EXTRA = 2.0
+_TEXT = 20_000
+
+
+class RoomProcess(Protocol):
+    """A room as the process that started it sees it."""
+
+    pid: int
+
+    def kill(self) -> None:
+        """End the room and everything in it."""
+
+    def wait(self, timeout: float | None = None) -> Any:
+        """Wait for the room's end; say how it ended."""
+
+
+class Orders:
+    """The coordinator's end of one room.
+
+    Parameters
+    ----------
+    sock : socket
+        Where orders go and reports come from.
+    process : RoomProcess
+        The room's process.
+    limits : Limits
+        What one submission may use.
+    """
+
+    def __init__(self, sock: socket.socket, process: RoomProcess, limits: Limits) -> None:
+        self._channel = Channel(sock, bounds=Bounds(blob_bytes=0))
+        self._process = process
+        self._limits = limits
+        self._number = 0
+        self._started = time.monotonic()
+        self.lost = ""
+        self.overtime = False
+        self.cpu_seconds = 0.0
+
+    def cell(self, order: dict[str, Any], *, other: "Orders | None" = None) -> Any:
+        """Have a cell run; None where the room didn't live to tell."""
+        limits = self._limits
+        left = limits.total_seconds - self.cpu_seconds - (other.cpu_seconds if other else 0.0)
+        if left <= 0:
+            self._lose(f"The notebook took longer than {limits.total_seconds:g} seconds in all.")
+        if self.lost:
+            return None
+        seconds = min(limits.cell_seconds, max(left, 0.1))
+        wall = seconds * WALL_FACTOR + WALL_EXTRA
+        order = order | {"seconds": seconds, "wall": wall - 10, "output": limits.output_kb * 1024}
+        report = self.send(order, wall, cpu=seconds, other=other)
+        if isinstance(report, dict) and _is_number(report.get("cpu")):
+            self.cpu_seconds += max(0.0, float(report["cpu"]))
+        return report
+
+    def settle(self) -> float:
+        """Have the student's room tidy up after a test; give the CPU time that it spent on it."""
+        report = self.send({"do": "settle", "seconds": 5.0}, 20.0, cpu=6.0)
+        if not isinstance(report, dict) or not _is_number(report.get("cpu")):
+            return 0.0
+        spent = max(0.0, float(report["cpu"]))
+        self.cpu_seconds += spent
+        return spent
+
+    def send(
+        self,
+        order: dict[str, Any],
+        wall: float,
+        *,
+        cpu: float | None = None,
+        other: "Orders | None" = None,
+    ) -> Any:
+        """Send an order and wait for its report, within limits."""
+        if self.lost:
+            return None
+        self._number += 1
+        try:
+            self._channel.send(order | {"id": self._number}, seconds=wall)
+            self._await(wall, cpu, other)
+            body = self._channel.receive(seconds=10.0).body
+        except WireTimeoutError:
+            self.overtime = True
+            self._lose("The cell took too long and couldn't be stopped.")
+            return None
+        except WireError as breach:
+            self._lose(f"The room ended while the cell ran: {self._ending() or breach}.")
+            return None
+        if body.get("id") != self._number:
+            self._lose("The room reported what it wasn't asked for.")
+            return None
+        return body
+
+    def close(self) -> None:
+        """End the room."""
+        with contextlib.suppress(OSError):
+            self._process.kill()
+        self._channel.close()
+
+    def _await(self, wall: float, cpu: float | None, other: "Orders | None") -> None:
+        """Wait until a report is there or a limit is reached."""
+        deadline = time.monotonic() + wall
+        rooms = [self, *([other] if other else [])]
+        before: list[float] | None = None
+        wait = 0.05
+        while not self._channel.waiting(wait):
+            wait = _LOOK_SECONDS
+            if time.monotonic() > deadline:
+                raise WireTimeoutError("wall")
+            if cpu is None:
+                continue
+            now = [room.used() for room in rooms]
+            if before is None:
+                before = now
+            used = max(n - b for n, b in zip(now, before, strict=True))
+            if used > cpu * _CPU_FACTOR + _CPU_EXTRA:
+                if other is not None:
+                    other._lose("The student's code took too long and couldn't be stopped.")
+                    other.overtime = True
+                    before, cpu = None, None
+                    continue
+                raise WireTimeoutError("cpu")
+
+    def used(self) -> float:
+        """Give the CPU seconds of the room's processes that can be seen from here."""
+        total = 0.0
+        with contextlib.suppress(psutil.Error):
+            parent = psutil.Process(self._process.pid)
+            for process in (parent, *parent.children(recursive=True)):
+                with contextlib.suppress(psutil.Error):
+                    times = process.cpu_times()
+                    total += times.user + times.system
+        return total
+
+    def _ending(self) -> str:
+        with contextlib.suppress(Exception):
+            return str(getattr(self._process.wait(timeout=1.0), "reason", "") or "")
+        return ""
+
+    def _lose(self, why: str) -> None:
+        if not self.lost:
+            self.lost = why
+            with contextlib.suppress(OSError):
+                self._process.kill()
+
+
+def _is_number(value: Any) -> bool:
+    return type(value) in (int, float) and value == value and abs(value) < 1e9  # noqa: PLR0124 - NaN
+
+
+def clean_report(report: Any, room: Orders) -> dict[str, Any]:
+    """Read a report on a cell; what isn't as it should be is left out."""
+    if not isinstance(report, dict):
+        status = "timeout" if room.overtime else "died"
+        return {
+            **{"outputs": [], "count": None, "status": status, "error": "", "message": room.lost},
+            **{"line": None, "cpu": None, "claims": []},
+        }
+    error = _text(report.get("error"))
+    gone = _text(report.get("gone"))
+    status = "died" if gone else "error" if error else "ok"
+    if report.get("timeout") is True:
+        status = "timeout"
+    line, count, claims = report.get("line"), report.get("count"), report.get("claims")
+    return {
+        "outputs": report.get("outputs"),
+        "count": count if type(count) is int and 0 < count < 1 << 31 else None,
+        "status": status,
+        "error": error,
+        "message": _text(report.get("message")),
+        "line": line if type(line) is int and 0 < line < 1 << 31 else None,
+        "cpu": float(report["cpu"]) if _is_number(report.get("cpu")) else None,
+        "claims": [_text(claim) for claim in claims] if isinstance(claims, list) else [],
+    }
+
+
+def _text(value: Any) -> str:
+    return value[:_TEXT] if type(value) is str else ""
+
+
+def clean_outputs(outputs: Any, limit: int) -> list[NotebookNode]:
+    """Make valid nbformat outputs, within a bound, of what a room says it showed."""
+    made: list[NotebookNode] = []
+    left = 2 * limit + _TEXT
+    for output in outputs if isinstance(outputs, list) else []:
+        clean = _clean_output(output)
+        size = len(str(clean))
+        if clean is not None and size <= left and len(made) < 2_000:
+            left -= size
+            made.append(_node(clean))
+    return made
+
+
+def _node(value: dict[str, Any]) -> NotebookNode:
+    return NotebookNode(value)  # type: ignore[no-untyped-call]
+
+
+def _clean_output(output: Any) -> dict[str, Any] | None:
+    if not isinstance(output, dict):
+        return None
+    kind = output.get("output_type")
+    if kind == "stream":
+        name = "stderr" if output.get("name") == "stderr" else "stdout"
+        text = output.get("text")
+        return {"output_type": kind, "name": name, "text": text} if type(text) is str else None
+    if kind == "error":
+        lines = output.get("traceback")
+        texts = [_text(line) for line in lines[:200]] if isinstance(lines, list) else []
+        return {
+            "output_type": kind,
+            "ename": _text(output.get("ename")),
+            "evalue": _text(output.get("evalue")),
+            "traceback": texts,
+        }
+    if kind not in ("display_data", "execute_result") or not isinstance(output.get("data"), dict):
+        return None
+    data = {
+        mime: _node(value) if isinstance(value, dict) else value
+        for mime, value in output["data"].items()
+        if type(value) is str or (mime.endswith("json") and isinstance(value, (dict, list)))
+    }
+    shown: dict[str, Any] = {"output_type": kind, "data": _node(data)}
+    shown["metadata"] = _node({})
+    if kind == "execute_result":
+        count = output.get("execution_count")
+        shown["execution_count"] = count if type(count) is int else None
+    return shown

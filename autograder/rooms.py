@@ -1,0 +1,255 @@
+"""The engine of two rooms: student code in one process, the tests in another.
+
+Both processes are forked from a warm one that never saw a test. This one, the coordinator, tells
+the student's room which cells to run and the examiner's room which tests, in the notebook's
+order; what the student's room reports is treated as anything a student might have made up.
+"""
+
+import socket
+import threading
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+import nbformat
+from nbformat import NotebookNode
+
+from autograder.engine import CellRun, Execution, Limits
+from autograder.examiner_source import bound_names, class_names, imported_modules
+from autograder.notebook import cell_kind, grade_id
+from autograder.room_orders import Orders, RoomProcess, clean_outputs, clean_report
+
+__all__ = ["BASE_PRELOAD", "RoomsEngine", "Zygote", "preload_for"]
+
+STUDENT_ROOM_TAG = "student-room"
+BASE_PRELOAD = ("numpy", "pandas", "numpy.testing", "pandas.testing")
+WARM_MODULE = "autograder.room_warm"
+_ENTRIES = {"student": "autograder.student_room:main", "examiner": "autograder.examiner_room:main"}
+
+
+class Zygote(Protocol):
+    """A warm process that forks rooms."""
+
+    def spawn(
+        self,
+        entry: str,
+        *,
+        sockets: Sequence[socket.socket],
+        limits: Limits,
+        confined: bool,
+        files: Path | None = None,
+    ) -> RoomProcess:
+        """Fork a room that calls ``entry`` with its ends of the sockets."""
+
+    def close(self) -> None:
+        """End the warm process and every room forked from it."""
+
+
+def preload_for(source: NotebookNode | None) -> tuple[str, ...]:
+    """Give the modules that a warm process imports for a notebook, the warm-up itself last."""
+    found: set[str] = set()
+    for cell in source.cells if source is not None else ():
+        if cell.cell_type == "code":
+            found |= imported_modules(cell.source)
+    rooms = ("autograder.student_room", "autograder.examiner_room", WARM_MODULE)
+    return (*BASE_PRELOAD, *sorted(found - set(BASE_PRELOAD)), *rooms)
+
+
+class RoomsEngine:
+    """Runs a notebook's cells in two rooms.
+
+    Parameters
+    ----------
+    start : callable
+        Starts the warm process, given the modules to import; called at the first run.
+    reference : NotebookNode, optional
+        The teacher's notebook with its solutions: says which names the lab asks students to
+        define, and what to import ahead.
+    compatible : bool, default=False
+        Run every test cell beside the student's code, as nbgrader does; still confined.
+    isolation : str
+        What keeps the rooms from the rest of the machine, for the report.
+    """
+
+    name = "rooms"
+
+    def __init__(
+        self,
+        start: Callable[[Sequence[str]], Zygote],
+        *,
+        reference: NotebookNode | None = None,
+        compatible: bool = False,
+        isolation: str = "process",
+    ) -> None:
+        self.isolation = isolation
+        self._start = start
+        self._reference = reference
+        self._compatible = compatible
+        self._zygote: Zygote | None = None
+        self._lock = threading.Lock()
+
+    def prepare(self, source: NotebookNode) -> None:
+        """Take the teacher's notebook as the reference; before the first run."""
+        self._reference = source
+
+    def run(self, notebook: NotebookNode, files: Path | None, limits: Limits) -> Execution:
+        """Run every code cell in order, within ``limits``."""
+        with self._lock:
+            if self._zygote is None:
+                self._zygote = self._start(preload_for(self._reference))
+        executed: NotebookNode = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call]
+        examined = any(self._is_examined(cell) for cell in executed.cells)
+        rooms = _Rooms(self._zygote, files, limits, self._lock, examined=examined)
+        try:
+            rooms.begin(students_names(self._reference))
+            runs = [
+                self._cell(rooms, index, cell)
+                for index, cell in enumerate(executed.cells)
+                if cell.cell_type == "code"
+            ]
+        finally:
+            rooms.close()
+        problems = tuple(dict.fromkeys(run.message for run in runs if run.status in _LOST))
+        return Execution(executed, tuple(runs), problems, rooms.cpu_seconds)
+
+    def close(self) -> None:
+        """End the warm process and everything forked from it."""
+        with self._lock:
+            zygote, self._zygote = self._zygote, None
+        if zygote is not None:
+            zygote.close()
+
+    def _is_examined(self, cell: NotebookNode) -> bool:
+        """Say whether a cell runs in the examiner's room."""
+        beside = self._compatible or STUDENT_ROOM_TAG in cell.metadata.get("tags", [])
+        return cell.cell_type == "code" and cell_kind(cell) == "test" and not beside
+
+    def _cell(self, rooms: "_Rooms", index: int, cell: NotebookNode) -> CellRun:
+        name = grade_id(cell)
+        if not cell.source.strip():
+            cell["outputs"] = []
+            return CellRun(index, name, "ok")
+        examined = self._is_examined(cell)
+        report = rooms.examine(cell) if examined else rooms.run(cell)
+        cell["outputs"] = clean_outputs(report["outputs"], rooms.limits.output_kb * 1024)
+        cell["execution_count"] = report["count"]
+        if report["claims"]:
+            cell.metadata["autograder"] = {"claims": report["claims"]}
+        return CellRun(
+            index,
+            name,
+            report["status"],
+            tuple(cell["outputs"]),
+            error=report["error"],
+            message=report["message"],
+            line=report["line"],
+            room="examiner" if examined else "student",
+            cpu_seconds=report["cpu"],
+        )
+
+
+_LOST = ("died", "not-run")
+
+
+def students_names(reference: NotebookNode | None) -> dict[str, Any]:
+    """Give the names that the reference's answer cells bind, which are the student's to define."""
+    names: set[str] = set()
+    classes: set[str] = set()
+    imports: list[str] = []
+    for cell in reference.cells if reference is not None else ():
+        if cell.cell_type == "code" and cell_kind(cell) == "answer":
+            names |= bound_names(cell.source)
+            classes |= class_names(cell.source)
+            imports.append(cell.source)
+    return {
+        "known": reference is not None,
+        "students": sorted(names),
+        "classes": sorted(classes),
+        "imports": imports,
+    }
+
+
+class _Rooms:
+    """The two rooms of one submission."""
+
+    def __init__(
+        self,
+        zygote: Zygote,
+        files: Path | None,
+        limits: Limits,
+        lock: threading.Lock,
+        *,
+        examined: bool,
+    ) -> None:
+        self.limits = limits
+        self._sockets: list[socket.socket] = []
+        question, answer = self._pair()
+        # Each room's ends are closed here at once: a room that is gone is then seen to be gone.
+        with lock:
+            self.examiner = self._room(zygote, "examiner", question, files) if examined else None
+            self.student = self._room(zygote, "student", answer, files)
+        answer.close()
+        if examined:
+            question.close()
+
+    def _room(self, zygote: Zygote, name: str, link: socket.socket, files: Path | None) -> Orders:
+        orders, end = self._pair()
+        process = zygote.spawn(
+            _ENTRIES[name], sockets=(end, link), limits=self.limits, confined=True, files=files
+        )
+        end.close()
+        return Orders(orders, process, self.limits)
+
+    def _pair(self) -> tuple[socket.socket, socket.socket]:
+        pair = socket.socketpair()
+        self._sockets += pair
+        return pair
+
+    @property
+    def cpu_seconds(self) -> float:
+        """CPU time of both rooms so far, as they themselves measured their cells."""
+        return sum(room.cpu_seconds for room in (self.student, self.examiner) if room)
+
+    def begin(self, names: dict[str, Any]) -> None:
+        """Tell the examiner's room what the lab asks students to define."""
+        if self.examiner is not None:
+            self.examiner.send({"do": "begin", **names}, 30.0)
+
+    def run(self, cell: NotebookNode) -> dict[str, Any]:
+        """Run a cell in the student's room and tell the examiner's what ran."""
+        kind = _kind(cell)
+        order = {"do": "run", "text": cell.source, "kind": kind}
+        report = clean_report(self.student.cell(order), self.student)
+        if self.examiner is not None:
+            self.examiner.send({"do": "ran", "text": cell.source, "kind": kind}, 30.0)
+        return report
+
+    def examine(self, cell: NotebookNode) -> dict[str, Any]:
+        """Run a test cell in the examiner's room."""
+        examiner = self.examiner
+        if examiner is None or self.student.lost:
+            return clean_report(None, self.student)
+        order = {"do": "test", "text": cell.source}
+        report = clean_report(examiner.cell(order, other=self.student), examiner)
+        spent = self.student.settle()
+        if report["cpu"] is not None:
+            report["cpu"] += spent
+        return report
+
+    def close(self) -> None:
+        """End both rooms."""
+        for room in (self.student, self.examiner):
+            if room is not None:
+                room.close()
+        for sock in self._sockets:
+            sock.close()
+
+
+def _kind(cell: NotebookNode) -> Literal["locked", "answer", "test"]:
+    match cell_kind(cell):
+        case "locked":
+            return "locked"
+        case "test":
+            return "test"
+        case _:
+            return "answer"

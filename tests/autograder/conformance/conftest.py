@@ -1,0 +1,156 @@
+"""A warm process for tests that run notebooks in two rooms, and notebooks to run there."""
+
+import contextlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from autograder.engine import Execution, Limits
+from autograder.rooms import RoomsEngine, preload_for
+
+LIBRARIES = (
+    *("matplotlib.pyplot", "matplotlib_inline.backend_inline", "pytest", "joblib", "doctest"),
+    *("sklearn.linear_model", "sklearn.metrics", "sklearn.pipeline", "sklearn.model_selection"),
+    *("sklearn.dummy", "sklearn.tree", "fastapi.testclient", "unittest.mock"),
+)
+
+
+class Forked:
+    """A room that was forked without confinement."""
+
+    def __init__(self, pid: int) -> None:
+        self.pid = pid
+
+    def kill(self) -> None:
+        with contextlib.suppress(OSError):
+            os.killpg(self.pid, signal.SIGKILL)
+
+    def wait(self, timeout: float | None = None) -> None:
+        return None
+
+
+class PlainZygote:
+    """A warm process whose rooms are plain forks: what the rooms do, without the walls."""
+
+    def __init__(self, preload: Sequence[str]) -> None:
+        here, there = socket.socketpair()
+        self._folder = Path(tempfile.mkdtemp(prefix="rooms-"))
+        self._rooms = 0
+        self._socket = here
+        self.process = subprocess.Popen(
+            [sys.executable, Path(__file__).with_name("forker.py"), str(there.fileno())],
+            pass_fds=[there.fileno()],
+            env={**os.environ, "OMP_NUM_THREADS": "1", "PRELOAD": json.dumps(list(preload))},
+        )
+        there.close()
+        assert here.recv(5) == b"ready"
+
+    def spawn(
+        self,
+        entry: str,
+        *,
+        sockets: Sequence[socket.socket],
+        limits: Limits,
+        confined: bool,
+        files: Path | None = None,
+    ) -> Forked:
+        self._rooms += 1
+        folder = self._folder / str(self._rooms)
+        shutil.copytree(files, folder) if files else folder.mkdir()
+        job = json.dumps({"entry": entry, "folder": str(folder)}).encode()
+        socket.send_fds(self._socket, [job], [sock.fileno() for sock in sockets])
+        return Forked(int.from_bytes(self._socket.recv(4), "little"))
+
+    def close(self) -> None:
+        self._socket.close()
+        self.process.wait(10)
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def warm() -> Iterator[PlainZygote]:
+    """One warm process for all."""
+    *modules, last = preload_for(None)
+    zygote = PlainZygote([*modules, *LIBRARIES, last])
+    yield zygote
+    zygote.close()
+
+
+def code_cell(kind: str, name: str, text: str, *, tags: Sequence[str] = ()) -> Any:
+    cell = nbformat.v4.new_code_cell(text)
+    cell.metadata["tags"] = list(tags)
+    cell.metadata["nbgrader"] = {
+        "schema_version": 3,
+        "grade_id": name,
+        "grade": kind == "test",
+        "solution": kind == "answer",
+        "locked": kind != "answer",
+        "task": False,
+        **({"points": 1} if kind == "test" else {}),
+    }
+    return cell
+
+
+def build(*cells: tuple[str, str] | tuple[str, str, str]) -> Any:
+    """Make a notebook of (kind, text) or (kind, text, tag)."""
+    notebook = nbformat.v4.new_notebook()
+    for place, (kind, text, *tags) in enumerate(cells):
+        notebook.cells.append(code_cell(kind, f"{kind}{place}", text, tags=tags))
+    return notebook
+
+
+Case = list[tuple[str, str]]
+
+
+def read_cases(name: str) -> dict[str, Case]:
+    """Read a file of cases: ``=== name``, then ``--- part`` and its text, as often as needed."""
+    cases: dict[str, Case] = {}
+    lines: list[str] = []
+    for line in Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines():
+        if line.startswith("=== "):
+            case = cases.setdefault(line[4:], [])
+        elif line.startswith("--- "):
+            lines = []
+            case.append((line[4:], lines))  # type: ignore[arg-type]
+        else:
+            lines.append(line)
+    return {
+        name: [(part, "\n".join(text).strip("\n")) for part, text in case]
+        for name, case in cases.items()
+    }
+
+
+Run = Callable[..., Execution]
+
+
+@pytest.fixture(scope="session")
+def run(warm: PlainZygote) -> Run:
+    """Run (kind, text) cells in rooms."""
+
+    def go(
+        *cells: Any,
+        reference: Any = None,
+        compatible: bool = False,
+        files: Path | None = None,
+        **limits: Any,
+    ) -> Execution:
+        engine = RoomsEngine(
+            lambda _: warm,
+            reference=build(*reference) if reference else None,
+            compatible=compatible,
+        )
+        bounds = Limits(**{"cell_seconds": 20.0, "total_seconds": 60.0, **limits})
+        return engine.run(build(*cells), files, bounds)
+
+    return go

@@ -1,0 +1,87 @@
+"""What "natural" means: ordinary test cells, in one process and in two rooms, agree."""
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograder.engine import Execution
+
+HERE = Path(__file__).parent
+
+
+def load(name: str) -> Any:
+    spec = importlib.util.spec_from_file_location(f"conformance_{name}", HERE / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+read_cases = load("conftest").read_cases
+CASES: dict[str, list[tuple[str, str]]] = {
+    name: case
+    for file in ("values.cases", "objects.cases", "reach.cases")
+    for name, case in read_cases(file).items()
+}
+
+
+def cells_of(case: list[tuple[str, str]], answer: str) -> list[tuple[str, str]]:
+    """Make the cells of a case with one of its answers, ``right`` or ``wrong``."""
+    names = {"locked": "locked", "test": "test", answer: "answer"}
+    return [(names[part], text) for part, text in case if part in names]
+
+
+def verdict(execution: Execution) -> str:
+    """Say how the tests ended: passed, or the first error."""
+    failed = [run for run in execution.cells if run.status != "ok"]
+    return f"{failed[0].status} {failed[0].message[:300]}" if failed else "passed"
+
+
+def test_there_are_enough_cases() -> None:
+    """The suite holds at least eighty ordinary test cells."""
+    assert len(CASES) >= 80
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_two_rooms_agree_with_one_process(name: str, run: Any) -> None:
+    """A right answer passes and a wrong one fails, wherever the test runs."""
+    case = CASES[name]
+    right, wrong = cells_of(case, "right"), cells_of(case, "wrong")
+    assert verdict(run(*right, compatible=True)) == "passed"
+    assert verdict(run(*right, reference=right)) == "passed"
+    assert verdict(run(*wrong, compatible=True)).startswith("error")
+    assert verdict(run(*wrong, reference=right)).startswith("error")
+
+
+# What only a lab's reference can tell: which of the student's names a test may set or see.
+NEEDS_REFERENCE = {"replaced_name", "replaced_setting", "equals_of_a_class_to_write"}
+
+
+@pytest.mark.parametrize("name", sorted(set(CASES) - NEEDS_REFERENCE)[::6])
+def test_two_rooms_work_without_a_reference(name: str, run: Any) -> None:
+    """A course that has no reference at hand is graded alike."""
+    case = CASES[name]
+    assert verdict(run(*cells_of(case, "right"))) == "passed"
+
+
+@pytest.mark.skipif(not os.environ.get("AUTOGRADER_STOCK"), reason="set AUTOGRADER_STOCK to run it")
+@pytest.mark.parametrize("which", ["right", "wrong"])
+def test_stock_nbgrader_agrees(which: str) -> None:
+    """One kernel that runs all cases one after the other gives the same verdicts."""
+    from autograder.engine import Limits
+    from autograder.nbgrader_engine import NbgraderEngine
+
+    build = load("conftest").build
+    cells: list[tuple[str, str]] = []
+    owners: list[str] = []
+    for name, case in CASES.items():
+        added = [*cells_of(case, which), ("locked", "%reset -f")]
+        cells += added
+        owners += [name] * len(added)
+    execution = NbgraderEngine().run(build(*cells), None, Limits(total_seconds=600))
+    failed = {owners[r.index] for r in execution.cells if r.status != "ok"}
+    assert failed == (set() if which == "right" else set(CASES))

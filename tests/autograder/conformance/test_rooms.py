@@ -1,0 +1,274 @@
+"""The engine of two rooms: what it reports, what it survives, and where each cell runs."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+SQUARE = ("answer", "def solve(x): return x * x")
+
+
+def statuses(execution: Any) -> list[str]:
+    return [cell.status for cell in execution.cells]
+
+
+def test_each_cell_is_reported_with_its_room(run: Any) -> None:
+    """Answers and given cells run in the student's room, tests in the examiner's."""
+    execution = run(("locked", "import math"), SQUARE, ("test", "assert solve(2) == 4"))
+    assert [cell.room for cell in execution.cells] == ["student", "student", "examiner"]
+    assert statuses(execution) == ["ok"] * 3
+    assert execution.problems == ()
+
+
+def test_a_failed_test_names_its_error_message_and_line(run: Any) -> None:
+    """The line is that of the test cell, counted from 1."""
+    execution = run(SQUARE, ("test", "x = 3\n\nassert solve(x) == 8, 'not eight'\n"))
+    cell = execution.cells[1]
+    assert (cell.status, cell.error, cell.message) == ("error", "AssertionError", "not eight")
+    assert cell.line == 3
+    assert cell.outputs[-1]["output_type"] == "error"
+
+
+def test_an_error_of_an_answer_is_its_own_cells(run: Any) -> None:
+    """A cell that fails doesn't stop the next; its outputs say what happened."""
+    execution = run(("answer", "print('before')\n1 / 0"), SQUARE, ("test", "assert solve(1) == 1"))
+    assert statuses(execution) == ["error", "ok", "ok"]
+    failed = execution.cells[0]
+    assert (failed.error, failed.line) == ("ZeroDivisionError", 2)
+    assert [out["output_type"] for out in failed.outputs] == ["stream", "error"]
+    assert not any("\x1b" in line for line in failed.outputs[1]["traceback"])
+
+
+def test_a_syntax_error_is_reported(run: Any) -> None:
+    """A cell that can't be compiled is an error at its line, in both rooms."""
+    execution = run(("answer", "x = 1\ndef f(:"), ("test", "\nassert ("))
+    assert [cell.error for cell in execution.cells] == ["SyntaxError", "SyntaxError"]
+    assert execution.cells[0].line == 2
+
+
+def test_outputs_are_those_of_a_notebook(run: Any) -> None:
+    """Text, results, displayed things and figures, with counts."""
+    execution = run(
+        ("answer", "print('a')\nprint('b')\n2 + 3"),
+        ("answer", "from IPython.display import display, HTML\ndisplay(HTML('<b>x</b>'))"),
+        ("answer", "import matplotlib.pyplot as plt\nplt.plot([1, 2]);"),
+        ("answer", "import os\nos.write(1, b'below');"),
+        ("answer", "!echo shell"),
+    )
+    first, html, figure, below, shell = (cell.outputs for cell in execution.cells)
+    assert first[0]["text"] == "a\nb\n"
+    assert first[1]["data"]["text/plain"] == "5"
+    assert execution.notebook.cells[0].execution_count == 1
+    assert html[0]["data"]["text/html"] == "<b>x</b>"
+    assert "image/png" in figure[0]["data"]
+    assert below[0]["text"] == "below"
+    assert "shell" in shell[0]["text"]
+
+
+def test_long_output_is_cut(run: Any) -> None:
+    """What is kept is bounded, and says that it was cut."""
+    execution = run(("answer", "for i in range(3000): print('x' * 1000)"), output_kb=50)
+    text = execution.cells[0].outputs[0]["text"]
+    assert len(text) < 60_000
+    assert "cut" in text
+
+
+def test_partial_credit_is_the_tests_own_value(run: Any) -> None:
+    """The last expression of a test cell is its result; a handle never looks like a number."""
+    answer = (
+        "answer",
+        "class Five:\n    def __repr__(self): return '5.0'\ndef solve(x): return Five()",
+    )
+    execution = run(answer, ("test", "0.5 + 1"), ("test", "solve(1)"))
+    number, handle = (cell.outputs[0]["data"]["text/plain"] for cell in execution.cells[1:])
+    assert number == "1.5"
+    assert "Five" in handle
+    with pytest.raises(ValueError, match="could not convert"):
+        float(handle)
+
+
+def test_what_was_believed_is_noted(run: Any) -> None:
+    """Truth, length and class of a handle are the student's claims, listed with the cell."""
+    answer = (
+        "answer",
+        "class Yes:\n    def __bool__(self): return True\ndef solve(x): return Yes()",
+    )
+    execution = run(answer, ("test", "assert solve(1)"), ("test", "assert 1 == 1"))
+    believed, sure = execution.notebook.cells[1:]
+    assert any("truth" in claim for claim in believed.metadata["autograder"]["claims"])
+    assert "autograder" not in sure.metadata
+
+
+def test_a_tagged_test_runs_beside_the_answers(run: Any) -> None:
+    """The tag ``student-room`` is the way out for a test that can't be asked from outside."""
+    cells = [
+        ("answer", "class V(list): pass\ndef solve(): return V([1])"),
+        ("test", "assert solve() == [1]"),
+        ("test", "assert solve() == [1]", "student-room"),
+    ]
+    execution = run(*cells)
+    assert statuses(execution) == ["ok", "error", "ok"]
+    assert execution.cells[2].room == "student"
+    assert "student-room" in execution.cells[1].message
+
+
+@pytest.mark.parametrize(
+    ("test", "says"),
+    [
+        ("solve() + 1", "arithmetic"),
+        ("float(solve())", "converted"),
+        ("import numpy as np\nnp.mean(solve())", "library"),
+        ("sorted([solve(), solve()])", "ordered"),
+        ("import copy\ncopy.deepcopy(solve())", "library"),
+        ("class Mine(Thing): pass", "subclassed"),
+        ("assert solve() == solve()", "compared"),
+        ("import subprocess as s, os\nos.system('true')", "programs"),
+    ],
+)
+def test_what_cannot_work_says_so(test: str, says: str, run: Any) -> None:
+    """The error names the handle, why it can't be, and the two ways out."""
+    execution = run(("answer", "class Thing: pass\ndef solve(): return Thing()"), ("test", test))
+    cell = execution.cells[1]
+    assert (cell.status, cell.error) == ("error", "HandleError")
+    assert says in cell.message
+    assert "student-room" in cell.message
+
+
+def test_a_room_that_dies_takes_its_tests_along(run: Any) -> None:
+    """What can't be tested any more fails, with a reason; nothing hangs."""
+    execution = run(
+        ("answer", "import os\nos._exit(3)"), SQUARE, ("test", "pass"), ("test", "assert True")
+    )
+    assert statuses(execution) == ["died"] * 4
+    assert all(cell.message for cell in execution.cells)
+    assert execution.problems
+
+
+def test_a_room_that_dies_in_a_test_is_gone_for_good(run: Any) -> None:
+    """No test can catch it away, and the next ones fail too."""
+    execution = run(
+        ("answer", "import os\ndef solve(x): os._exit(0)"),
+        ("test", "try:\n    solve(1)\nexcept BaseException:\n    pass"),
+        ("test", "assert True"),
+    )
+    assert statuses(execution) == ["ok", "died", "died"]
+
+
+def test_an_endless_answer_costs_its_cell_only(run: Any) -> None:
+    """A cell and a call are stopped at their CPU time; the next ones run."""
+    execution = run(
+        ("answer", "n = 0\nwhile True: n += 1"),
+        ("answer", "def loop():\n    n = 0\n    while True: n += 1\ndef solve(x): return x * x"),
+        ("test", "loop()"),
+        ("test", "assert solve(3) == 9"),
+        cell_seconds=0.5,
+    )
+    assert statuses(execution) == ["timeout", "ok", "timeout", "ok"]
+
+
+def test_an_endless_test_costs_its_cell_only(run: Any) -> None:
+    """A test cell has the same limit as any other."""
+    execution = run(
+        SQUARE,
+        ("test", "n = 0\nwhile True: n += 1"),
+        ("test", "assert solve(3) == 9"),
+        cell_seconds=0.5,
+    )
+    assert statuses(execution) == ["ok", "timeout", "ok"]
+
+
+def test_code_that_cannot_be_interrupted_is_ended(run: Any) -> None:
+    """A loop in C never sees the polite limit; the room is ended from outside."""
+    answer = "import collections, itertools\ncollections.deque(itertools.repeat(0), maxlen=0)"
+    execution = run(("answer", answer), ("test", "assert True"), cell_seconds=0.5)
+    assert execution.cells[0].status in ("timeout", "died")
+    assert execution.cells[1].status != "ok"
+
+
+def test_a_question_that_cannot_be_interrupted_is_ended(run: Any) -> None:
+    """The same within a test: the test fails, and the grader goes on."""
+    answer = (
+        "import collections, itertools\n"
+        "def solve(x): collections.deque(itertools.repeat(0), maxlen=0)"
+    )
+    execution = run(
+        ("answer", answer), ("test", "solve(1)"), ("test", "assert True"), cell_seconds=0.5
+    )
+    assert execution.cells[0].status == "ok"
+    assert [cell.status == "ok" for cell in execution.cells[1:]] == [False, False]
+
+
+def test_the_whole_notebook_has_a_limit(run: Any) -> None:
+    """Cells that each stay within theirs don't add up for ever."""
+    burn = "import time\nt = time.process_time()\nwhile time.process_time() - t < 0.4: pass"
+    execution = run(*[("answer", burn)] * 4, cell_seconds=1.0, total_seconds=1.0)
+    assert statuses(execution)[0] == "ok"
+    assert statuses(execution)[-1] != "ok"
+
+
+def test_nothing_is_left_behind(run: Any) -> None:
+    """Processes that an answer started end with the room."""
+    code = "import os, time\nif os.fork() == 0:\n    time.sleep(600)\nprint(os.getpgid(0))"
+    execution = run(("answer", code), ("test", "assert True"))
+    group = int(execution.cells[0].outputs[0]["text"])
+    for _ in range(100):
+        try:
+            os.killpg(group, 0)
+        except ProcessLookupError:
+            break
+        time.sleep(0.05)
+    members = [
+        path
+        for path in Path("/proc").glob("[0-9]*/stat")
+        if path.exists()
+        and f" {group} " in path.read_text(errors="replace").rsplit(")", 1)[-1][:30]
+        and " Z " not in path.read_text(errors="replace").rsplit(")", 1)[-1][:4]
+    ]
+    assert members == []
+
+
+def test_the_labs_files_are_in_both_rooms(run: Any, tmp_path: Path) -> None:
+    """A file that the lab ships is found by answers and by tests."""
+    (tmp_path / "data.csv").write_text("a,b\n1,2\n")
+    execution = run(
+        ("answer", "import pandas as pd\ndf = pd.read_csv('data.csv')"),
+        ("test", "import pandas as pd\nassert pd.read_csv('data.csv').equals(df)"),
+        files=tmp_path,
+    )
+    assert statuses(execution) == ["ok", "ok"]
+
+
+def test_the_test_is_nowhere_in_the_students_room(run: Any) -> None:
+    """Neither the text of a test nor what it expects is in the process that runs the answers."""
+    # The pattern is written so that it doesn't match itself.
+    spy = (
+        "import gc, re\n"
+        "def solve(x):\n"
+        "    objects = [o for o in gc.get_objects() if type(o) in (list, dict, tuple)]\n"
+        "    values = [v for o in objects for v in (o.values() if type(o) is dict else o)]\n"
+        "    if any(re.search('very[s]ecret', v) for v in values if type(v) is str): return True\n"
+        "    with open('/proc/self/maps') as maps, open('/proc/self/mem', 'rb', 0) as mem:\n"
+        "        for part in map(str.split, maps):\n"
+        "            if part[1].startswith('rw') and part[-1] in ('[heap]', '[stack]'):\n"
+        "                first, last = (int(end, 16) for end in part[0].split('-'))\n"
+        "                mem.seek(first)\n"
+        "                if re.search(b'very[s]ecret', mem.read(last - first)): return True\n"
+        "    return False\n"
+    )
+    test = "expected = 'verysecret'\nassert solve(1) is False, expected"
+    execution = run(("answer", spy), ("test", test))
+    assert execution.cells[1].message == ""
+    assert statuses(execution) == ["ok", "ok"]
+
+
+def test_magics_and_input_are_those_of_a_notebook(run: Any) -> None:
+    """Harmless magics work; nobody answers ``input``."""
+    execution = run(
+        ("answer", "%matplotlib inline\n%time x = 3"),
+        ("answer", "name = input('? ')"),
+        ("test", "assert x == 3"),
+    )
+    assert statuses(execution) == ["ok", "error", "ok"]
+    assert execution.cells[1].error == "StdinNotImplementedError"
