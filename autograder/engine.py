@@ -7,7 +7,7 @@ from typing import Any, Literal, Protocol
 
 from nbformat import NotebookNode
 
-__all__ = ["CellRun", "Engine", "Execution", "Limits"]
+__all__ = ["CellRun", "Engine", "Execution", "Limits", "Room", "RunStatus"]
 
 RunStatus = Literal["ok", "error", "timeout", "died", "not-run"]
 Room = Literal["shared", "student", "examiner"]
@@ -55,10 +55,17 @@ class Engine(Protocol):
     ``run`` gets the notebook that the autograder put together (the teacher's cells, the
     student's answers) and the folder of files that the lab ships; it returns an
     :class:`Execution` whatever the student's code does, and leaves no process behind.
+    ``isolation`` is what keeps student code from the rest of the machine, ``room`` where test
+    cells run unless one says otherwise.
     """
 
     name: str
     isolation: str
+    room: Room
+
+    def prepare(self, source: NotebookNode) -> None:
+        """Look at the teacher's notebook, before the first run of a lab."""
+        ...
 
     def run(self, notebook: NotebookNode, files: Path | None, limits: Limits) -> Execution:
         """Run every code cell in order, within ``limits``."""

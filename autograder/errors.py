@@ -1,6 +1,13 @@
 """The one error tree of the autograder; every message says what was found, wanted, and next."""
 
-__all__ = ["CourseError", "GraderError", "LabError", "NotebookError", "SubmissionError"]
+__all__ = [
+    "CourseError",
+    "GraderError",
+    "LabError",
+    "NotebookError",
+    "SandboxError",
+    "SubmissionError",
+]
 
 
 class GraderError(Exception):
@@ -21,3 +28,7 @@ class NotebookError(GraderError, ValueError):
 
 class SubmissionError(GraderError, ValueError):
     """A submission can't be taken in: a bad student id, a missing or unreadable file."""
+
+
+class SandboxError(GraderError, OSError):
+    """A machine that can't confine students' code as was asked."""

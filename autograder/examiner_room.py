@@ -16,6 +16,7 @@ from contextlib import suppress
 from typing import Any
 
 from autograder.capture import Capture, CapturedStream
+from autograder.cell_frames import cell_lines
 from autograder.examiner_errors import StudentRoomGoneError, StudentTimeoutError
 from autograder.examiner_link import ExaminerLink
 from autograder.examiner_names import TestNames
@@ -213,7 +214,7 @@ class _Room:
             "count": count,
             "error": "" if error is None else type(error).__name__,
             "message": message[:_MESSAGE],
-            "line": _line(error, f"<cell {count}>"),
+            "lines": cell_lines(error, f"<cell {count}>"),
             "timeout": isinstance(error, (CellTimeoutError, StudentTimeoutError)),
             "gone": self.link.gone,
             "claims": list(self.link.claims),
@@ -226,20 +227,6 @@ def _message(error: BaseException) -> str:
         return str(error)[:_MESSAGE]
     except BaseException:  # the text of an error may come from the student's room
         return ""
-
-
-def _line(error: BaseException | None, file: str) -> int | None:
-    """Give the line of the test cell at which it ended."""
-    if error is None:
-        return None
-    if isinstance(error, SyntaxError) and error.filename == file:
-        return error.lineno
-    lines = [
-        line
-        for frame, line in traceback.walk_tb(error.__traceback__)
-        if frame.f_code.co_filename == file
-    ]
-    return lines[-1] if lines else None
 
 
 def main(sockets: list[socket.socket]) -> None:

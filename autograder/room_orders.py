@@ -19,6 +19,7 @@ _LOOK_SECONDS = 0.5
 _CPU_FACTOR = 1.3
 _CPU_EXTRA = 2.0
 _TEXT = 20_000
+_LINES = 1_000
 
 
 class RoomProcess(Protocol):
@@ -172,24 +173,29 @@ def clean_report(report: Any, room: Orders) -> dict[str, Any]:
         status = "timeout" if room.overtime else "died"
         return {
             **{"outputs": [], "count": None, "status": status, "error": "", "message": room.lost},
-            **{"line": None, "cpu": None, "claims": []},
+            **{"lines": [], "cpu": None, "claims": []},
         }
     error = _text(report.get("error"))
     gone = _text(report.get("gone"))
     status = "died" if gone else "error" if error else "ok"
     if report.get("timeout") is True:
         status = "timeout"
-    line, count, claims = report.get("line"), report.get("count"), report.get("claims")
+    lines, count, claims = report.get("lines"), report.get("count"), report.get("claims")
     return {
         "outputs": report.get("outputs"),
         "count": count if type(count) is int and 0 < count < 1 << 31 else None,
         "status": status,
         "error": error,
         "message": _text(report.get("message")),
-        "line": line if type(line) is int and 0 < line < 1 << 31 else None,
+        "lines": _numbers(lines),
         "cpu": float(report["cpu"]) if _is_number(report.get("cpu")) else None,
         "claims": [_text(claim) for claim in claims] if isinstance(claims, list) else [],
     }
+
+
+def _numbers(values: Any) -> list[int]:
+    given = values[:_LINES] if isinstance(values, list) else []
+    return [value for value in given if type(value) is int and 0 < value < 1 << 31]
 
 
 def _text(value: Any) -> str:

@@ -14,8 +14,9 @@ from typing import Any, Literal, Protocol
 import nbformat
 from nbformat import NotebookNode
 
-from autograder.engine import CellRun, Execution, Limits
+from autograder.engine import CellRun, Execution, Limits, Room
 from autograder.examiner_source import bound_names, class_names, imported_modules
+from autograder.failing_line import failing_line
 from autograder.notebook import cell_kind, grade_id
 from autograder.room_orders import Orders, RoomProcess, clean_outputs, clean_report
 
@@ -36,7 +37,6 @@ class Zygote(Protocol):
         *,
         sockets: Sequence[socket.socket],
         limits: Limits,
-        confined: bool,
         files: Path | None = None,
     ) -> RoomProcess:
         """Fork a room that calls ``entry`` with its ends of the sockets."""
@@ -82,9 +82,9 @@ class RoomsEngine:
         isolation: str = "process",
     ) -> None:
         self.isolation = isolation
+        self.room: Room = "student" if compatible else "examiner"
         self._start = start
         self._reference = reference
-        self._compatible = compatible
         self._zygote: Zygote | None = None
         self._lock = threading.Lock()
 
@@ -121,7 +121,7 @@ class RoomsEngine:
 
     def _is_examined(self, cell: NotebookNode) -> bool:
         """Say whether a cell runs in the examiner's room."""
-        beside = self._compatible or STUDENT_ROOM_TAG in cell.metadata.get("tags", [])
+        beside = self.room == "student" or STUDENT_ROOM_TAG in cell.metadata.get("tags", [])
         return cell.cell_type == "code" and cell_kind(cell) == "test" and not beside
 
     def _cell(self, rooms: "_Rooms", index: int, cell: NotebookNode) -> CellRun:
@@ -142,7 +142,7 @@ class RoomsEngine:
             tuple(cell["outputs"]),
             error=report["error"],
             message=report["message"],
-            line=report["line"],
+            line=failing_line(cell.source, report["lines"]),
             room="examiner" if examined else "student",
             cpu_seconds=report["cpu"],
         )
@@ -194,9 +194,7 @@ class _Rooms:
 
     def _room(self, zygote: Zygote, name: str, link: socket.socket, files: Path | None) -> Orders:
         orders, end = self._pair()
-        process = zygote.spawn(
-            _ENTRIES[name], sockets=(end, link), limits=self.limits, confined=True, files=files
-        )
+        process = zygote.spawn(_ENTRIES[name], sockets=(end, link), limits=self.limits, files=files)
         end.close()
         return Orders(orders, process, self.limits)
 

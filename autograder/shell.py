@@ -2,6 +2,7 @@
 
 import asyncio
 import builtins
+import subprocess
 import sys
 import traceback
 from dataclasses import dataclass
@@ -85,6 +86,12 @@ class RoomShell(InteractiveShell):
 
     display_pub: Any
     displayhook: Any
+
+    def system(self, command: str) -> None:
+        """Run ``!command``: without a terminal, which rooms have none to give."""
+        sys.stdout.flush()
+        done = subprocess.run(self.var_expand(command, depth=1), shell=True, check=False)  # type: ignore[no-untyped-call]  # noqa: S602
+        self.user_ns["_exit_code"] = done.returncode
 
     def capture_into(self, capture: Capture) -> None:
         """Send all outputs there."""

@@ -14,6 +14,7 @@ from contextlib import suppress
 from typing import Any
 
 from autograder.capture import Capture, CapturedStream, Descriptors
+from autograder.cell_frames import cell_lines
 from autograder.examiner_source import bound_names
 from autograder.room_shells import class_table, student_shell
 from autograder.student_answers import Answerer
@@ -118,7 +119,7 @@ class _Room:
             "count": outcome.count,
             "error": "" if error is None else type(error).__name__,
             "message": "" if error is None else _message(error),
-            "line": _line(error, f"<cell {outcome.count}>"),
+            "lines": cell_lines(error, f"<cell {outcome.count}>"),
             "timeout": isinstance(error, CellTimeoutError),
             "cpu": self._spent(),
             "names": [name for name in self.names if type(name) is str][:10_000],
@@ -130,22 +131,6 @@ def _message(error: BaseException) -> str:
         return str(error)[:_MESSAGE]
     except BaseException:  # the student's own __str__
         return ""
-
-
-def _line(error: BaseException | None, file: str) -> int | None:
-    """Give the line of the cell's own code at which it ended."""
-    if error is None:
-        return None
-    if isinstance(error, SyntaxError) and error.filename == file:
-        return error.lineno
-    trace, found = error.__traceback__, None
-    for _ in range(10_000):
-        if trace is None:
-            break
-        if trace.tb_frame.f_code.co_filename == file:
-            found = trace.tb_lineno
-        trace = trace.tb_next
-    return found
 
 
 def _draw_inline() -> None:

@@ -1,14 +1,6 @@
 """A warm process for tests that run notebooks in two rooms, and notebooks to run there."""
 
-import contextlib
-import json
 import os
-import shutil
-import signal
-import socket
-import subprocess
-import sys
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,8 +8,10 @@ from typing import Any
 import nbformat
 import pytest
 
+from autograder import sandbox
 from autograder.engine import Execution, Limits
 from autograder.rooms import RoomsEngine, preload_for
+from autograder.zygote import WarmProcess
 
 LIBRARIES = (
     *("matplotlib.pyplot", "matplotlib_inline.backend_inline", "pytest", "joblib", "doctest"),
@@ -26,63 +20,12 @@ LIBRARIES = (
 )
 
 
-class Forked:
-    """A room that was forked without confinement."""
-
-    def __init__(self, pid: int) -> None:
-        self.pid = pid
-
-    def kill(self) -> None:
-        with contextlib.suppress(OSError):
-            os.killpg(self.pid, signal.SIGKILL)
-
-    def wait(self, timeout: float | None = None) -> None:
-        return None
-
-
-class PlainZygote:
-    """A warm process whose rooms are plain forks: what the rooms do, without the walls."""
-
-    def __init__(self, preload: Sequence[str]) -> None:
-        here, there = socket.socketpair()
-        self._folder = Path(tempfile.mkdtemp(prefix="rooms-"))
-        self._rooms = 0
-        self._socket = here
-        self.process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("forker.py"), str(there.fileno())],
-            pass_fds=[there.fileno()],
-            env={**os.environ, "OMP_NUM_THREADS": "1", "PRELOAD": json.dumps(list(preload))},
-        )
-        there.close()
-        assert here.recv(5) == b"ready"
-
-    def spawn(
-        self,
-        entry: str,
-        *,
-        sockets: Sequence[socket.socket],
-        limits: Limits,
-        confined: bool,
-        files: Path | None = None,
-    ) -> Forked:
-        self._rooms += 1
-        folder = self._folder / str(self._rooms)
-        shutil.copytree(files, folder) if files else folder.mkdir()
-        job = json.dumps({"entry": entry, "folder": str(folder)}).encode()
-        socket.send_fds(self._socket, [job], [sock.fileno() for sock in sockets])
-        return Forked(int.from_bytes(self._socket.recv(4), "little"))
-
-    def close(self) -> None:
-        self._socket.close()
-        self.process.wait(10)
-        shutil.rmtree(self._folder, ignore_errors=True)
-
-
 @pytest.fixture(scope="session")
-def warm() -> Iterator[PlainZygote]:
-    """One warm process for all."""
+def warm() -> Iterator[WarmProcess]:
+    """One warm process for all, with the strongest walls that stand here."""
     *modules, last = preload_for(None)
-    zygote = PlainZygote([*modules, *LIBRARIES, last])
+    level = os.environ.get("AUTOGRADER_TEST_ISOLATION") or sandbox.best()
+    zygote = sandbox.start([*modules, *LIBRARIES, last], isolation=level)
     yield zygote
     zygote.close()
 
@@ -135,7 +78,7 @@ Run = Callable[..., Execution]
 
 
 @pytest.fixture(scope="session")
-def run(warm: PlainZygote) -> Run:
+def run(warm: WarmProcess) -> Run:
     """Run (kind, text) cells in rooms."""
 
     def go(

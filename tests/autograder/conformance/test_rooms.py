@@ -1,10 +1,10 @@
 """The engine of two rooms: what it reports, what it survives, and where each cell runs."""
 
-import os
 import time
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 SQUARE = ("answer", "def solve(x): return x * x")
@@ -210,23 +210,19 @@ def test_the_whole_notebook_has_a_limit(run: Any) -> None:
 
 def test_nothing_is_left_behind(run: Any) -> None:
     """Processes that an answer started end with the room."""
-    code = "import os, time\nif os.fork() == 0:\n    time.sleep(600)\nprint(os.getpgid(0))"
+    code = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(600)\nprint('on')"
+    ours = psutil.Process()
+    run(("answer", "'the warm process is there'"))
+    before = set(ours.children(recursive=True))
+    assert before, "the warm process should be a child of the tests'"
     execution = run(("answer", code), ("test", "assert True"))
-    group = int(execution.cells[0].outputs[0]["text"])
+    assert execution.cells[0].outputs[0]["text"] == "on\n"
     for _ in range(100):
-        try:
-            os.killpg(group, 0)
-        except ProcessLookupError:
+        left = set(ours.children(recursive=True)) - before
+        if not left:
             break
         time.sleep(0.05)
-    members = [
-        path
-        for path in Path("/proc").glob("[0-9]*/stat")
-        if path.exists()
-        and f" {group} " in path.read_text(errors="replace").rsplit(")", 1)[-1][:30]
-        and " Z " not in path.read_text(errors="replace").rsplit(")", 1)[-1][:4]
-    ]
-    assert members == []
+    assert left == set()
 
 
 def test_the_labs_files_are_in_both_rooms(run: Any, tmp_path: Path) -> None:
@@ -244,17 +240,17 @@ def test_the_test_is_nowhere_in_the_students_room(run: Any) -> None:
     """Neither the text of a test nor what it expects is in the process that runs the answers."""
     # The pattern is written so that it doesn't match itself.
     spy = (
-        "import gc, re\n"
+        "import ctypes, gc, re\n"
         "def solve(x):\n"
         "    objects = [o for o in gc.get_objects() if type(o) in (list, dict, tuple)]\n"
         "    values = [v for o in objects for v in (o.values() if type(o) is dict else o)]\n"
         "    if any(re.search('very[s]ecret', v) for v in values if type(v) is str): return True\n"
-        "    with open('/proc/self/maps') as maps, open('/proc/self/mem', 'rb', 0) as mem:\n"
+        "    with open('/proc/self/maps') as maps:\n"
         "        for part in map(str.split, maps):\n"
         "            if part[1].startswith('rw') and part[-1] in ('[heap]', '[stack]'):\n"
         "                first, last = (int(end, 16) for end in part[0].split('-'))\n"
-        "                mem.seek(first)\n"
-        "                if re.search(b'very[s]ecret', mem.read(last - first)): return True\n"
+        "                memory = ctypes.string_at(first, last - first)\n"
+        "                if re.search(b'very[s]ecret', memory): return True\n"
         "    return False\n"
     )
     test = "expected = 'verysecret'\nassert solve(1) is False, expected"

@@ -1,0 +1,199 @@
+"""Watch what a room uses in sum: memory, processes, threads, CPU time and files.
+
+The kernel's own limits are for one process at a time. The watchdog adds up, from outside.
+"""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from autograder import linux, rlimits
+from autograder.engine import Limits
+
+__all__ = ["Usage", "Watch", "end_tree", "tree", "usage"]
+
+_MB = 1 << 20
+_PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
+_TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
+_MOST_PROCESSES = 20_000
+_ROUNDS = 200
+_FOLDER_SECONDS = 0.5
+MAX_FILES = 20_000
+_CPU_FACTOR, _CPU_EXTRA = 1.3, 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What processes use: bytes of memory, tasks (processes and threads), seconds of CPU."""
+
+    memory: int = 0
+    tasks: int = 0
+    processes: int = 0
+    cpu: float = 0.0
+
+
+def tree(pid: int) -> list[int]:
+    """List a process and all its descendants."""
+    found, waiting = [pid], [pid]
+    while waiting and len(found) < _MOST_PROCESSES:
+        more = linux.children(waiting.pop())
+        found += more
+        waiting += more
+    return found
+
+
+def usage(pids: list[int], *, exact: bool = False) -> Usage:
+    """Add up what processes use.
+
+    Parameters
+    ----------
+    pids : list of int
+        The processes.
+    exact : bool, default=False
+        Share each page among those that use it; costs milliseconds a process. Otherwise a page
+        counts for each of them.
+    """
+    memory = tasks = processes = 0
+    cpu = 0.0
+    for pid in pids:
+        with suppress(OSError, ValueError, IndexError):
+            # The name of a process may hold anything, brackets too.
+            fields = Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()
+            cpu += sum(map(int, fields[11:15])) / _TICK
+            tasks += int(fields[17])
+            processes += 1
+            memory += _shared_out(pid) if exact else _resident(pid)
+    return Usage(memory, tasks, processes, cpu)
+
+
+def _resident(pid: int) -> int:
+    """Give the memory that isn't a plain file's, in bytes."""
+    total = 0
+    for line in Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines():
+        if line.startswith(("RssAnon:", "RssShmem:")):
+            total += int(line.split()[1]) << 10
+    return total
+
+
+def _shared_out(pid: int) -> int:
+    total = 0
+    for line in Path(f"/proc/{pid}/smaps_rollup").read_text(errors="replace").splitlines():
+        if line.startswith(("Pss_Anon:", "Pss_Shmem:", "SwapPss:")):
+            total += int(line.split()[1]) << 10
+    return total
+
+
+class Watch:
+    """Watches one room.
+
+    Parameters
+    ----------
+    pid : int
+        The room's first process, as it is seen from here, just forked.
+    limits : Limits
+        What the whole room may use.
+    folder : pathlib.Path, optional
+        The room's folder, where nothing but the watchdog limits its size.
+    """
+
+    def __init__(self, pid: int, limits: Limits, *, folder: Path | None = None) -> None:
+        self._pid = pid
+        self._limits = limits
+        self._folder = folder
+        self._looked = time.monotonic()
+        with suppress(OSError):
+            self._inherited = _resident(pid)
+
+    _inherited = 0
+
+    def look(self) -> str:
+        """Say which limit is passed, as a sentence's part; empty if none is."""
+        limits, pids = self._limits, tree(self._pid)
+        now = usage(pids)
+        most = limits.memory_mb * _MB
+        if now.memory - self._inherited > most and self._memory(pids) > most:
+            return f"it used more than {limits.memory_mb} MB of memory in all"
+        if now.tasks > limits.processes:
+            return f"it had more than {limits.processes} processes and threads"
+        if now.cpu > limits.total_seconds * _CPU_FACTOR + _CPU_EXTRA:
+            return f"it used more than {limits.total_seconds:g} seconds of CPU time in all"
+        return self._files()
+
+    def close(self) -> None:
+        """Remove the room's folder."""
+        if self._folder is not None:
+            end_folder(self._folder)
+
+    def _memory(self, pids: list[int]) -> int:
+        with suppress(OSError):
+            # What is still shared with the warm process counts in part, and is taken off whole.
+            return usage(pids, exact=True).memory - self._inherited
+        return 0
+
+    def _files(self) -> str:
+        if self._folder is None or time.monotonic() - self._looked < _FOLDER_SECONDS:
+            return ""
+        self._looked = time.monotonic()
+        size, count = _measure(self._folder)
+        if size > rlimits.disk_mb(self._limits) * _MB:
+            return f"it wrote more than {rlimits.disk_mb(self._limits)} MB of files"
+        return f"it wrote more than {MAX_FILES} files" if count > MAX_FILES else ""
+
+
+def _measure(folder: Path) -> tuple[int, int]:
+    size, count, waiting = 0, 0, [str(folder)]
+    while waiting and count <= MAX_FILES:
+        with suppress(OSError), os.scandir(waiting.pop()) as entries:
+            for entry in entries:
+                count += 1
+                if entry.is_dir(follow_symlinks=False):
+                    waiting.append(entry.path)
+                else:
+                    size += entry.stat(follow_symlinks=False).st_blocks * 512
+    return size, count
+
+
+def end_folder(folder: Path) -> None:
+    """Remove a folder, however deep, whatever its modes."""
+    import subprocess
+
+    with suppress(OSError):
+        subprocess.run(
+            ["rm", "-rf", "--", str(folder)],
+            stdin=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            check=False,
+        )
+
+
+def end_tree(pid: int) -> None:
+    """Kill a process and all its descendants, also those it makes meanwhile.
+
+    The first process is stopped and killed last, so that orphans stay its own.
+    """
+    _signal(pid, signal.SIGSTOP)
+    for _ in range(_ROUNDS):
+        below = [child for child in tree(pid)[1:] if not _is_dead(child)]
+        if not below:
+            break
+        for child in below:
+            _signal(child, signal.SIGSTOP)
+        for child in below:
+            _signal(child, signal.SIGKILL)
+        time.sleep(0.001)
+    _signal(pid, signal.SIGKILL)
+
+
+def _signal(pid: int, number: int) -> None:
+    with suppress(OSError):
+        os.kill(pid, number)
+
+
+def _is_dead(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] in (b"Z", b"X")
+    except (OSError, IndexError):
+        return True

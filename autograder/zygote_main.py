@@ -1,0 +1,265 @@
+"""The program of the warm process: import once, then fork a confined room for each request.
+
+It runs no student code and reads no test: whoever is forked from here finds neither. It has one
+thread, watches what each room uses, and ends a room whose coordinator lets go of it; when the
+coordinator itself is gone, it ends all of them.
+"""
+
+import contextlib
+import gc
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import sys
+import time
+import traceback
+import warnings
+from pathlib import Path
+from typing import Any
+
+from autograder import linux
+from autograder.engine import Limits
+from autograder.room_confinement import Confinement, fork_room
+from autograder.watchdog import Watch, end_tree
+
+__all__ = ["main"]
+
+_LOOK_SECONDS = 0.05
+_REQUEST_BYTES = 1 << 20
+_DESCRIPTORS = 8
+_WITHOUT = "AUTOGRADER_WITHOUT"
+
+
+class _Room:
+    """A room that lives: its processes, and the socket that its coordinator holds on to."""
+
+    def __init__(self, keeper: int, pid: int, status: socket.socket, watch: Watch) -> None:
+        self.keeper = keeper
+        self.pid = pid
+        self.status = status
+        self.watch = watch
+        self.reason = ""
+
+    def end(self, reason: str) -> None:
+        """Kill everything in the room; its keeper's end is reported when it is reaped."""
+        self.reason = self.reason or reason
+        end_tree(self.pid)
+
+
+class _Zygote:
+    def __init__(self, control: socket.socket, settings: dict[str, Any]) -> None:
+        self.control = control
+        self.isolation: str = settings["isolation"]
+        self.folder = Path(settings["folder"])
+        self.cache = settings["cache"]
+        self.rooms: dict[int, _Room] = {}
+        self.number = 0
+        self.pending = b""
+        self.wake, wakes = socket.socketpair()
+        for sock in (self.wake, wakes):
+            sock.setblocking(False)
+        signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
+        signal.signal(signal.SIGCHLD, lambda *_: None)
+        self.poll = select.poll()
+        for sock in (control, self.wake):
+            self.poll.register(sock, select.POLLIN)
+        self._wakes = wakes
+
+    def serve(self) -> None:
+        """Fork rooms and watch over them until the coordinator is gone."""
+        looked = time.monotonic()
+        while True:
+            ready = {number for number, _ in self.poll.poll(_LOOK_SECONDS * 1000)}
+            if self.wake.fileno() in ready:
+                with contextlib.suppress(BlockingIOError):
+                    self.wake.recv(4096)
+            self._let_go(ready)
+            self._reap()
+            if self.control.fileno() in ready and not self._request():
+                break
+            if time.monotonic() - looked > _LOOK_SECONDS:
+                self._look()
+                looked = time.monotonic()
+        for room in self.rooms.values():
+            room.end("the coordinator is gone")
+        for _ in range(200):
+            self._reap()
+            if not self.rooms:
+                break
+            time.sleep(0.01)
+
+    def _let_go(self, ready: set[int]) -> None:
+        """End each room whose coordinator has let go of it."""
+        for room in self.rooms.values():
+            if room.status.fileno() in ready and not room.reason:
+                with contextlib.suppress(OSError):
+                    room.status.recv(64)
+                room.end("it was told to go")
+
+    def _look(self) -> None:
+        """End each room that uses more than it may."""
+        for room in self.rooms.values():
+            if not room.reason and (reason := room.watch.look()):
+                room.end(reason)
+
+    def _reap(self) -> None:
+        while True:
+            try:
+                pid, status = os.waitpid(-1, os.WNOHANG)
+            except ChildProcessError:
+                return
+            if pid == 0:
+                self._end_strays()
+                return
+            room = self.rooms.pop(pid, None)
+            if room is not None:
+                self._gone(room, status)
+
+    def _end_strays(self) -> None:
+        """End processes that outlived the room they came from: they are orphans, so ours now."""
+        if self.isolation == "full":
+            return  # its own process namespace takes everything along
+        for child in linux.children(os.getpid()):
+            if child not in self.rooms:
+                end_tree(child)
+
+    def _gone(self, room: _Room, status: int) -> None:
+        reason = room.reason or _ending(status)
+        with contextlib.suppress(OSError):
+            room.status.sendall(json.dumps({"reason": reason}).encode() + b"\n")
+        self.poll.unregister(room.status)
+        room.status.close()
+        room.watch.close()
+
+    def _request(self) -> bool:
+        """Fork the room that is asked for; False when nobody is left to ask."""
+        data, descriptors, _, _ = socket.recv_fds(self.control, _REQUEST_BYTES, _DESCRIPTORS)
+        while data and not data.endswith(b"\n"):
+            data += self.control.recv(_REQUEST_BYTES)
+        if not data:
+            return False
+        status, *sockets = [socket.socket(fileno=number) for number in descriptors]
+        try:
+            self._fork(json.loads(data), status, sockets)
+        except OSError as error:
+            with contextlib.suppress(OSError):
+                status.sendall(json.dumps({"reason": str(error)}).encode() + b"\n")
+            status.close()
+        finally:
+            for sock in sockets:
+                sock.close()
+        return True
+
+    def _fork(self, job: dict[str, Any], status: socket.socket, sockets: list[Any]) -> None:
+        limits = Limits(**job["limits"])
+        self.number += 1
+        is_full = self.isolation == "full"
+        place = self.folder / ("root" if is_full else f"room-{self.number}")
+        place.mkdir(mode=0o700, exist_ok=True)
+        keep = [sock.fileno() for sock in sockets]
+        keeper, pid = fork_room(
+            Confinement(self.isolation, limits, place=place, number=self.number),
+            lambda: _run(job["entry"], keep),
+            files=Path(job["files"]) if job["files"] else None,
+            cache=self.cache,
+            keep=keep,
+        )
+        watch = Watch(pid, limits, folder=None if is_full else place)
+        self.rooms[keeper] = _Room(keeper, pid, status, watch)
+        self.poll.register(status, select.POLLIN)
+        status.sendall(json.dumps({"pid": pid}).encode() + b"\n")
+
+
+def _run(entry: str, descriptors: list[int]) -> None:
+    """Be a room: take the sockets and do what the entry says."""
+    signal.set_wakeup_fd(-1)
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    module, function = entry.split(":")
+    run = getattr(importlib.import_module(module), function)
+    run([socket.socket(fileno=number) for number in descriptors])
+
+
+def _ending(status: int) -> str:
+    code = os.waitstatus_to_exitcode(status)
+    if code > 128:
+        code = 128 - code
+    if code == -signal.SIGXCPU:
+        return "it used up its CPU time"
+    if code < 0:
+        name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
+        return f"it was ended by {name}"
+    return f"it ended itself with exit code {code}" if code else ""
+
+
+def _preload(names: list[str]) -> list[str]:
+    """Import the modules; start anew without one that leaves a thread running.
+
+    Returns those that aren't imported.
+    """
+    without = set(json.loads(os.environ.get(_WITHOUT, "[]")))
+    missing = set(without)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        for name in names:
+            if name in without:
+                continue
+            try:
+                importlib.import_module(name)
+            except Exception:
+                missing.add(name)
+            if _threads() > 1:
+                os.environ[_WITHOUT] = json.dumps(sorted(without | {name}))
+                raise _ThreadLeft(name)
+    return sorted(missing)
+
+
+class _ThreadLeft(Exception):  # noqa: N818 - it is news, not an error
+    pass
+
+
+def _threads() -> int:
+    try:
+        return len(list(Path("/proc/self/task").iterdir()))
+    except OSError:
+        import threading
+
+        return threading.active_count()
+
+
+def main(arguments: list[str]) -> None:
+    """Serve rooms on the inherited socket whose number is the only argument."""
+    control = socket.socket(fileno=int(arguments[0]))
+    saved = os.environ.get("AUTOGRADER_SETTINGS")
+    text = saved.encode() if saved else b""
+    while not text.endswith(b"\n"):
+        data = control.recv(65536)
+        if not data:
+            return
+        text += data
+    settings = json.loads(text)
+    try:
+        missing = _preload(settings["preload"])
+    except _ThreadLeft:
+        os.environ["AUTOGRADER_SETTINGS"] = text.decode()
+        control.set_inheritable(True)
+        os.execv(sys.executable, [sys.executable, *sys.orig_argv[1:]])  # noqa: S606 - this program
+    for name in (_WITHOUT, "AUTOGRADER_SETTINGS"):
+        os.environ.pop(name, None)
+    if sys.platform.startswith("linux"):
+        linux.set_subreaper()
+    gc.collect()
+    gc.freeze()
+    zygote = _Zygote(control, settings)
+    control.sendall(json.dumps({"without": missing}).encode() + b"\n")
+    zygote.serve()
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)
