@@ -4,7 +4,16 @@ Each error doubles as the built-in that a caller would expect, so ``except Value
 bad data whether or not the caller has heard of :class:`DataError`.
 """
 
-__all__ = ["DataError", "KitError", "MissingToolError", "TrackingError"]
+__all__ = [
+    "DataError",
+    "EdgeError",
+    "GateError",
+    "KitError",
+    "MissingToolError",
+    "RegistryError",
+    "ServeError",
+    "TrackingError",
+]
 
 
 class KitError(Exception):
@@ -21,3 +30,19 @@ class MissingToolError(KitError, ImportError):
 
 class TrackingError(KitError, RuntimeError):
     """A run can't be stored, found, compared or repeated."""
+
+
+class ServeError(KitError, RuntimeError):
+    """A model can't be found, loaded or called as a service."""
+
+
+class EdgeError(KitError, RuntimeError):
+    """A model can't be exported, compiled or run for a device, or exceeds its budgets."""
+
+
+class GateError(KitError, ValueError):
+    """A gate is declared wrongly, or can't be judged on what it was given."""
+
+
+class RegistryError(KitError, RuntimeError):
+    """A model can't be registered, promoted, rolled back or traced."""
