@@ -6,8 +6,10 @@ order; what the student's room reports is treated as anything a student might ha
 """
 
 import socket
+import tempfile
 import threading
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -15,16 +17,21 @@ import nbformat
 from nbformat import NotebookNode
 
 from autograder.engine import CellRun, Execution, Limits, Room
-from autograder.examiner_source import bound_names, class_names, imported_modules
+from autograder.examiner_given import facts_of
+from autograder.examiner_source import imported_modules
 from autograder.failing_line import failing_line
 from autograder.notebook import cell_kind, grade_id
 from autograder.room_orders import Orders, RoomProcess, clean_outputs, clean_report
+from autograder.scout import Findings, key_of, recall, remember, scout
 
 __all__ = ["BASE_PRELOAD", "RoomsEngine", "Zygote", "preload_for"]
 
 STUDENT_ROOM_TAG = "student-room"
 BASE_PRELOAD = ("numpy", "pandas", "numpy.testing", "pandas.testing")
 WARM_MODULE = "autograder.room_warm"
+_SCOUT_OUTPUT_KB = 32 << 10
+# So few are imported within a room in no time; a new warm process would cost more.
+_FEW_MODULES = 40
 _ENTRIES = {"student": "autograder.student_room:main", "examiner": "autograder.examiner_room:main"}
 
 
@@ -61,7 +68,8 @@ class RoomsEngine:
     Parameters
     ----------
     start : callable
-        Starts the warm process, given the modules to import; called at the first run.
+        Starts the warm process, given the modules to import and, if there is one, a folder that
+        each room gets a copy of as its user cache; called at the first run.
     reference : NotebookNode, optional
         The teacher's notebook with its solutions: says which names the lab asks students to
         define, and what to import ahead.
@@ -75,7 +83,7 @@ class RoomsEngine:
 
     def __init__(
         self,
-        start: Callable[[Sequence[str]], Zygote],
+        start: Callable[..., Zygote],
         *,
         reference: NotebookNode | None = None,
         compatible: bool = False,
@@ -85,23 +93,83 @@ class RoomsEngine:
         self.room: Room = "student" if compatible else "examiner"
         self._start = start
         self._reference = reference
+        self._scouting: NotebookNode | None = None
         self._zygote: Zygote | None = None
+        self._cache: tempfile.TemporaryDirectory[str] | None = None
         self._lock = threading.Lock()
+        self._known: dict[str, Any] | None = None
 
     def prepare(self, source: NotebookNode) -> None:
-        """Take the teacher's notebook as the reference; before the first run."""
-        self._reference = source
+        """Take the teacher's notebook as the reference; before the first run.
+
+        That run is preceded by one of the reference, unless this was done before, to learn what
+        to import ahead.
+        """
+        self._reference = self._scouting = source
+        self._known = None
+
+    def _warm(self, files: Path | None, limits: Limits) -> Zygote:
+        """Give the warm process, started if it isn't there, with all that the lab needs."""
+        with self._lock:
+            if self._zygote is None:
+                self._zygote = (
+                    self._start(preload_for(self._reference))
+                    if self._scouting is None
+                    else self._scouted(self._scouting, files, limits)
+                )
+            return self._zygote
+
+    def _scouted(self, reference: NotebookNode, files: Path | None, limits: Limits) -> Zygote:
+        usual = preload_for(reference)
+        key = key_of(reference, files, room=self.room)
+        found = recall(key)
+        if found is not None:
+            return self._start_with(found, usual)
+        first = self._start(usual)
+        try:
+            wide = replace(limits, output_kb=max(limits.output_kb, _SCOUT_OUTPUT_KB))
+            found = scout(
+                reference,
+                lambda notebook: self._run(first, notebook, files, wide, threading.Lock()),
+                examined=self.room == "examiner",
+            )
+        except BaseException:
+            first.close()
+            raise
+        if len(set(found.modules) - set(usual)) < _FEW_MODULES and not found.cache:
+            remember(key, Findings())
+            return first
+        first.close()
+        second = self._start_with(found, usual)
+        remember(key, found.without(getattr(second, "left_out", ())))
+        return second
+
+    def _start_with(self, found: Findings, usual: Sequence[str]) -> Zygote:
+        *libraries, last = usual
+        modules = dict.fromkeys([*libraries, *found.modules, last])
+        if not found.cache:
+            return self._start(tuple(modules))
+        self._cache = tempfile.TemporaryDirectory(prefix="autograder-cache-")
+        found.unpack(Path(self._cache.name))
+        return self._start(tuple(modules), Path(self._cache.name))
 
     def run(self, notebook: NotebookNode, files: Path | None, limits: Limits) -> Execution:
         """Run every code cell in order, within ``limits``."""
-        with self._lock:
-            if self._zygote is None:
-                self._zygote = self._start(preload_for(self._reference))
+        return self._run(self._warm(files, limits), notebook, files, limits, self._lock)
+
+    def _run(
+        self,
+        zygote: Zygote,
+        notebook: NotebookNode,
+        files: Path | None,
+        limits: Limits,
+        lock: threading.Lock,
+    ) -> Execution:
         executed: NotebookNode = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call]
         examined = any(self._is_examined(cell) for cell in executed.cells)
-        rooms = _Rooms(self._zygote, files, limits, self._lock, examined=examined)
+        rooms = _Rooms(zygote, files, limits, lock, examined=examined)
         try:
-            rooms.begin(students_names(self._reference))
+            rooms.begin(self._facts())
             runs = [
                 self._cell(rooms, index, cell)
                 for index, cell in enumerate(executed.cells)
@@ -116,8 +184,17 @@ class RoomsEngine:
         """End the warm process and everything forked from it."""
         with self._lock:
             zygote, self._zygote = self._zygote, None
+            cache, self._cache = self._cache, None
         if zygote is not None:
             zygote.close()
+        if cache is not None:
+            cache.cleanup()
+
+    def _facts(self) -> dict[str, Any]:
+        """Give what the examiner's room must know of the lab."""
+        if self._known is None:
+            self._known = facts_of(self._reference)
+        return self._known
 
     def _is_examined(self, cell: NotebookNode) -> bool:
         """Say whether a cell runs in the examiner's room."""
@@ -149,24 +226,6 @@ class RoomsEngine:
 
 
 _LOST = ("died", "not-run")
-
-
-def students_names(reference: NotebookNode | None) -> dict[str, Any]:
-    """Give the names that the reference's answer cells bind, which are the student's to define."""
-    names: set[str] = set()
-    classes: set[str] = set()
-    imports: list[str] = []
-    for cell in reference.cells if reference is not None else ():
-        if cell.cell_type == "code" and cell_kind(cell) == "answer":
-            names |= bound_names(cell.source)
-            classes |= class_names(cell.source)
-            imports.append(cell.source)
-    return {
-        "known": reference is not None,
-        "students": sorted(names),
-        "classes": sorted(classes),
-        "imports": imports,
-    }
 
 
 class _Rooms:
@@ -208,10 +267,10 @@ class _Rooms:
         """CPU time of both rooms so far, as they themselves measured their cells."""
         return sum(room.cpu_seconds for room in (self.student, self.examiner) if room)
 
-    def begin(self, names: dict[str, Any]) -> None:
-        """Tell the examiner's room what the lab asks students to define."""
+    def begin(self, facts: dict[str, Any]) -> None:
+        """Tell the examiner's room what it must know of the lab."""
         if self.examiner is not None:
-            self.examiner.send({"do": "begin", **names}, 30.0)
+            self.examiner.send({"do": "begin", **facts}, 30.0)
 
     def run(self, cell: NotebookNode) -> dict[str, Any]:
         """Run a cell in the student's room and tell the examiner's what ran."""
@@ -243,11 +302,13 @@ class _Rooms:
             sock.close()
 
 
-def _kind(cell: NotebookNode) -> Literal["locked", "answer", "test"]:
+def _kind(cell: NotebookNode) -> Literal["locked", "answer", "test", "plain"]:
     match cell_kind(cell):
         case "locked":
             return "locked"
         case "test":
             return "test"
+        case "plain":
+            return "plain"
         case _:
             return "answer"

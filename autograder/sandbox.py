@@ -74,7 +74,11 @@ def rooms_engine(*, isolation: str = "", compatible: bool = False) -> RoomsEngin
             "the same, say --isolation process."
         )
     return RoomsEngine(
-        lambda preload: start(preload, isolation=level), compatible=compatible, isolation=level
+        lambda preload, cache_folder=None: start(
+            preload, isolation=level, cache_folder=cache_folder
+        ),
+        compatible=compatible,
+        isolation=level,
     )
 
 
