@@ -8,6 +8,7 @@ import functools
 import hashlib
 import inspect
 import json
+import os
 import platform
 import re
 import subprocess
@@ -107,12 +108,22 @@ def environment_now() -> Environment:
 
 def git_state(folder: Path | None = None) -> GitState:
     """Ask git for the state of the folder's repository; without git, it is unknown."""
+    if not _in_repository(folder):
+        return GitState(None, None)
     try:
         commit = _git(folder, "rev-parse", "HEAD")
         dirty = bool(_git(folder, "status", "--porcelain", "--untracked-files=no"))
     except (OSError, subprocess.SubprocessError):
         return GitState(None, None)
     return GitState(commit, dirty)
+
+
+def _in_repository(folder: Path | None) -> bool:
+    """See whether it is worth starting git, which takes longer than a small training."""
+    if "GIT_DIR" in os.environ:
+        return True
+    here = (folder or Path.cwd()).absolute()
+    return any((place / ".git").exists() for place in (here, *here.parents))
 
 
 def _git(folder: Path | None, *words: str) -> str:
@@ -280,6 +291,10 @@ def _column_content(column: pd.Series) -> tuple[str, bytes]:
         return "span", column.to_numpy("timedelta64[ns]").astype("<i8").tobytes()
     missing = column.isna().to_numpy()
     values = column.astype(object).to_numpy()
+    if pd.api.types.infer_dtype(values, skipna=True) == "string":
+        codes, different = pd.factorize(values)
+        codes[missing] = -1
+        return "text", json.dumps(different.tolist()).encode() + codes.astype("<i8").tobytes()
     parts = [
         "missing" if gone else f"{type(value).__name__} {_text(value)}"
         for value, gone in zip(values, missing, strict=True)

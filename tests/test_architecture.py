@@ -21,7 +21,7 @@ KIT_LAYERS = (
     {
         "contract_checks", "contract_columns", "contract_kinds", "contract_requests", "contracts",
         "data", "data_splits",
-        "worlds", "evaluate", "ci", "debt", "maturity", "lineage", "stores",
+        "worlds", "evaluate", "ci", "debt", "maturity", "lineage", "stores", "sqlite_runs", "serve_log",
     },
     {
         "drift_alarms", "drift_compare", "drift_concept", "drift_contest", "drift_distances",
@@ -30,7 +30,7 @@ KIT_LAYERS = (
         "drift_usual", "drift_watch", "drift_words", "drift",
     },
     {
-        "tracking", "monitor", "rollout",
+        "active_runs", "reruns", "runs", "tracking", "monitor", "rollout",
         "gates", "gate_judging", "gate_metrics", "gate_report", "gate_rules",
     },
     {
@@ -40,7 +40,12 @@ KIT_LAYERS = (
         "edge_budget", "edge_c", "edge_compile", "edge_emlearn", "edge_onnx", "edge_parity",
         "edge_plan", "edge_tables", "edge",
     },
-    {"serve", "retrain", "govern", "fleet"},
+    {
+        "serve", "serve_answers", "serve_batch", "serve_cli", "serve_current", "serve_export",
+        "serve_metrics", "serve_models", "serve_onnx", "serve_predict", "serve_registry",
+        "serve_rows", "serve_schema",
+        "retrain", "govern", "fleet",
+    },
     {"flight"},
     {"cli", "gate_cli"},
 )

@@ -1,0 +1,187 @@
+"""Repeat a run from its record alone: the code, data, seed and parameters that it keeps."""
+
+import ast
+import contextlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from mlops_kit import runs
+from mlops_kit.errors import TrackingError
+from mlops_kit.lineage import Code, Environment, content_hash, environment_now, function_from
+from mlops_kit.runs import RunRecord, finite, get_run
+from mlops_kit.stores import current_store, load_mlflow, quiet_mlflow
+
+__all__ = ["Rerun", "rerun"]
+
+
+@dataclass(frozen=True, slots=True)
+class Rerun:
+    """A run repeated from its record.
+
+    Attributes
+    ----------
+    run_id : str
+        The run that was repeated.
+    metric : str
+        The metric that was compared.
+    recorded, repeated, difference : float
+        What the record says, what came out now, and the second minus the first.
+    same : bool
+        Whether they differ by no more than the tolerance.
+    notes : tuple of str
+        What isn't as it was when the run was recorded: package versions, uncommitted code.
+    """
+
+    run_id: str
+    metric: str
+    recorded: float
+    repeated: float
+    difference: float
+    same: bool
+    notes: tuple[str, ...]
+
+
+def rerun(run_id: str, *, metric: str | None = None, tolerance: float = 0.0) -> Rerun:
+    """Repeat a run from its record alone, and compare the result. The store is left as it is.
+
+    Parameters
+    ----------
+    run_id : str
+        Which run.
+    metric : str, optional
+        Which metric to compare; needed where the record holds several.
+    tolerance : float, default=0.0
+        By how much, in the metric's unit, the results may differ and still be the same.
+
+    Returns
+    -------
+    Rerun
+        Both results, and what isn't as it was.
+
+    Raises
+    ------
+    TrackingError
+        If the record isn't enough: no such run, no code, data or seed, a snapshot that is gone or
+        was changed, a metric that isn't there, or a function that fails.
+
+    Notes
+    -----
+    Taught in @sec-track.
+    """
+    found = get_run(run_id)
+    metric = _metric_to_compare(found, metric)
+    code = _recorded_code(found)
+    train = function_from(code)
+    data = _recorded_data(found)
+    if found.lineage.seed is None:
+        raise _not_enough(found, "no seed")
+    params = _recorded_params(found)
+    try:
+        outcome = train(data, seed=found.lineage.seed, **params)
+    except Exception as error:
+        raise TrackingError(
+            f"run {run_id} can't be repeated: its code fails with {type(error).__name__}: {error}."
+        ) from error
+    metrics = outcome[0] if isinstance(outcome, tuple) else outcome
+    if not isinstance(metrics, Mapping) or metric not in metrics:
+        raise TrackingError(
+            f"run {run_id} can't be compared: its code returns no {metric!r}, but {metrics!r}."
+        )
+    recorded, repeated = found.metrics[metric], finite(metric, metrics[metric])
+    difference = repeated - recorded
+    same = abs(difference) <= tolerance
+    return Rerun(run_id, metric, recorded, repeated, difference, same, _notes(found))
+
+
+def _not_enough(found: RunRecord, what: str) -> TrackingError:
+    return TrackingError(
+        f"the record of run {found.run_id} isn't enough to repeat it: {what}. Record runs with "
+        "tracking.record, or give tracking.run code, data and seed."
+    )
+
+
+def _metric_to_compare(found: RunRecord, metric: str | None) -> str:
+    known = ", ".join(sorted(found.metrics)) or "none"
+    if metric is None and len(found.metrics) == 1:
+        return next(iter(found.metrics))
+    if metric is None:
+        raise TrackingError(f"rerun: say which metric to compare; run {found.run_id} has: {known}.")
+    if metric not in found.metrics:
+        raise _not_enough(found, f"no metric {metric!r} (there: {known})")
+    return metric
+
+
+def _artifact(found: RunRecord, path: str) -> Path:
+    mlflow = load_mlflow()
+    client = mlflow.MlflowClient(current_store().uri)
+    try:
+        with quiet_mlflow():
+            return Path(client.download_artifacts(found.run_id, path))
+    except (OSError, mlflow.exceptions.MlflowException) as error:
+        raise _not_enough(found, f"the artifact {path} is gone") from error
+
+
+def _recorded_code(found: RunRecord) -> Code:
+    name, digest = found.tags.get(runs.CODE_NAME), found.lineage.code_hash
+    if name is None or digest is None:
+        raise _not_enough(found, "no code")
+    return Code(name, _artifact(found, runs.SOURCE_FILE).read_text("utf-8"), digest)
+
+
+def _recorded_data(found: RunRecord) -> pd.DataFrame:
+    digest, workspace = found.lineage.data_hash, current_store().workspace
+    if digest is None:
+        raise _not_enough(found, "no data")
+    name = f"{digest}.parquet"
+    if workspace is None:
+        path = _artifact(found, f"{runs.SNAPSHOTS}/{name}")
+    else:
+        path = workspace / runs.SNAPSHOTS / name
+    try:
+        data = pd.read_parquet(path)
+    except FileNotFoundError:
+        raise _not_enough(found, f"the data snapshot {digest[:12]} is gone") from None
+    except Exception as error:
+        raise _not_enough(found, f"the data snapshot {digest[:12]} can't be read") from error
+    now = content_hash(data)
+    if now != digest:
+        raise _not_enough(
+            found, f"the data snapshot was changed: {digest[:12]} was recorded, it is {now[:12]}"
+        )
+    return data
+
+
+def _recorded_params(found: RunRecord) -> dict[str, object]:
+    """Read the parameters with their types; the store's text decides what they were."""
+    typed = {}
+    with contextlib.suppress(TrackingError, ValueError):
+        typed = json.loads(_artifact(found, runs.PARAMS_FILE).read_text("utf-8"))
+    return {
+        name: typed[name] if name in typed and str(typed[name]) == text else _value_of(text)
+        for name, text in found.params.items()
+    }
+
+
+def _value_of(text: str) -> object:
+    """Read a parameter back from its text: numbers, truth, None and lists; else it is text."""
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError):
+        return text
+
+
+def _notes(found: RunRecord) -> tuple[str, ...]:
+    notes: list[str] = []
+    try:
+        path = _artifact(found, runs.ENVIRONMENT_FILE)
+        then = Environment.from_json(path.read_text("utf-8"))
+        notes += then.differences(environment_now())
+    except (TrackingError, ValueError, KeyError):
+        notes.append("the environment of the run wasn't recorded")
+    if found.lineage.git_dirty:
+        notes.append("the run was made with uncommitted changes")
+    return tuple(notes)
