@@ -1,6 +1,7 @@
 """Put the notebook together that is graded: the teacher's cells, the student's answers."""
 
 import copy
+import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,10 @@ from autograder.notebook import cell_kind, grade_id
 from autograder.release import is_release, release_notebook
 
 __all__ = ["Assembled", "assemble", "has_code", "is_blank"]
+
+
+# Names the cells that a student added apart from the teacher's, the same each time.
+_OTHERS = uuid.UUID("6f0f3b0e-63e4-4c4e-9c52-0c1a3c4f7d11")
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ def assemble(
     submission: NotebookNode,
     *,
     parameters: Mapping[str, object] | None = None,
+    added: bool = False,
 ) -> Assembled:
     """Put a student's answers into the teacher's notebook.
 
@@ -45,6 +51,10 @@ def assemble(
         The student's notebook.
     parameters : mapping, optional
         The lab's parameters for this student, written into the cell tagged ``parameters``.
+    added : bool, default=False
+        Take over the cells that nbgrader doesn't know as well, the teacher's and those that the
+        student added, as they stand in the submission, each after the known cell before it. That
+        is what nbgrader runs.
 
     Returns
     -------
@@ -70,7 +80,10 @@ def assemble(
         elif cell_kind(cell) != "plain":
             problems += _changes(given, found)
     problems += _order(released, handed_in)
-    problems += _extras(released, submission)
+    if added:
+        notebook["cells"] = _with_added(notebook, submission)
+    else:
+        problems += _extras(released, submission)
     if parameters:
         set_parameters(notebook, parameters)
     return Assembled(notebook, tuple(problems))
@@ -151,6 +164,33 @@ def _extras(released: NotebookNode, submission: NotebookNode) -> list[str]:
         f"Cells that you added hold code ({places}) that isn't run when your work is graded. "
         "Move what your answers need into the answer cells."
     ]
+
+
+def _with_added(notebook: NotebookNode, submission: NotebookNode) -> list[NotebookNode]:
+    """Put the submission's other cells where they stood, in place of the teacher's other cells."""
+    own = [cell for cell in notebook.cells if cell_kind(cell) != "plain"]
+    known = {grade_id(cell) for cell in own}
+    after: dict[str, list[NotebookNode]] = {"": []}
+    place = ""
+    for cell in submission.cells:
+        if grade_id(cell) in known:
+            place = grade_id(cell)
+        else:
+            after.setdefault(place, []).append(_plain(cell))
+    cells = [*after[""]]
+    for cell in own:
+        cells += [cell, *after.pop(grade_id(cell), [])]
+    return cells
+
+
+def _plain(cell: NotebookNode) -> NotebookNode:
+    """Copy a student's cell without anything that could make it pass for a teacher's."""
+    copied: NotebookNode = copy.deepcopy(cell)
+    copied["id"] = f"added-{uuid.uuid5(_OTHERS, str(cell.id)).hex}"
+    copied["metadata"] = NotebookNode()  # type: ignore[no-untyped-call]
+    if copied.cell_type == "code":
+        copied["outputs"], copied["execution_count"] = [], None
+    return copied
 
 
 def has_code(text: str) -> bool:

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from autograder import cli_grading, cli_labs
+from autograder import cli_grading, cli_labs, cli_proof
 from autograder.errors import GraderError
 
 __all__ = ["app", "main", "run_reporting_errors"]
@@ -27,6 +27,7 @@ app = typer.Typer(
 )
 cli_labs.register(app)
 cli_grading.register(app)
+cli_proof.register(app)
 
 
 def _os_error_text(error: OSError) -> str:

@@ -1,15 +1,23 @@
 """A course's folder, in nbgrader's layout: what is where, and whose submission is whose."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from nbformat import NotebookNode
+
+from autograder.course_config import CourseConfig, read_config
+from autograder.engine import Limits
 from autograder.errors import CourseError, LabError, SubmissionError
 from autograder.labs import Lab, load_lab, matching_name
+from autograder.teachers_notebook import read_teachers_notebook
 
 __all__ = ["Course", "Submission", "check_student_id"]
 
 MAX_ID = 64
+# A course's own limit of time for a cell: never more than this, and so many times it in all.
+_MOST_CELL_SECONDS = 3600.0
+_CELLS = 5
 # Parts of paths, of nbgrader's glob patterns and of its lists of ids.
 _FORBIDDEN = re.compile(r'[/\\:*?"<>|\[\]{},]')
 _WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -71,9 +79,22 @@ class Submission:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """An nbgrader course's folder."""
+    """An nbgrader course's folder.
+
+    Attributes
+    ----------
+    root : Path
+        Where it is.
+    notebook : str
+        The one notebook of each assignment that is looked at, by its name without ``.ipynb``; see
+        :meth:`only`. All of them by default.
+    config : CourseConfig
+        What its folders are called.
+    """
 
     root: Path
+    notebook: str = ""
+    config: CourseConfig = field(default_factory=CourseConfig)
 
     @classmethod
     def open(cls, path: Path) -> "Course":
@@ -82,7 +103,7 @@ class Course:
         Raises
         ------
         CourseError
-            If ``path`` holds neither ``source/`` nor ``nbgrader_config.py``.
+            If ``path`` holds neither ``source/`` nor ``nbgrader_config.py``, or that can't be read.
         """
         if not (path / "source").is_dir() and not (path / "nbgrader_config.py").is_file():
             there = "has neither source/ nor nbgrader_config.py" if path.is_dir() else "isn't there"
@@ -90,7 +111,12 @@ class Course:
                 f"{path} isn't a course: it {there}. Build one with "
                 f"'autograder build --course {path}', or name another with --course."
             )
-        return cls(path.resolve())
+        config = read_config(path)
+        return cls((path / config.root).resolve(), config=config)
+
+    def only(self, notebook: str) -> "Course":
+        """See the course through one notebook of its assignments, as if there were no other."""
+        return replace(self, notebook=notebook)
 
     @property
     def reports(self) -> Path:
@@ -99,12 +125,15 @@ class Course:
 
     @property
     def gradebook_url(self) -> str:
-        """The address of nbgrader's gradebook."""
-        return f"sqlite:///{(self.root / 'gradebook.db').as_posix()}"
+        """The address of nbgrader's gradebook; that of a file is whole."""
+        kind, found, place = (self.config.db_url or "sqlite:///gradebook.db").partition(":///")
+        if found and kind.startswith("sqlite"):
+            place = (self.root / place).as_posix()
+        return f"{kind}{found}{place}"
 
     def labs(self) -> tuple[str, ...]:
         """Name the course's labs, in order."""
-        return _folders(self.root / "source")
+        return _folders(self.root / self.config.source)
 
     def lab_name(self, name: str) -> str:
         """Give the full name of a lab named in full, by its number or by its word.
@@ -119,29 +148,82 @@ class Course:
         except LabError as error:
             raise CourseError(str(error)) from None
 
+    def notebooks(self, lab: str) -> tuple[str, ...]:
+        """Name the notebooks of an assignment, in order: one for ours, often several elsewhere.
+
+        In a folder that ``autograder build`` made, only the one that is named as the lab counts.
+
+        Raises
+        ------
+        CourseError
+            If there is none.
+        """
+        folder = self.root / self.config.source / lab
+        names = tuple(path.stem for path in _notebooks(folder))
+        chosen = self.notebook or (lab if self.is_ours(lab) and lab in names else "")
+        if chosen:
+            names = tuple(name for name in names if name == chosen)
+        if not names:
+            missing = f"no {chosen}.ipynb" if chosen else "no notebook"
+            raise CourseError(f"{folder} has {missing}. Make it with 'autograder build'.")
+        return names
+
     def source(self, lab: str) -> Path:
         """Give the path of the teacher's notebook."""
-        return self._notebook("source", lab, "autograder build")
+        return self.root / self.config.source / lab / f"{self._name(lab)}.ipynb"
 
     def release(self, lab: str) -> Path:
         """Give the path of the students' notebook."""
-        return self._notebook("release", lab, "autograder build")
+        path = self.root / self.config.release / lab / f"{self._name(lab)}.ipynb"
+        if not path.is_file():
+            raise CourseError(f"{path} isn't there. Make it with 'autograder build'.")
+        return path
 
-    def _notebook(self, kind: str, lab: str, remedy: str) -> Path:
-        folder = self.root / kind / lab
-        usual = folder / f"{lab}.ipynb"
-        if usual.is_file():
-            return usual
-        notebooks = _notebooks(folder)
-        if len(notebooks) == 1:
-            return notebooks[0]
-        problem = f"{len(notebooks)} notebooks, one was wanted" if notebooks else "no notebook"
-        raise CourseError(f"{folder} has {problem}. Make it with '{remedy}'.")
+    def _part(self, lab: str) -> str:
+        """Name the notebook that is looked at where a lab has several; ``""`` where it has one."""
+        everything = replace(self, notebook="")
+        return self.notebook if self.notebook and len(everything.notebooks(lab)) > 1 else ""
+
+    def _name(self, lab: str) -> str:
+        names = self.notebooks(lab)
+        if len(names) == 1:
+            return names[0]
+        raise CourseError(
+            f"{lab} has {len(names)} notebooks, {', '.join(names)}, and one was wanted here. "
+            "'autograder grade' takes them all; for anything else, look at one notebook at a time."
+        )
 
     def lab_settings(self, lab: str) -> Lab | None:
         """Read the ``lab.toml`` that a build left beside the teacher's notebook, if any."""
-        folder = self.root / "source" / lab
-        return load_lab(folder) if (folder / "lab.toml").is_file() else None
+        return load_lab(self.root / self.config.source / lab) if self.is_ours(lab) else None
+
+    def is_ours(self, lab: str) -> bool:
+        """Say whether a lab was made by ``autograder build``, and not elsewhere."""
+        return (self.root / self.config.source / lab / "lab.toml").is_file()
+
+    def limits(self, lab: str) -> Limits:
+        """Give what one submission may use, by ``lab.toml`` or by nbgrader's own limit of time."""
+        settings = self.lab_settings(lab)
+        if settings is not None:
+            return settings.limits
+        if not self.config.timeout:
+            return Limits()
+        seconds = min(self.config.timeout, _MOST_CELL_SECONDS)
+        return Limits(cell_seconds=seconds, total_seconds=max(300.0, _CELLS * seconds))
+
+    def teacher_notebook(self, lab: str) -> NotebookNode:
+        """Read the teacher's notebook, whatever the course's own words for hidden tests are.
+
+        Raises
+        ------
+        CourseError
+            If it holds what can't be graded here; the message says what, and what to do.
+        NotebookError
+            If it can't be read at all.
+        """
+        path = self.source(lab)
+        written_out = self.root / self.config.source_with_tests / lab / path.name
+        return read_teachers_notebook(path, self.config, written_out=written_out)
 
     def submissions(self, lab: str) -> tuple[Submission, ...]:
         """List what was handed in for a lab, in order of the students' ids.
@@ -149,27 +231,29 @@ class Course:
         A folder that holds nothing usable is listed too, with its problem.
         """
         wanted = self.source(lab).name
+        others = {path.name for path in _notebooks(self.source(lab).parent)} - {wanted}
+        submitted = self.root / self.config.submitted
         return tuple(
-            _submission(student, lab, self.root / "submitted" / student / lab, wanted)
-            for student in _folders(self.root / "submitted")
-            if (self.root / "submitted" / student / lab).is_dir()
+            _submission(student, lab, submitted / student / lab, wanted, others)
+            for student in _folders(submitted)
+            if (submitted / student / lab).is_dir()
         )
 
     def submitted(self, student: str, lab: str) -> Path:
         """Give the folder of a student's submission."""
-        return self.root / "submitted" / check_student_id(student) / lab
+        return self.root / self.config.submitted / check_student_id(student) / lab
 
     def autograded(self, student: str, lab: str) -> Path:
         """Give the folder of a student's graded notebook."""
-        return self.root / "autograded" / check_student_id(student) / lab
+        return self.root / self.config.autograded / check_student_id(student) / lab
 
     def feedback(self, student: str, lab: str) -> Path:
         """Give the folder of a student's feedback."""
-        return self.root / "feedback" / check_student_id(student) / lab
+        return self.root / self.config.feedback / check_student_id(student) / lab
 
     def records(self, lab: str) -> Path:
         """Give the folder of a lab's grading records."""
-        return self.root / "records" / lab
+        return self.root / "records" / lab / self._part(lab)
 
 
 def _folders(root: Path) -> tuple[str, ...]:
@@ -182,10 +266,13 @@ def _notebooks(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.ipynb") if not path.name.startswith("."))
 
 
-def _submission(student: str, lab: str, folder: Path, wanted: str) -> Submission:
+def _submission(
+    student: str, lab: str, folder: Path, wanted: str, siblings: set[str]
+) -> Submission:
+    """Find the notebook that is wanted; what is called as another of the lab isn't it."""
     notebook: Path | None = folder / wanted
     problem = ""
-    others = _notebooks(folder)
+    others = [path for path in _notebooks(folder) if path.name not in siblings]
     try:
         check_student_id(student)
     except SubmissionError as error:

@@ -1,4 +1,4 @@
-"""A class to watch being graded: right, wrong, blank and broken submissions of one lab."""
+"""A class to watch being graded: right, wrong, blank, broken and hostile work for one lab."""
 
 import json
 from collections.abc import Callable, Iterator
@@ -10,6 +10,7 @@ from autograder.answers import load_answers, submission_from
 from autograder.atomic import write_bytes, write_text
 from autograder.course import Course
 from autograder.errors import CourseError
+from autograder.examiner_source import bound_names
 from autograder.labs import find_lab, source_notebook
 from autograder.notebook import cell_kind, grade_id, notebook_bytes
 from autograder.release import build_course, release_notebook
@@ -17,7 +18,7 @@ from autograder.release import build_course, release_notebook
 __all__ = ["SHORT_LIMIT", "build_class"]
 
 # Long enough for any honest answer of the lab, short enough to watch an endless loop being cut.
-SHORT_LIMIT = 12
+SHORT_LIMIT = 6
 _MARK = ".autograder-demo"
 
 
@@ -62,7 +63,7 @@ def _submissions(folder: Path, source: NotebookNode) -> Iterator[tuple[str, byte
     yield "blank", notebook_bytes(blank)
     yield "empty-file", b""
     yield "invalid-json", notebook_bytes(reference)[:-200]
-    for kind, edit in _EDITS.items():
+    for kind, edit in (_EDITS | _ATTACKS).items():
         yield kind, notebook_bytes(edit(submission_from(source, {})))
     yield "half-done", notebook_bytes(_half_done(reference, blank))
 
@@ -103,6 +104,25 @@ def _endless_loop(notebook: NotebookNode) -> NotebookNode:
     return notebook
 
 
+def _before(text: str) -> Callable[[NotebookNode], NotebookNode]:
+    """Put a text at the beginning of the last answer."""
+
+    def edit(notebook: NotebookNode) -> NotebookNode:
+        cell = _answers(notebook)[-1]
+        cell["source"] = f"{text}\n{cell.source}"
+        return notebook
+
+    return edit
+
+
+def _always_equal(notebook: NotebookNode) -> NotebookNode:
+    """Answer everything with an object that says yes to whatever it is asked."""
+    for cell in _answers(notebook):
+        names = sorted(bound_names(cell.source))
+        cell["source"] = _YES + "".join(f"{name} = Yes()\n" for name in names)
+    return notebook
+
+
 def _answers(notebook: NotebookNode) -> list[NotebookNode]:
     return [cell for cell in notebook.cells if cell_kind(cell) == "answer"]
 
@@ -121,4 +141,45 @@ _EDITS: dict[str, Callable[[NotebookNode], NotebookNode]] = {
     "syntax-error": _syntax_error,
     "endless-loop": _endless_loop,
     "lost-metadata": _lost_ids,
+}
+
+# Each would harm somebody, or earn what it doesn't deserve, where nothing kept it in.
+_OTHERS_FILES = """\
+import pathlib
+here = pathlib.Path.cwd()
+found = [path for folder in [here, *here.parents] for path in folder.glob("*/*/*.ipynb")]
+found += [path for folder in here.parents for path in folder.glob("submitted/*/*/*.ipynb")]
+print(f"{len(found)} notebooks of others or of the teacher are in reach")"""
+_FLOOD = """\
+for _ in range(100):
+    print("x" * 1_000_000)"""
+_EXIT = """\
+import os
+os._exit(0)"""
+_YES = """\
+class Yes:
+    def __eq__(self, other): return True
+    def __ne__(self, other): return False
+    def __lt__(self, other): return True
+    __le__ = __gt__ = __ge__ = __lt__
+    def __hash__(self): return 0
+    def __bool__(self): return True
+    def __len__(self): return 1
+    def __iter__(self): return iter([self])
+    def __contains__(self, item): return True
+    def __float__(self): return 1.0
+    def __int__(self): return 1
+    def __call__(self, *args, **names): return self
+    def __getitem__(self, item): return self
+    def __getattr__(self, name):
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return self
+
+"""
+_ATTACKS: dict[str, Callable[[NotebookNode], NotebookNode]] = {
+    "reads-others": _before(_OTHERS_FILES),
+    "prints-100-mb": _before(_FLOOD),
+    "always-equal": _always_equal,
+    "ends-at-once": _before(_EXIT),
 }

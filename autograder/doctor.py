@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from autograder.course import Course
 
-__all__ = ["Finding", "examine"]
+__all__ = ["Finding", "Layer", "confinement", "examine"]
 
 MIN_FREE_GB = 2.0
 MIN_OPEN_FILES = 256
@@ -37,6 +37,17 @@ class Finding:
     advice: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """One layer of what confines students' code; ``advice`` says how to get it."""
+
+    name: str
+    works: bool
+    stops: str
+    found: str
+    advice: str
+
+
 def examine(folder: Path) -> list[Finding]:
     """Look at this Python, the installed packages, the disk and the course in ``folder``."""
     return [
@@ -47,7 +58,6 @@ def examine(folder: Path) -> list[Finding]:
         *_course(folder),
         _limits(),
         _isolation(),
-        *_layers(),
     ]
 
 
@@ -139,23 +149,29 @@ def _limits() -> Finding:
     return Finding("limits", fine, f"{shown} open files for each process", advice)
 
 
-def _layers() -> list[Finding]:
-    """Show the layers of confinement, where ``autograder.sandbox`` is there to list them.
-
-    Its ``layers()`` gives tuples: the layer's name, whether it works here, what was found and
-    what to do.
-    """
-    if importlib.util.find_spec("autograder.sandbox") is None:
-        return []
-    listed = importlib.import_module("autograder.sandbox").layers()
-    return [Finding(f"isolation: {name}", *rest) for name, *rest in listed]
-
-
 def _isolation() -> Finding:
+    """Say how far student code would be confined in grading."""
+    from autograder.engines import is_weak
+    from autograder.sandbox import best
+
+    level = best()
+    if not is_weak(level):
+        return Finding("isolation", True, f"{level}: students' code is confined")
     return Finding(
         "isolation",
-        True,
-        "a process tree of its own, with limits on time and memory; students' code can read "
-        "whatever you can read",
-        "Grade only what you trust, or grade in a virtual machine or container.",
+        False,
+        f"{level}: students' code can read and write whatever you can",
+        "See the layers below; or grade only what you trust, with --isolation process.",
     )
+
+
+def confinement() -> list[Layer]:
+    """Say of each layer that confines students' code whether it works here and what it stops."""
+    from autograder.sandbox import layers
+
+    found = []
+    for title, works, state, advice in layers():
+        name, _, stops = title.partition(": ")
+        if name != "level":  # The sum of the others, which is among the findings.
+            found.append(Layer(name, works, stops, state, advice))
+    return found

@@ -14,13 +14,14 @@ from nbformat import NotebookNode
 from autograder.atomic import write_text
 from autograder.course import Course
 from autograder.errors import GraderError
-from autograder.grade import Teacher, open_lab, read_records
+from autograder.grade import read_records
 from autograder.gradebook import HandGrade, read_hand_grades
 from autograder.notebook import cell_kind, grade_id
 from autograder.records import Record
 from autograder.release import release_notebook
 from autograder.results import CellResult
 from autograder.score import redacted
+from autograder.teacher import Teacher, open_lab
 
 __all__ = ["feedback_page", "page", "shown_number", "write_feedback"]
 
@@ -85,7 +86,7 @@ def shown_number(value: float) -> str:
     return f"{value:.4g}" if value < 1000 else f"{value:.0f}"
 
 
-def write_feedback(course: Course, name: str, *, engine: str) -> tuple[Path, ...]:
+def write_feedback(course: Course, name: str) -> tuple[Path, ...]:
     """Write a page for everyone whose work of this lab was graded.
 
     Raises
@@ -94,7 +95,7 @@ def write_feedback(course: Course, name: str, *, engine: str) -> tuple[Path, ...
         If something handed in wasn't graded yet.
     """
     teacher = open_lab(course, name)
-    records = read_records(course, name, engine=engine)
+    records = read_records(course, name)
     by_hand = read_hand_grades(course, teacher.lab)
     settings = course.lab_settings(teacher.lab)
     titles = (
@@ -111,7 +112,7 @@ def write_feedback(course: Course, name: str, *, engine: str) -> tuple[Path, ...
         text = feedback_page(
             teacher, record, title=title, titles=titles, by_hand=by_hand.get(student, {})
         )
-        path = folder / f"{teacher.lab}.html"
+        path = folder / f"{course.source(teacher.lab).stem}.html"
         write_text(path, text)
         paths.append(path)
     return tuple(paths)

@@ -1,190 +1,37 @@
 """Grade a class: from the files that were handed in to records, notebooks and the gradebook."""
 
-import shutil
-import time
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
-from pathlib import Path
+from dataclasses import replace
+from typing import Protocol, runtime_checkable
 
-from nbformat import NotebookNode
-
-from autograder.assemble import assemble, is_blank
-from autograder.atomic import write_text
 from autograder.course import Course, Submission
-from autograder.engine import Engine, Execution, Limits
-from autograder.errors import CourseError, GraderError, NotebookError
-from autograder.gradebook import Marks, timestamp_of, write_marks
-from autograder.labs import personal_parameters
-from autograder.notebook import cell_kind, grade_id, points, read_notebook, write_notebook
+from autograder.course_lock import locked
+from autograder.engine import Engine, Room
+from autograder.engines import is_at_least
+from autograder.errors import CourseError, GraderError
+from autograder.notebook import MAX_BYTES
 from autograder.pool import each
-from autograder.records import Record, files_digest, load_record, record_key, save_record
-from autograder.release import blank_text
-from autograder.results import CellResult, GradeReport, SubmissionResult
-from autograder.score import MAX_REASON, redacted, score_cell, unscored
+from autograder.publish import publish, usable_record
+from autograder.records import (
+    Record,
+    files_digest,
+    lab_digest,
+    load_index,
+    record_key,
+    save_record,
+    sweep,
+)
+from autograder.results import GradeReport, SubmissionResult
+from autograder.teacher import Teacher, open_lab
+from autograder.verdict import Graded, Job, grade_job, recorded, slip
 
-__all__ = [
-    "ENGINES",
-    "Graded",
-    "Teacher",
-    "engine_named",
-    "grade_class",
-    "grade_notebook",
-    "open_lab",
-    "read_records",
-]
+__all__ = ["Outcomes", "Progress", "Spread", "grade_class", "read_records"]
 
 Progress = Callable[[SubmissionResult, int, int], None]
-ENGINES = ("nbgrader",)
-
-
-def engine_named(name: str) -> Engine:
-    """Make the engine of that name.
-
-    Raises
-    ------
-    GraderError
-        If there is none; the message lists what there is.
-    """
-    if name == "nbgrader":
-        from autograder.nbgrader_engine import NbgraderEngine
-
-        return NbgraderEngine()
-    raise GraderError(f"there is no engine {name!r}; there: {', '.join(ENGINES)}.")
-
-
-@dataclass(frozen=True, slots=True)
-class Teacher:
-    """The teacher's side of a lab: the notebook that decides, its files and its settings."""
-
-    lab: str
-    source: NotebookNode
-    files: Path | None
-    limits: Limits
-    parameters: Callable[[str], dict[str, object]]
-
-    @property
-    def max_score(self) -> float:
-        """All points that can be had."""
-        return float(sum(points(cell) for cell in self.source.cells))
-
-    @property
-    def graded(self) -> tuple[NotebookNode, ...]:
-        """The cells that earn points, in order."""
-        kinds = ("test", "manual", "task")
-        return tuple(cell for cell in self.source.cells if cell_kind(cell) in kinds)
-
-
-@dataclass(frozen=True, slots=True)
-class Graded:
-    """A verdict with the notebook that was run; without one where nothing could be run."""
-
-    result: SubmissionResult
-    notebook: NotebookNode | None
-    cpu_seconds: float = 0.0
-    final: bool = True
-
-
-def open_lab(course: Course, name: str) -> Teacher:
-    """Read what a course knows of a lab.
-
-    Raises
-    ------
-    CourseError
-        If the course has no such lab, or nothing to grade it by.
-    """
-    lab = course.lab_name(name)
-    source = read_notebook(course.source(lab))
-    if not any(cell_kind(cell) in ("test", "manual", "task") for cell in source.cells):
-        raise CourseError(f"{course.source(lab)} has no graded cell, so there is nothing to grade.")
-    settings = course.lab_settings(lab)
-
-    def parameters(student: str) -> dict[str, object]:
-        return dict(personal_parameters(settings, student)) if settings else {}
-
-    return Teacher(
-        lab=lab,
-        source=source,
-        files=course.source(lab).parent,
-        limits=settings.limits if settings else Limits(),
-        parameters=parameters,
-    )
-
-
-def grade_notebook(
-    teacher: Teacher,
-    student: str,
-    submission: NotebookNode,
-    engine: Engine,
-    *,
-    problems: Sequence[str] = (),
-) -> Graded:
-    """Run one submission and score it."""
-    begin = time.monotonic()
-    assembled = assemble(teacher.source, submission, parameters=teacher.parameters(student) or None)
-    execution = engine.run(assembled.notebook, teacher.files, teacher.limits)
-    cells = _score(teacher, execution)
-    found = (*problems, *assembled.problems, *execution.problems)
-    needs_human = any(cell.score is None for cell in cells) or bool(execution.problems)
-    result = SubmissionResult(
-        student=student,
-        status="needs-human" if needs_human else "graded",
-        score=sum(cell.score or 0.0 for cell in cells),
-        max_score=teacher.max_score,
-        needs_human=needs_human,
-        problems=found,
-        seconds=round(time.monotonic() - begin, 3),
-        cells=cells,
-    )
-    return Graded(result, execution.notebook, execution.cpu_seconds)
-
-
-def _score(teacher: Teacher, execution: Execution) -> tuple[CellResult, ...]:
-    runs = {run.grade_id: run for run in execution.cells if run.grade_id}
-    answers = {grade_id(cell): cell.source for cell in execution.notebook.cells}
-    return tuple(
-        score_cell(
-            cell,
-            runs.get(grade_id(cell)),
-            is_blank=is_blank(answers.get(grade_id(cell), ""), blank_text(cell)),
-        )
-        for cell in teacher.graded
-    )
-
-
-def _unreadable(teacher: Teacher, student: str, problem: str) -> Graded:
-    """Give the verdict on files that can't be run: no points, and a person should look."""
-    reason = "Your notebook couldn't be read, so nothing in it was run."
-    result = SubmissionResult(
-        student=student,
-        status="unreadable",
-        score=0.0,
-        max_score=teacher.max_score,
-        needs_human=True,
-        problems=(problem,),
-        cells=tuple(unscored(cell, reason) for cell in teacher.graded),
-    )
-    return Graded(result, None)
-
-
-def _slip(teacher: Teacher, student: str, error: Exception) -> Graded:
-    """Give the verdict where the grader itself failed: a person decides on every cell."""
-    reason = "The grader failed here, which needn't be your doing; a person will look at it."
-    told = redacted(f"{type(error).__name__}: {error}".split("\n", 1)[0], teacher.source.cells)
-    cells = tuple(
-        unscored(cell, reason).model_copy(update={"score": None, "status": "manual"})
-        for cell in teacher.graded
-    )
-    result = SubmissionResult(
-        student=student,
-        status="needs-human",
-        score=0.0,
-        max_score=teacher.max_score,
-        needs_human=True,
-        problems=(f"It couldn't be graded: {told[:MAX_REASON]}",),
-        cells=cells,
-    )
-    return Graded(result, None, final=False)
+Outcomes = Generator[tuple[Job, Graded | Exception], None, None]
+Spread = Callable[[Teacher, Iterable[Job]], Outcomes]
 
 
 def grade_class(
@@ -196,16 +43,19 @@ def grade_class(
     students: Sequence[str] = (),
     force: bool = False,
     progress: Progress | None = None,
+    spread: Spread | None = None,
 ) -> GradeReport:
     """Grade every submission of a lab, and write records, notebooks and marks.
 
-    A submission that was graded before, and whose files, tests and settings are the same, keeps
-    its verdict. Interrupted, the verdicts reached so far are kept, and the gradebook is as it was.
+    A submission whose files, tests and settings are as they were when it was graded isn't run
+    again; where only the points of cells changed, its verdict is reached anew from what its run
+    showed. What was graded in a weaker isolation than now runs again. Interrupted, the verdicts
+    reached so far are kept, and the gradebook is as it was.
 
     Parameters
     ----------
     course : Course
-        The course.
+        The course; nobody else can grade in it meanwhile.
     name : str
         The lab, by name, number or word.
     engine : Engine
@@ -218,6 +68,10 @@ def grade_class(
         Run also what was graded before.
     progress : callable, optional
         Called with each verdict, how many there are so far and how many there will be.
+    spread : callable, optional
+        Has the jobs done somewhere, given the teacher's side and the jobs, and yields each with
+        its verdict or the exception that it ended with. By default the engine's own ``each``, if
+        it has one, as a cluster does; otherwise on this machine.
 
     Returns
     -------
@@ -227,57 +81,113 @@ def grade_class(
     Raises
     ------
     CourseError
-        If the course has no such lab, or nobody handed anything in.
+        If the course has no such lab, nobody handed anything in, or somebody else is grading.
     GraderError
         If the engine can't run anything on this machine.
     """
-    teacher = open_lab(course, name)
-    chosen = _chosen(course, teacher.lab, students)
-    folder, files = course.records(teacher.lab), files_digest(teacher.files)
-    graded: dict[str, Record] = {}
-    try:
-        jobs = {}
-        for submission in chosen:
-            key = _key(teacher, submission, engine, files)
-            record = None if force else load_record(folder, key)
-            if record is None or not record.final:
-                jobs[submission.student] = (submission, key)
-            else:
-                graded[submission.student] = record
-                _tell(progress, record.result, len(graded), len(chosen))
-
-        def work(job: tuple[Submission, str]) -> Graded:
-            return _grade_submission(teacher, job[0], engine)
-
-        # Closed by name, so that an interruption ends the running work before it is reported.
-        with closing(each(work, jobs.values(), workers=workers, engine=engine)) as outcomes:
-            for (submission, key), done in outcomes:
-                if isinstance(done, (OSError, GraderError)):
-                    raise done  # The machine's fault or the teacher's, so nobody's verdict.
-                outcome = (
-                    _slip(teacher, submission.student, done)
-                    if isinstance(done, Exception)
-                    else done
-                )
-                record = _record(key, engine, outcome)
-                save_record(folder, record)
-                graded[submission.student] = record
-                _tell(progress, record.result, len(graded), len(chosen))
-    finally:
-        engine.close()
-    records = [graded[submission.student] for submission in chosen]
-    _publish(course, teacher, records)
-    results = (record.result for record in records)
+    with closing(engine):
+        teacher = open_lab(course, name)
+        chosen = _chosen(course, teacher.lab, students)
+        with locked(course.root, f"grade {teacher.lab}"):
+            grading = _Grading(course, teacher, engine, len(chosen), progress)
+            grading.run(chosen, spread or _spread_of(engine, workers), force=force)
+            publish(course, teacher, grading.keys)
     return GradeReport(
         lab=teacher.lab,
         engine=engine.name,
         isolation=engine.isolation,
-        submissions=tuple(sorted(results, key=_urgency)),
+        submissions=tuple(sorted(grading.results, key=_urgency)),
     )
 
 
+@runtime_checkable
+class _Spreads(Protocol):
+    """An engine whose submissions run somewhere else, many at a time."""
+
+    def each(self, teacher: Teacher, jobs: Iterable[Job]) -> Outcomes: ...
+
+
+def _spread_of(engine: Engine, workers: int) -> Spread:
+    if isinstance(engine, _Spreads):
+        return engine.each
+
+    def spread(teacher: Teacher, jobs: Iterable[Job]) -> Outcomes:
+        work = functools.partial(grade_job, teacher)
+        return each(work, jobs, workers=workers, engine=engine)
+
+    return spread
+
+
+class _Grading:
+    """One pass over a class; only verdicts are kept in memory, never notebooks."""
+
+    def __init__(
+        self,
+        course: Course,
+        teacher: Teacher,
+        engine: Engine,
+        total: int,
+        progress: Progress | None,
+    ) -> None:
+        self._course, self._teacher, self._engine = course, teacher, engine
+        self._folder = course.records(teacher.lab)
+        self._total, self._progress = total, progress
+        self._lab = _lab_of(teacher)
+        self.keys: dict[str, str] = {}
+        self.results: list[SubmissionResult] = []
+
+    def run(self, chosen: Sequence[Submission], spread: Spread, *, force: bool) -> None:
+        """Have everybody's verdict, from a record or by running."""
+        sweep(self._folder)
+        self._engine.prepare(self._teacher.source)
+        jobs = self._jobs(chosen, force=force)
+        # Closed by name, so that an interruption ends the running work before it is reported.
+        with closing(spread(self._teacher, jobs)) as outcomes:
+            for job, done in outcomes:
+                if isinstance(done, (OSError, GraderError)):
+                    raise done  # The machine's fault or the teacher's, so nobody's verdict.
+                self._take(self._kept(job, done))
+
+    def _kept(self, job: Job, done: Graded | Exception) -> Record:
+        """Put a verdict on disk; where that can't be done, that the grader failed there."""
+        if isinstance(done, Graded):
+            try:
+                return self._saved(job, done)
+            except (ValueError, TypeError, RecursionError) as error:
+                done = error  # A student's outputs hold what no file of ours can.
+        return self._saved(job, slip(self._teacher, job.student, done))
+
+    def _saved(self, job: Job, graded: Graded) -> Record:
+        record = recorded(self._teacher, job.key, self._engine, graded)
+        save_record(self._folder, record)
+        return record
+
+    def _jobs(self, chosen: Sequence[Submission], *, force: bool) -> Generator[Job, None, None]:
+        """Give what has to be run; take what was graded before from its record."""
+        for submission in chosen:
+            job = _job(self._teacher, submission, self._lab, self._engine.name, self._engine.room)
+            record = None if force else usable_record(self._course, self._teacher, job.key)
+            if record is not None and self._is_good(record):
+                self._take(record)
+            else:
+                yield job
+
+    def _is_good(self, record: Record) -> bool:
+        return record.final and is_at_least(record.isolation, self._engine.isolation)
+
+    def _take(self, record: Record) -> None:
+        self.keys[record.result.student] = record.key
+        self.results.append(record.result)
+        if self._progress is not None:
+            self._progress(record.result, len(self.results), self._total)
+
+
 def _chosen(course: Course, lab: str, students: Sequence[str]) -> list[Submission]:
-    every = {entry.student: entry for entry in course.submissions(lab)}
+    every = {}
+    for entry in course.submissions(lab):
+        # A folder's name need not be text; one that isn't is no student's, but it is reported.
+        name = entry.student.encode("utf-8", "backslashreplace").decode()
+        every[name] = replace(entry, student=name)
     missing = sorted(set(students) - set(every))
     if missing:
         raise CourseError(
@@ -293,51 +203,33 @@ def _chosen(course: Course, lab: str, students: Sequence[str]) -> list[Submissio
     return [entry for student, entry in every.items() if student in wanted]
 
 
-def _key(teacher: Teacher, submission: Submission, engine: Engine, files: str) -> str:
-    try:
-        data = submission.notebook.read_bytes() if submission.notebook else b""
-    except OSError:
-        data = b""
-    return record_key(
-        student=submission.student,
-        submission=data + submission.problem.encode(),
-        source=teacher.source,
-        parameters=teacher.parameters(submission.student),
+def _lab_of(teacher: Teacher) -> str:
+    return lab_digest(
+        teacher.source,
         limits=teacher.limits,
-        engine=engine.name,
-        files=files,
+        files=files_digest(teacher.files),
+        is_ours=teacher.is_ours,
     )
 
 
-def _grade_submission(teacher: Teacher, submission: Submission, engine: Engine) -> Graded:
-    if submission.notebook is None:
-        return _unreadable(teacher, submission.student, submission.problem)
-    try:
-        notebook = read_notebook(submission.notebook)
-    except NotebookError as error:
-        return _unreadable(teacher, submission.student, str(error))
-    except OSError as error:
-        problem = f"{submission.notebook.name} can't be opened: {error.strerror}."
-        return _unreadable(teacher, submission.student, problem)
-    problems = (submission.problem,) if submission.problem else ()
-    return grade_notebook(teacher, submission.student, notebook, engine, problems=problems)
-
-
-def _record(key: str, engine: Engine, graded: Graded) -> Record:
-    return Record(
-        key=key,
-        engine=engine.name,
-        isolation=engine.isolation,
-        result=graded.result,
-        notebook=dict(graded.notebook) if graded.notebook is not None else None,
-        cpu_seconds=graded.cpu_seconds,
-        final=graded.final,
+def _job(teacher: Teacher, submission: Submission, lab: str, engine: str, room: Room) -> Job:
+    """Read what was handed in, and name the verdict on it."""
+    data, problem = None, submission.problem
+    if submission.notebook is not None:
+        try:
+            with submission.notebook.open("rb") as file:
+                data = file.read(MAX_BYTES + 1)  # One that is longer is refused, unread.
+        except OSError as error:
+            problem = f"{submission.notebook.name} can't be opened: {error.strerror}."
+    key = record_key(
+        student=submission.student,
+        submission=(data or b"") + problem.encode(),
+        lab=lab,
+        parameters=teacher.parameters(submission.student),
+        engine=engine,
+        room=room,
     )
-
-
-def _tell(progress: Progress | None, result: SubmissionResult, done: int, total: int) -> None:
-    if progress is not None:
-        progress(result, done, total)
+    return Job(submission.student, key, data, problem)
 
 
 def _urgency(result: SubmissionResult) -> tuple[int, bool, str]:
@@ -345,42 +237,8 @@ def _urgency(result: SubmissionResult) -> tuple[int, bool, str]:
     return (order[result.status], not result.problems, result.student)
 
 
-def _publish(course: Course, teacher: Teacher, records: Sequence[Record]) -> None:
-    """Write what formgrader and feedback read: each notebook that was run, then all marks."""
-    marks = []
-    for record in records:
-        student = record.result.student
-        try:
-            submitted = course.submitted(student, teacher.lab)
-            folder = course.autograded(student, teacher.lab)
-        except GraderError:
-            continue  # A folder whose name can't be a student's; the report shows it.
-        notebook = record.executed()
-        path = folder / course.source(teacher.lab).name
-        if notebook is None:
-            if folder.exists():
-                shutil.rmtree(folder)
-        else:
-            write_notebook(notebook, path)
-        timestamp = timestamp_of(submitted)
-        if timestamp and notebook is not None:
-            write_text(folder / "timestamp.txt", timestamp)
-        marks.append(Marks(record.result, _blank_cells(teacher, notebook), timestamp))
-    write_marks(course, teacher.lab, teacher.source, marks)
-
-
-def _blank_cells(teacher: Teacher, notebook: NotebookNode | None) -> frozenset[str]:
-    answers = {grade_id(cell): cell.source for cell in notebook.cells} if notebook else {}
-    return frozenset(
-        grade_id(cell)
-        for cell in teacher.source.cells
-        if cell_kind(cell) in ("answer", "manual")
-        and is_blank(answers.get(grade_id(cell), ""), blank_text(cell))
-    )
-
-
-def read_records(course: Course, name: str, *, engine: str) -> list[Record]:
-    """Read the records that belong to what is handed in now, in order of the students.
+def read_records(course: Course, name: str) -> list[Record]:
+    """Read the records that the gradebook was written from, in order of the students.
 
     Raises
     ------
@@ -388,15 +246,15 @@ def read_records(course: Course, name: str, *, engine: str) -> list[Record]:
         If a submission wasn't graded since it or the lab changed.
     """
     teacher = open_lab(course, name)
-    chosen_engine, files = engine_named(engine), files_digest(teacher.files)
+    lab, index = _lab_of(teacher), load_index(course.records(teacher.lab)).students
     found, missing = [], []
     for submission in _chosen(course, teacher.lab, ()):
-        key = _key(teacher, submission, chosen_engine, files)
-        record = load_record(course.records(teacher.lab), key)
-        if record is None:
-            missing.append(submission.student)
-        else:
+        entry = index.get(submission.student)
+        record = usable_record(course, teacher, entry.key) if entry else None
+        if record and _job(teacher, submission, lab, record.engine, record.room).key == record.key:
             found.append(record)
+        else:
+            missing.append(submission.student)
     if missing:
         raise CourseError(
             f"{', '.join(missing)} handed in {teacher.lab}, but it wasn't graded since; "

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import logging
 import os
+import secrets
 import sysconfig
 import warnings
 from collections.abc import Iterator, Sequence
@@ -20,6 +21,7 @@ from autograder.results import SubmissionResult
 __all__ = [
     "HandGrade",
     "Marks",
+    "gradebook_address",
     "gradebook_state",
     "read_hand_grades",
     "timestamp_of",
@@ -87,6 +89,11 @@ def read_hand_grades(course: Course, lab: str) -> dict[str, dict[str, HandGrade]
     return found
 
 
+def gradebook_address(course: Course) -> str:
+    """Name a course's gradebook for people: a file's path, or an address without its password."""
+    return _shown_address(course.gradebook_url)
+
+
 def gradebook_state(course: Course) -> str:
     """Say what a course's gradebook holds; nothing is made where there is none.
 
@@ -95,38 +102,32 @@ def gradebook_state(course: Course) -> str:
     CourseError
         If it is there and can't be used.
     """
-    url, _ = _settings(course)
-    if url == course.gradebook_url and not (course.root / "gradebook.db").exists():
+    path = _file_of(course.gradebook_url)
+    if path is not None and not path.exists():
         return "none yet; the first grading makes it"
     with _readable_errors(course), _open(course) as book:
         return f"labs: {len(book.assignments)}, students: {len(book.students)}"
 
 
-def _settings(course: Course) -> tuple[str, str]:
-    """Read the gradebook's address and the course's id as nbgrader itself would."""
-    from traitlets.config.loader import Config, ConfigFileNotFound, PyFileConfigLoader
-
-    try:
-        loader = PyFileConfigLoader("nbgrader_config.py", path=str(course.root))
-        config = loader.load_config()
-    except ConfigFileNotFound:
-        config = Config()
-    except Exception as error:
-        raise CourseError(f"{course.root / 'nbgrader_config.py'} can't be read: {error}.") from None
-    directory = config.get("CourseDirectory", {})
-    return (
-        str(directory.get("db_url", course.gradebook_url)),
-        str(directory.get("course_id", "default_course")),
-    )
+def _course_id(course: Course) -> str:
+    return course.config.course_id or "default_course"
 
 
 def _shown_address(url: str) -> str:
     """Name a gradebook in a message: a file's path, or an address without its password."""
     from sqlalchemy.engine import make_url
 
+    path = _file_of(url)
+    return str(path) if path is not None else make_url(url).render_as_string(hide_password=True)
+
+
+def _file_of(url: str) -> Path | None:
+    """Give the file of a gradebook that is one; None for a server's."""
+    from sqlalchemy.engine import make_url
+
     address = make_url(url)
     is_file = address.drivername.startswith("sqlite") and address.database
-    return str(address.database) if is_file else address.render_as_string(hide_password=True)
+    return Path(str(address.database)) if is_file else None
 
 
 @contextlib.contextmanager
@@ -134,12 +135,27 @@ def _open(course: Course) -> Iterator[Any]:
     from nbgrader.api import Gradebook
     from sqlalchemy.exc import SAWarning
 
-    url, course_id = _settings(course)
     with warnings.catch_warnings(), _scripts_on_path():
         # nbgrader reads relations of rows that it hasn't added yet; SQLAlchemy remarks on it.
         warnings.filterwarnings("ignore", "Object of type .* not in session", SAWarning)
-        with Gradebook(url, course_id) as book:
+        _make(course)
+        with Gradebook(course.gradebook_url, _course_id(course)) as book:
             yield book
+
+
+def _make(course: Course) -> None:
+    """Make a gradebook's file whole or not at all; nbgrader makes it in several steps."""
+    from nbgrader.api import Gradebook
+
+    path = _file_of(course.gradebook_url)
+    if path is None or path.exists():
+        return
+    part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
+    try:
+        Gradebook(f"sqlite:///{part.as_posix()}", _course_id(course)).close()
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -173,7 +189,7 @@ def _readable_errors(course: Course) -> Iterator[None]:
     from nbgrader.api import InvalidEntry, MissingEntry
     from sqlalchemy.exc import DatabaseError
 
-    where = _shown_address(_settings(course)[0])
+    where = _shown_address(course.gradebook_url)
     try:
         yield
     except DatabaseError as error:
@@ -204,11 +220,15 @@ def _register(course: Course, lab: str, notebook: str, source: NotebookNode) -> 
         SaveCells,
     )
 
-    url, course_id = _settings(course)
     with _open(course) as book:
         book.update_or_create_assignment(lab)
     resources = {
-        "nbgrader": {"notebook": notebook, "assignment": lab, "db_url": url, "course": course_id}
+        "nbgrader": {
+            "notebook": notebook,
+            "assignment": lab,
+            "db_url": course.gradebook_url,
+            "course": _course_id(course),
+        }
     }
     teacher = copy.deepcopy(source)
     try:

@@ -22,10 +22,10 @@ import nbformat
 import psutil
 from nbformat import NotebookNode
 
-from autograder.engine import CellRun, Execution, Limits
+from autograder.engine import CellRun, Execution, Limits, Room
 from autograder.errors import GraderError
+from autograder.failing_line import failing_line
 from autograder.notebook import grade_id, notebook_bytes
-from autograder.release import hidden_lines
 
 __all__ = ["NbgraderEngine", "end_descendants"]
 
@@ -42,9 +42,13 @@ class NbgraderEngine:
 
     name = "nbgrader"
     isolation = "process"
+    room: Room = "shared"
 
     def __init__(self) -> None:
         self._closed = threading.Event()
+
+    def prepare(self, source: NotebookNode) -> None:
+        """Do nothing: each submission has a kernel of its own, which imports by itself."""
 
     def run(self, notebook: NotebookNode, files: Path | None, limits: Limits) -> Execution:
         """Run every code cell in order, within ``limits``.
@@ -251,17 +255,7 @@ def _cell_run(index: int, cell: NotebookNode) -> CellRun:
 
 
 def _failing_line(cell: NotebookNode, traceback: list[str]) -> int | None:
-    """Read from an IPython traceback which line of the cell itself was running, if it says so.
-
-    Where several were (a function of the cell calls another), or an error's message pretends so,
-    a line of a hidden test is the one that counts.
-    """
-    if cell.source.lstrip().startswith("%%"):
-        return None  # The magic command runs the rest, under line numbers of its own.
+    """Read from an IPython traceback which line of the cell itself was running, if it says so."""
     text = _ANSI.sub("", "\n".join(map(str, traceback)))
     found = re.findall(rf"Cell In\[{cell.execution_count}\], line (\d+)", text)
-    # IPython drops empty lines at the top before it counts.
-    before = cell.source[: len(cell.source) - len(cell.source.lstrip())].count("\n")
-    lines = [int(line) + before for line in found]
-    hidden = hidden_lines(cell.source)
-    return next((line for line in lines if line in hidden), lines[-1] if lines else None)
+    return failing_line(cell.source, [int(line) for line in found])

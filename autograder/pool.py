@@ -1,5 +1,6 @@
 """Many submissions at once on one machine: whatever one does, the others go on."""
 
+import itertools
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from typing import TypeVar
@@ -12,10 +13,11 @@ Job = TypeVar("Job")
 Done = TypeVar("Done")
 
 _LOOK_SECONDS = 0.5
+_AHEAD = 2
 
 
 def each(
-    work: Callable[[Job], Done],
+    work: Callable[[Job, Engine], Done],
     jobs: Iterable[Job],
     *,
     workers: int,
@@ -23,25 +25,34 @@ def each(
 ) -> Generator[tuple[Job, Done | Exception], None, None]:
     """Yield every job with its result, or the exception it raised, in the order they finish.
 
-    The work happens in processes that ``engine`` starts; threads here only wait for them. When the
-    caller stops early, is interrupted or fails, the engine is closed, which ends what still runs.
+    The work happens in processes that ``engine`` starts; threads here only wait for them. Jobs are
+    taken as they are needed, and none is kept when it is done, so a large class takes no more
+    memory than a small one. When the caller stops early, is interrupted or fails, the engine is
+    closed, which ends what still runs.
     """
-    executor = ThreadPoolExecutor(max_workers=max(1, workers), thread_name_prefix="grading")
-    futures: dict[Future[Done], Job] = {executor.submit(work, job): job for job in jobs}
-    left = set(futures)
+    workers = max(1, workers)
+    executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="grading")
+    waiting = iter(jobs)
+    running: dict[Future[Done], Job] = {}
     try:
-        while left:
+        while True:
+            for job in itertools.islice(waiting, workers * _AHEAD - len(running)):
+                running[executor.submit(work, job, engine)] = job
+            if not running:
+                return
             # A bounded wait, so that Ctrl-C is heard on every platform.
-            done, left = wait(left, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
+            done, _ = wait(running, timeout=_LOOK_SECONDS, return_when=FIRST_COMPLETED)
             for future in done:
+                job = running.pop(future)
                 error = future.exception()
                 if isinstance(error, Exception):
-                    yield futures[future], error
+                    yield job, error
                 elif error is not None:
                     raise error
                 else:
-                    yield futures[future], future.result()
+                    yield job, future.result()
+                del future
     finally:
-        if left:
+        if running:
             engine.close()
         executor.shutdown(wait=True, cancel_futures=True)

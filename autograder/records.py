@@ -1,4 +1,4 @@
-"""What was graded, on disk: one atomic file a verdict, named by all that the verdict depends on."""
+"""What was graded, on disk: one atomic file a verdict, named by all that its run depends on."""
 
 import copy
 import hashlib
@@ -13,28 +13,73 @@ from nbformat import NotebookNode
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from autograder.atomic import write_text
-from autograder.engine import Limits
+from autograder.engine import CellRun, Limits, Room, RunStatus
+from autograder.notebook import cell_kind, grade_id, points
 from autograder.results import SubmissionResult
 
-__all__ = ["Record", "files_digest", "load_record", "record_key", "save_record"]
+__all__ = [
+    "Entry",
+    "Index",
+    "Record",
+    "RunFacts",
+    "files_digest",
+    "lab_digest",
+    "load_index",
+    "load_record",
+    "newest_records",
+    "points_digest",
+    "record_key",
+    "save_index",
+    "save_record",
+    "sweep",
+]
 
 # Raise it when the same files would get another verdict than before.
-GRADER_VERSION = 1
+GRADER_VERSION = 2
+_INDEX = "index.json"
+_KEY_LENGTH = 64
 
 
-class Record(BaseModel):
-    """One submission's verdict and the notebook that was run, outputs and all.
-
-    A record that isn't final is of a fault of the grader; the next grading tries again.
-    """
-
+class _OnDisk(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    version: Literal[1] = 1
+
+class RunFacts(_OnDisk):
+    """What happened to one code cell; its outputs are in the record's notebook."""
+
+    index: int
+    grade_id: str
+    status: RunStatus
+    error: str = ""
+    message: str = ""
+    line: int | None = None
+    room: Room = "shared"
+
+    @classmethod
+    def of(cls, run: CellRun) -> "RunFacts":
+        """Take down a cell's run."""
+        return cls(**{name: getattr(run, name) for name in cls.model_fields})
+
+    def as_run(self, outputs: tuple[Mapping[str, Any], ...]) -> CellRun:
+        """Give the run again, with its outputs."""
+        return CellRun(**self.model_dump(), outputs=outputs)
+
+
+class Record(_OnDisk):
+    """One submission's verdict and the notebook that was run, outputs and all.
+
+    A record that isn't final is of a fault of the grader; the next grading tries again. ``worth``
+    is the :func:`points_digest` that the verdict was reached with.
+    """
+
+    version: Literal[2] = 2
     key: str
     engine: str
     isolation: str
+    room: Room
+    worth: str
     result: SubmissionResult
+    runs: tuple[RunFacts, ...] = ()
     notebook: dict[str, Any] | None
     cpu_seconds: float = 0.0
     final: bool = True
@@ -49,34 +94,60 @@ class Record(BaseModel):
         return notebook
 
 
+class Entry(_OnDisk):
+    """Where one student's verdict is: the record's key, and when the work was handed in."""
+
+    key: str
+    timestamp: str = ""
+
+
+class Index(_OnDisk):
+    """Whose verdict is which record, by student: what the gradebook was last written from."""
+
+    version: Literal[1] = 1
+    students: dict[str, Entry] = {}
+
+
+def _digest(*parts: object) -> str:
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def lab_digest(
+    source: NotebookNode, *, limits: Limits, files: str = "", is_ours: bool = True
+) -> str:
+    """Give a digest of all that a run depends on and that is the same for the whole class.
+
+    What cells are worth isn't in it: :func:`points_digest` is of that. ``files`` is the
+    :func:`files_digest` of what the lab ships; in a lab that isn't ours, students' added cells run.
+    """
+    worthless = copy.deepcopy(source)
+    for cell in worthless.cells:
+        if points(cell):
+            del cell.metadata.nbgrader["points"]
+    return _digest(GRADER_VERSION, worthless, asdict(limits), files, is_ours)
+
+
+def points_digest(source: NotebookNode) -> str:
+    """Give a digest of what each cell is worth."""
+    kinds = ("test", "manual", "task")
+    return _digest([(grade_id(c), points(c)) for c in source.cells if cell_kind(c) in kinds])
+
+
 def record_key(
     *,
     student: str,
     submission: bytes,
-    source: NotebookNode,
+    lab: str,
     parameters: Mapping[str, object],
-    limits: Limits,
     engine: str,
-    files: str = "",
+    room: Room,
 ) -> str:
-    """Name a verdict by what it depends on; if none of that changes, neither does the verdict.
+    """Name a verdict by what its run depends on; if none of that changes, neither does the run.
 
-    ``files`` is the :func:`files_digest` of what the lab ships.
+    ``lab`` is the :func:`lab_digest`; ``room`` is where the tests run.
     """
-    parts = json.dumps(
-        [
-            GRADER_VERSION,
-            student,
-            hashlib.sha256(submission).hexdigest(),
-            source,
-            dict(parameters),
-            asdict(limits),
-            engine,
-            files,
-        ],
-        sort_keys=True,
-    )
-    return hashlib.sha256(parts.encode()).hexdigest()
+    handed_in = hashlib.sha256(submission).hexdigest()
+    return _digest(student, handed_in, lab, dict(parameters), engine, room)
 
 
 def files_digest(folder: Path | None) -> str:
@@ -104,3 +175,33 @@ def load_record(folder: Path, key: str) -> Record | None:
     except (FileNotFoundError, ValidationError):
         return None
     return record if record.key == key else None
+
+
+def save_index(folder: Path, index: Index) -> None:
+    """Write down whose verdict is which record."""
+    write_text(folder / _INDEX, index.model_dump_json(indent=1))
+
+
+def load_index(folder: Path) -> Index:
+    """Read whose verdict is which record; empty where that isn't known."""
+    try:
+        return Index.model_validate_json((folder / _INDEX).read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return Index()
+
+
+def newest_records(folder: Path) -> dict[str, str]:
+    """Give the key of each student's newest record, for those that no index names."""
+    found: dict[str, str] = {}
+    paths = [path for path in folder.glob("*.json") if len(path.stem) == _KEY_LENGTH]
+    for path in sorted(paths, key=lambda path: (path.stat().st_mtime_ns, path.name)):
+        record = load_record(folder, path.stem)
+        if record is not None:
+            found[record.result.student] = record.key
+    return found
+
+
+def sweep(folder: Path) -> None:
+    """Remove what a grader that was killed left half-written."""
+    for path in folder.glob(".*.part"):
+        path.unlink(missing_ok=True)

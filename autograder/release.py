@@ -140,10 +140,18 @@ def _lock(cell: NotebookNode) -> None:
 
 
 def _clear_solution(cell: NotebookNode) -> None:
-    stub = CODE_STUB if cell.cell_type == "code" else TEXT_STUB
+    stub = _stub_of(cell)
     replaced = _SOLUTION.strip(cell, stub)
     if not replaced and cell_kind(cell) in ("answer", "manual"):
         cell["source"] = "\n".join(stub)
+
+
+def _stub_of(cell: NotebookNode) -> Sequence[str]:
+    """Give the lines that stand for an answer: nbgrader's, or what the course puts there."""
+    own = cell.metadata.get("autograder", {}).get("stub")
+    if own is not None:
+        return str(own).split("\n")
+    return CODE_STUB if cell.cell_type == "code" else TEXT_STUB
 
 
 def _clear_outputs(cell: NotebookNode) -> None:

@@ -9,15 +9,23 @@ from typing import Any
 
 from autograder.atomic import write_text
 from autograder.course import Course
+from autograder.engines import is_weak
 from autograder.feedback import page, shown_number
 from autograder.results import CellResult, GradeReport, SubmissionResult
+from autograder.summary import verdict_word
 
 __all__ = ["write_report"]
 
 # Colour-blind safe (Okabe and Ito).
 GOOD, PART, BAD, WAIT = "#009E73", "#E69F00", "#D55E00", "#56B4E9"
-WEAK_ISOLATION = ("process",)
 _MAX_LABELS = 60
+_MAX_CLAIMS = 60
+_MAX_NAMED = 3
+_ROOMS = {
+    "examiner": "examiner’s room: out of reach of the student’s code",
+    "student": "student’s room: beside the student’s code, which is confined",
+    "shared": "beside the student’s code, with nothing to confine it",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +38,22 @@ class _Drawing:
 class _Cell:
     shown: str
     status: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Test:
+    id: str
+    title: str
+    room: str
+    is_weaker: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Claim:
+    question: str
+    text: str
+    students: int
+    named: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +76,9 @@ def write_report(course: Course, report: GradeReport) -> Path:
         title=settings.title if settings else report.lab,
         engine=report.engine,
         isolation=report.isolation,
-        weak=report.isolation in WEAK_ISOLATION,
+        weak=is_weak(report.isolation),
+        tests=_tests(results, titles),
+        claims=_claims(results, titles),
         mean=statistics.fmean(scores),
         median=statistics.median(scores),
         max_score=results[0].max_score,
@@ -76,7 +102,36 @@ def _is_urgent(result: SubmissionResult) -> bool:
 
 
 def _has_full_marks(result: SubmissionResult) -> bool:
-    return all(cell.score in (None, cell.points) for cell in result.cells)
+    return verdict_word(result) == "full"
+
+
+def _tests(results: Sequence[SubmissionResult], titles: Mapping[str, str]) -> list[_Test]:
+    """Say of each test where it ran; the weakest place, should it have been several."""
+    places: dict[str, list[str]] = {}
+    for cell in (cell for result in results for cell in result.cells):
+        if cell.status not in ("manual", "not-run"):
+            places.setdefault(cell.grade_id, []).append(cell.room)
+    weakest = ("shared", "student", "examiner")
+    found = []
+    for name, rooms in places.items():
+        room = min(set(rooms), key=weakest.index)
+        title = titles.get(name, name)
+        found.append(_Test(name, title, _ROOMS[room], is_weaker=room != "examiner"))
+    return found
+
+
+def _claims(results: Sequence[SubmissionResult], titles: Mapping[str, str]) -> list[_Claim]:
+    """List what tests took the students' code's word for, the most frequent first."""
+    who: dict[tuple[str, str], list[str]] = {}
+    for result in results:
+        for cell in result.cells:
+            for claim in cell.claims:
+                who.setdefault((cell.grade_id, claim), []).append(result.student)
+    claims = []
+    for (name, claim), students in sorted(who.items(), key=lambda item: -len(item[1])):
+        named = ", ".join(students[:_MAX_NAMED]) + (", …" if len(students) > _MAX_NAMED else "")
+        claims.append(_Claim(titles.get(name, name), claim, len(students), named))
+    return claims[:_MAX_CLAIMS]
 
 
 def _row(result: SubmissionResult) -> _Row:

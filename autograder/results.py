@@ -25,7 +25,15 @@ class CellResult(_Record):
         description="What the student is told; never the text of a hidden test.", default=""
     )
     room: Literal["shared", "student", "examiner"] = Field(
-        default="shared", description="Where the test ran; 'shared' is beside the student's code."
+        default="shared",
+        description=(
+            "Where the test ran: 'examiner' is out of the student's code's reach, 'student' beside "
+            "it and confined, 'shared' beside it as nbgrader does."
+        ),
+    )
+    claims: tuple[str, ...] = Field(
+        default=(),
+        description="What the test took the student's code's word for; for the teacher.",
     )
 
 

@@ -1,25 +1,33 @@
-"""Prove a lab before students see it: every answer whose score is known gets just that score."""
+"""Prove a lab before students see it: every answer whose score is known gets just that score.
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
-from dataclasses import dataclass
+It is proved in each way that it may be run: with the tests in the examiner's room, beside the
+answers, and by nbgrader itself.
+"""
+
+import copy
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass, replace
 
 from nbformat import NotebookNode
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from autograder.answers import Answer, load_answers, submission_from
-from autograder.engine import Engine
-from autograder.grade import Graded, Teacher, grade_notebook
-from autograder.labs import Lab, personal_parameters, source_notebook
+from autograder.engine import Engine, Room
+from autograder.lab_checks import leaks, untested
+from autograder.labs import Lab, source_notebook
 from autograder.notebook import cell_kind, grade_id, points
 from autograder.pool import each
-from autograder.release import hidden_lines, release_notebook
+from autograder.release import release_notebook
+from autograder.rooms import STUDENT_ROOM_TAG
+from autograder.teacher import Teacher
+from autograder.verdict import Graded, grade_notebook
 
-__all__ = ["LabProof", "SelftestReport", "lab_teacher", "prove"]
+__all__ = ["CellProof", "LabProof", "SelftestReport", "Trial", "lab_teacher", "prove", "try_rooms"]
 
 MAX_CPU_SECONDS = 20.0
 STUDENT = "selftest"
-_SHORTEST_LINE = 4
+Progress = Callable[[str, int, int], None]
 
 
 class _Record(BaseModel):
@@ -37,16 +45,28 @@ class _Wrong(_Record):
     got: float
 
 
+class CellProof(_Record):
+    """Where a test cell gives the reference its points."""
+
+    grade_id: str
+    room: Room = Field(description="Where grading runs it.")
+    examiner: bool | None = Field(description="In the examiner's room; None: not tried.")
+    student: bool | None = Field(description="Beside the answers; None: not tried.")
+    reason: str = Field(default="", description="Why not.")
+
+
 class LabProof(_Record):
     """What was found about one lab; ``problems`` is empty when it is proved."""
 
     ok: bool
+    wanted: float = Field(description="What the reference and right answers must get.")
     reference: float
     blank: float
     right: tuple[_Right, ...]
     wrong: tuple[_Wrong, ...]
     cpu_seconds: float
     problems: tuple[str, ...]
+    cells: tuple[CellProof, ...] = ()
 
 
 class SelftestReport(_Record):
@@ -56,121 +76,202 @@ class SelftestReport(_Record):
 
 
 @dataclass(frozen=True, slots=True)
+class Trial:
+    """One way to run a lab's answers.
+
+    ``where`` tells it from the others in messages, ``""`` for the usual one; ``beside`` runs the
+    tests beside the answers.
+    """
+
+    engine: Engine
+    where: str = ""
+    times: int = 1
+    beside: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class _Case:
     kind: str
     name: str
     notebook: NotebookNode
-    wanted: float
+    wanted: float | None
     fails: frozenset[str] | None
-    attempt: int
+
+    @property
+    def title(self) -> str:
+        return self.name if self.kind == self.name else f"{self.kind}/{self.name}"
+
+
+_Found = dict[str, list[Graded]]
 
 
 def lab_teacher(lab: Lab) -> Teacher:
     """See a lab as a grader does, without a course around it."""
-    return Teacher(
-        lab=lab.name,
-        source=source_notebook(lab),
-        files=lab.folder / "files",
-        limits=lab.limits,
-        parameters=lambda student: dict(personal_parameters(lab, student)),
-    )
+    return Teacher(lab.name, source_notebook(lab), lab.folder / "files", lab)
 
 
 def prove(
-    lab: Lab,
-    engine: Engine,
-    *,
-    workers: int,
-    times: int = 2,
-    progress: Callable[[str, int, int], None] | None = None,
+    lab: Lab, trials: Sequence[Trial], *, workers: int, progress: Progress | None = None
 ) -> LabProof:
-    """Run the reference, the blank copy and every known answer, ``times`` over.
+    """Run the reference, the blank copy and every known answer in each of the ways.
 
     Parameters
     ----------
     lab : Lab
         The lab.
-    engine : Engine
-        What runs the notebooks; it is closed at the end.
+    trials : sequence of Trial
+        The ways, the usual one first; their engines are closed at the end.
     workers : int
         How many run at the same time.
-    times : int, default=2
-        How often each runs; all must agree.
     progress : callable, optional
         Called with a name, how many are done and how many there will be.
     """
     teacher = lab_teacher(lab)
-    automatic = sum(points(c) for c in teacher.source.cells if cell_kind(c) == "test")
     wrong, right = load_answers(lab, "wrong"), load_answers(lab, "right")
-    cases = _cases(teacher, wrong, right, automatic, times)
-    found: dict[tuple[str, str], list[Graded]] = {}
-    problems = _leaks(teacher.source) + _gaps(teacher, wrong)
-    outcomes = each(
-        lambda case: grade_notebook(teacher, STUDENT, case.notebook, engine),
-        cases,
-        workers=workers,
-        engine=engine,
-    )
-    with closing(engine), closing(outcomes):
-        for done, (case, graded) in enumerate(outcomes, 1):
-            if progress is not None:
-                progress(f"{lab.name}: {case.name}", done, len(cases))
-            if isinstance(graded, Exception):
-                raise graded
-            problems += _check(case, graded)
-            found.setdefault((case.kind, case.name), []).append(graded)
-    problems += _unsteady(found)
-    cpu = min(graded.cpu_seconds for graded in found["reference", "reference"])
+    cases = _cases(teacher, wrong, right)
+    problems = leaks(teacher.source) + untested(teacher.source, wrong)
+    found = _run(teacher, [(trial, cases) for trial in trials], workers, progress)
+    for trial, runs in zip(trials, found, strict=True):
+        problems += [f"{trial.where}{problem}" for problem in _problems(cases, runs)]
+    usual = found[0]
+    cpu = min(graded.cpu_seconds for graded in usual["reference"])
     if cpu > MAX_CPU_SECONDS:
         problems.append(f"the reference takes {cpu:.1f} s of CPU, at most {MAX_CPU_SECONDS:g} s")
-    score = {key: graded[0].result.score for key, graded in found.items()}
+    score = {title: runs[0].result.score for title, runs in usual.items()}
     return LabProof(
         ok=not problems,
-        reference=score["reference", "reference"],
-        blank=score["blank", "blank"],
-        right=tuple(_Right(name=a.name, score=score["right", a.name]) for a in right),
+        wanted=_full_score(teacher),
+        reference=score["reference"],
+        blank=score["blank"],
+        right=tuple(_Right(name=a.name, score=score[f"right/{a.name}"]) for a in right),
         wrong=tuple(
-            _Wrong(name=a.name, wanted=a.score or 0.0, got=score["wrong", a.name]) for a in wrong
+            _Wrong(name=a.name, wanted=a.score or 0.0, got=score[f"wrong/{a.name}"]) for a in wrong
         ),
         cpu_seconds=round(cpu, 3),
         problems=tuple(dict.fromkeys(problems)),
+        cells=_cell_proofs(teacher, found),
     )
 
 
-def _cases(
-    teacher: Teacher,
-    wrong: Sequence[Answer],
-    right: Sequence[Answer],
-    automatic: float,
-    times: int,
-) -> list[_Case]:
+def try_rooms(teacher: Teacher, engine: Engine, *, progress: Progress | None = None) -> LabProof:
+    """Run a lab's own solutions beside its tests and out of their reach, and say what works where.
+
+    For a course that was made elsewhere, whose tests may not have been written for two rooms: it
+    is proved when its solutions get full points beside the tests.
+    """
+    reference, blank = _cases(teacher, (), ())
+    usual = Trial(engine, beside=True)
+    plan = [(usual, [reference, replace(blank, wanted=None, fails=None)])]
+    plan.append((Trial(engine, "in the examiner's room: "), [reference]))
+    found = _run(teacher, plan, 1, progress)
+    problems = _problems([reference], found[0])
+    graded = found[0]["reference"][0]
+    return LabProof(
+        ok=not problems,
+        wanted=_full_score(teacher),
+        reference=graded.result.score,
+        blank=found[0]["blank"][0].result.score,
+        right=(),
+        wrong=(),
+        cpu_seconds=round(graded.cpu_seconds, 3),
+        problems=tuple(problems),
+        cells=_cell_proofs(teacher, found),
+    )
+
+
+def _cases(teacher: Teacher, wrong: Sequence[Answer], right: Sequence[Answer]) -> list[_Case]:
     source = teacher.source
-    blank = release_notebook(source)
-    every = frozenset(grade_id(c) for c in source.cells if cell_kind(c) == "test")
-    cases = []
-    for attempt in range(times):
-        reference = submission_from(source, {})
-        cases.append(_Case("reference", "reference", reference, automatic, frozenset(), attempt))
-        cases.append(_Case("blank", "blank", blank, 0.0, every, attempt))
-        for answer in right:
-            notebook = submission_from(source, answer)
-            cases.append(_Case("right", answer.name, notebook, automatic, frozenset(), attempt))
-        for answer in wrong:
-            notebook = submission_from(source, answer)
-            fails = frozenset(answer.fails)
-            cases.append(_Case("wrong", answer.name, notebook, answer.score or 0.0, fails, attempt))
-    return cases
+    tests = [cell for cell in source.cells if cell_kind(cell) == "test"]
+    full, every = _full_score(teacher), frozenset(map(grade_id, tests))
+    none: frozenset[str] = frozenset()
+    return [
+        _Case("reference", "reference", submission_from(source, {}), full, none),
+        _Case("blank", "blank", release_notebook(source), 0.0, every),
+        *(_Case("right", a.name, submission_from(source, a), full, none) for a in right),
+        *(
+            _Case("wrong", a.name, submission_from(source, a), a.score or 0.0, frozenset(a.fails))
+            for a in wrong
+        ),
+    ]
+
+
+def _full_score(teacher: Teacher) -> float:
+    tests = (cell for cell in teacher.source.cells if cell_kind(cell) == "test")
+    return float(sum(map(points, tests)))
+
+
+def _run(
+    teacher: Teacher,
+    plan: Sequence[tuple[Trial, Sequence[_Case]]],
+    workers: int,
+    progress: Progress | None,
+) -> list[_Found]:
+    """Run each trial's cases as often as it says; give each trial's verdicts by title."""
+    total = sum(trial.times * len(cases) for trial, cases in plan)
+    done = 0
+    everything = []
+    with ExitStack() as stack:
+        for engine in {id(trial.engine): trial.engine for trial, _ in plan}.values():
+            stack.enter_context(closing(engine))
+            engine.prepare(teacher.source)
+        for trial, cases in plan:
+            found: _Found = {case.title: [] for case in cases}
+            for case, graded in _graded(teacher, trial, cases, workers):
+                done += 1
+                if progress is not None:
+                    progress(f"{teacher.lab}: {trial.where}{case.title}", done, total)
+                found[case.title].append(graded)
+            everything.append(found)
+    return everything
+
+
+def _graded(
+    teacher: Teacher, trial: Trial, cases: Sequence[_Case], workers: int
+) -> Iterator[tuple[_Case, Graded]]:
+    seen = _beside(teacher) if trial.beside else teacher
+
+    def work(case: _Case, engine: Engine) -> Graded:
+        return grade_notebook(seen, STUDENT, case.notebook, engine)
+
+    jobs = [case for _ in range(trial.times) for case in cases]
+    with closing(each(work, jobs, workers=workers, engine=trial.engine)) as outcomes:
+        for case, graded in outcomes:
+            if isinstance(graded, Exception):
+                raise graded
+            yield case, graded
+
+
+def _beside(teacher: Teacher) -> Teacher:
+    """See a lab as if each of its test cells said that it runs beside the answers."""
+    source = copy.deepcopy(teacher.source)
+    for cell in source.cells:
+        if cell_kind(cell) == "test":
+            cell.metadata["tags"] = [*cell.metadata.get("tags", []), STUDENT_ROOM_TAG]
+    return replace(teacher, source=source)
+
+
+def _problems(cases: Sequence[_Case], found: _Found) -> list[str]:
+    problems = [
+        text for case in cases for graded in found[case.title] for text in _check(case, graded)
+    ]
+    for title, runs in found.items():
+        verdicts = {
+            tuple((cell.grade_id, cell.score, cell.status) for cell in graded.result.cells)
+            for graded in runs
+        }
+        if len(verdicts) > 1:
+            problems.append(f"{title} doesn't get the same verdict every time")
+    return problems
 
 
 def _check(case: _Case, graded: Graded) -> list[str]:
-    who = case.name if case.kind == case.name else f"{case.kind}/{case.name}"
     result = graded.result
     failed = {c.grade_id: c for c in result.cells if c.score is not None and c.score < c.points}
     problems = []
-    if result.score != case.wanted:
+    if case.wanted is not None and result.score != case.wanted:
         reasons = "; ".join(f"{c.grade_id}: {c.reason}" for c in failed.values())
         problems.append(
-            f"{who} gets {result.score:g} points, {case.wanted:g} were wanted ({reasons})"
+            f"{case.title} gets {result.score:g} points, {case.wanted:g} were wanted ({reasons})"
         )
     tests = {name for name in failed if failed[name].status != "manual"}
     automatic = {c.grade_id for c in result.cells} - {
@@ -178,65 +279,41 @@ def _check(case: _Case, graded: Graded) -> list[str]:
     }
     if case.fails is not None and tests & automatic != case.fails & automatic:
         problems.append(
-            f"{who} fails {', '.join(sorted(tests)) or 'nothing'}, "
+            f"{case.title} fails {', '.join(sorted(tests)) or 'nothing'}, "
             f"{', '.join(sorted(case.fails)) or 'nothing'} was wanted"
         )
     return problems
 
 
-def _unsteady(found: dict[tuple[str, str], list[Graded]]) -> list[str]:
-    problems = []
-    for (kind, name), runs in found.items():
-        verdicts = {
-            tuple((cell.grade_id, cell.score, cell.status) for cell in graded.result.cells)
-            for graded in runs
-        }
-        if len(verdicts) > 1:
-            problems.append(f"{kind}/{name} doesn't get the same verdict every time")
-    return problems
+def _cell_proofs(teacher: Teacher, found: Sequence[_Found]) -> tuple[CellProof, ...]:
+    """Say of each test cell where the reference got its points."""
+    references = [runs["reference"][0] for runs in found]
+    proofs = []
+    for name in (grade_id(cell) for cell in teacher.graded if cell_kind(cell) == "test"):
+        works: dict[Room, bool] = {}
+        reasons = []
+        for graded in references:
+            got = next(cell for cell in graded.result.cells if cell.grade_id == name)
+            fine = got.score == got.points
+            works[got.room] = works.get(got.room, True) and fine
+            if not fine:
+                reasons.append(_reason(graded, name) or got.reason)
+        usual = next(cell for cell in references[0].result.cells if cell.grade_id == name)
+        proofs.append(
+            CellProof(
+                grade_id=name,
+                room=usual.room,
+                examiner=works.get("examiner"),
+                student=works.get("student"),
+                reason=next(iter(reasons), ""),
+            )
+        )
+    return tuple(proofs)
 
 
-def _leaks(source: NotebookNode) -> list[str]:
-    """Look in the release for any line that only the teacher should see."""
-    shown: set[str] = set()
-    secret: set[str] = set()
-    for cell in source.cells:
-        private = hidden_lines(cell.source) | _solution_lines(cell)
-        for number, line in enumerate(cell.source.split("\n"), 1):
-            (secret if number in private else shown).add(line.strip())
-    released = {
-        line.strip() for cell in release_notebook(source).cells for line in cell.source.split("\n")
-    }
-    leaked = (secret - shown) & released
-    return [
-        f"the release shows a line of a solution or a hidden test: {line}"
-        for line in sorted(leaked)
-        if len(line) >= _SHORTEST_LINE
-    ]
-
-
-def _solution_lines(cell: NotebookNode) -> frozenset[int]:
-    """Give the numbers of the lines between the marks of a solution; all, where it has none."""
-    if cell_kind(cell) not in ("answer", "manual"):
-        return frozenset()
-    lines = cell.source.split("\n")
-    inside, found = False, set()
-    for number, line in enumerate(lines, 1):
-        if "BEGIN SOLUTION" in line:
-            inside = True
-        elif "END SOLUTION" in line:
-            inside = False
-        elif inside:
-            found.add(number)
-    return frozenset(found or range(1, len(lines) + 1))
-
-
-def _gaps(teacher: Teacher, wrong: Sequence[Answer]) -> list[str]:
-    """Find tests that no wrong answer fails: nothing shows that they can fail."""
-    failed = {name for answer in wrong for name in answer.fails}
-    tests = [grade_id(cell) for cell in teacher.source.cells if cell_kind(cell) == "test"]
-    problems = [f"no wrong answer fails {name}" for name in tests if name not in failed]
-    strangers = failed - set(tests)
-    if strangers:
-        problems.append(f"wrong answers name {', '.join(sorted(strangers))}, which are no tests")
-    return problems
+def _reason(graded: Graded, name: str) -> str:
+    """Say why a test failed, to the teacher: in full."""
+    run = next((run for run in graded.runs if run.grade_id == name), None)
+    if run is None:
+        return ""
+    return f"{run.error}: {run.message}" if run.error and run.message else run.error or run.message

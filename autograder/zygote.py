@@ -291,7 +291,10 @@ def clean_environment(home: Path, *, more: Iterable[tuple[str, str]] = ()) -> di
         "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUTF8": "1",
         "MPLBACKEND": "agg",
+        # Arrow's allocator would keep a thread of its own.
         "JE_ARROW_MALLOC_CONF": "background_thread:false",
+        # In a kernel a bar is a widget; here it would be text on stderr, which costs a test's points.
+        "TQDM_DISABLE": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
         **{f"{name}_NUM_THREADS": "1" for name in _THREADS},

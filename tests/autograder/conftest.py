@@ -154,11 +154,16 @@ class FakeEngine:
 
     name = "fake"
     isolation = "process"
+    room: Any = "shared"
 
     def __init__(self) -> None:
+        self.prepared: list[Any] = []
         self.seen: list[Any] = []
         self.fates: dict[str, Any] = {}
         self.closed = threading.Event()
+
+    def prepare(self, source: Any) -> None:
+        self.prepared.append(source)
 
     def run(self, notebook: Any, files: Path | None, limits: Limits) -> Execution:
         self.seen.append(notebook)

@@ -12,20 +12,35 @@ import pytest
 from autograder.results import GradeReport
 
 RunAutograder = Callable[..., tuple[int, str, str]]
-SECOND = '# score = 3\n# fails = ["q2_test"]\n# why = "Forgets."\n\n# %% q2\ntotal = 41\n'
+
+
+@pytest.fixture
+def asked() -> list[tuple[str, dict[str, str]]]:
+    """The engines that were asked for, with their options."""
+    return []
 
 
 @pytest.fixture
 def grading(
-    small_course: Any, fake_engine: Any, run_autograder: RunAutograder,
+    small_course: Any, fake_engine: Any, run_autograder: RunAutograder, asked: Any,
     monkeypatch: pytest.MonkeyPatch,
 ) -> Any:  # fmt: skip
     """Run a command in a course, with the quick engine and without a gradebook."""
-    monkeypatch.setattr("autograder.grade.engine_named", lambda name: fake_engine)
-    monkeypatch.setattr("autograder.grade.write_marks", lambda *parts: None)
+
+    def made(name: str, **options: str) -> Any:
+        asked.append((name, options))
+        return fake_engine
+
+    monkeypatch.setattr("autograder.engines.engine_named", made)
+    monkeypatch.setattr("autograder.publish.write_marks", lambda *parts: None)
     monkeypatch.setattr("autograder.report.write_report", lambda course, report: course.reports)
     monkeypatch.setattr("autograder.feedback.read_hand_grades", lambda course, lab: {})
-    return lambda *words: run_autograder(*words, "--workers", 1, cwd=small_course.root)
+
+    def run(*words: object, workers: bool = True) -> tuple[int, str, str]:
+        more = ("--workers", 1) if workers else ()
+        return run_autograder(*words, *more, cwd=small_course.root)
+
+    return run
 
 
 def test_grade_prints_a_table_and_says_where_marks_are(small_course: Any, grading: Any) -> None:
@@ -59,26 +74,125 @@ def test_options_reach_the_grading(small_course: Any, grading: Any, fake_engine:
     assert len(fake_engine.seen) == 3
 
 
-def test_another_isolation_than_asked_for_grades_nobody(
+@pytest.mark.parametrize(
+    ("words", "wanted"),
+    [
+        ([], ("rooms", {"isolation": "", "tests": "examiner"})),
+        (["--tests", "student"], ("rooms", {"isolation": "", "tests": "student"})),
+        (["--isolation", "process"], ("rooms", {"isolation": "process", "tests": "examiner"})),
+        (["--engine", "nbgrader"], ("nbgrader", {"isolation": "", "tests": ""})),
+    ],
+)
+def test_labs_with_settings_are_examined_apart_unless_told(
+    small_course: Any, grading: Any, asked: Any, words: list[str], wanted: Any
+) -> None:
+    """Which engine, how confined, and where its tests run."""
+    small_course.hand_in("ann")
+    assert grading("grade", "05", *words)[0] == 0
+    assert asked == [wanted]
+
+
+def test_courses_of_elsewhere_are_tested_beside_the_answers(
+    small_course: Any, grading: Any, asked: Any
+) -> None:
+    """Their tests weren't written for two rooms; out of reach by choice."""
+    (small_course.root / "source" / "05_sums" / "lab.toml").unlink()
+    small_course.hand_in("ann")
+    assert grading("grade", "05")[0] == 0
+    assert grading("grade", "05", "--tests", "examiner")[0] == 0
+    assert [options["tests"] for _, options in asked] == ["student", "examiner"]
+
+
+def test_a_cluster_gets_the_same_options(
+    small_course: Any, grading: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is an engine whose submissions run elsewhere."""
+    opened: list[Any] = []
+
+    def spread(teacher: Any, jobs: Any) -> Any:
+        from autograder.verdict import grade_job
+
+        for job in jobs:
+            yield job, grade_job(teacher, job, fake_engine)
+
+    def made(where: str, **options: Any) -> Any:
+        opened.append((where, options))
+        fake_engine.each = spread
+        return fake_engine
+
+    monkeypatch.setattr("autograder.cluster.Cluster.open", made)
+    small_course.hand_in("ann")
+    code, out, _ = grading("grade", "05", "--cluster", "local:2", "--isolation", "full", "--json")
+    assert code == 0
+    assert json.loads(out)["submissions"][0]["score"] == 5
+    assert opened == [("local:2", {"engine": "rooms", "isolation": "full", "tests": "examiner",
+                                   "workers": 1})]  # fmt: skip
+
+
+def test_below_the_floor_nobody_is_graded_unless_told(
+    small_course: Any, run_autograder: RunAutograder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The message names what to look at and the way out; then it is said with the result."""
+    monkeypatch.setattr("autograder.sandbox.best", lambda: "process")
+    small_course.hand_in("ann")
+    code, out, err = run_autograder("grade", "05", cwd=small_course.root)
+    assert (code, out) == (1, "")
+    assert "autograder doctor" in err
+    assert "--isolation process" in err
+    assert not (small_course.root / "records").exists()
+
+
+def test_a_system_without_rooms_needs_to_be_told_too(
+    small_course: Any, grading: Any, asked: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There nbgrader's engine is all there is; naming it, or the isolation, is consent."""
+    monkeypatch.setattr("autograder.engines.DEFAULT_ENGINE", "nbgrader")
+    small_course.hand_in("ann")
+    code, _, err = grading("grade", "05")
+    assert code == 1
+    assert "--isolation process" in err
+    assert asked == []
+    assert grading("grade", "05", "--isolation", "process")[0] == 0
+    assert grading("grade", "05", "--engine", "nbgrader")[0] == 0
+    assert [name for name, _ in asked] == ["nbgrader", "nbgrader"]
+
+
+def test_confined_grading_warns_of_nothing(
     small_course: Any, grading: Any, fake_engine: Any
 ) -> None:
-    """Who asks for one by name never gets a weaker one; the one there is may be named."""
+    """The warning means something."""
     small_course.hand_in("ann")
-    code, out, err = grading("grade", "05", "--isolation", "rooms")
-    assert (code, out) == (1, "")
-    assert "gives 'process'" in err
-    assert fake_engine.seen == []
-    assert grading("grade", "05", "--isolation", "process")[0] == 0
-    assert len(fake_engine.seen) == 1
+    fake_engine.isolation = "full"
+    _, _, err = grading("grade", "05")
+    assert "Isolation" not in err
 
 
-def test_feedback_says_how_many_pages(
-    small_course: Any, grading: Any, run_autograder: RunAutograder
+def test_the_table_ends_with_what_marks_rest_on(
+    small_course: Any, grading: Any, fake_engine: Any
 ) -> None:
+    """Tests within reach of students' code are counted."""
+    small_course.hand_in("ann")
+    _, out, _ = grading("grade", "05")
+    assert "2 of 2 tests ran beside students' code" in out
+
+
+def test_marks_are_written_again_from_records(small_course: Any, grading: Any) -> None:
+    """After a gradebook was lost; there must have been a grading."""
+    small_course.hand_in("ann")
+    code, _, err = grading("rebuild", "05", workers=False)
+    assert code == 1
+    assert "holds no records" in err
+    grading("grade", "05")
+    code, out, err = grading("rebuild", "05", workers=False)
+    assert (code, out) == (0, "")
+    assert "Marks of 1 students written to" in err
+
+
+def test_feedback_says_how_many_pages(small_course: Any, grading: Any) -> None:
     """And where they are."""
     small_course.hand_in("ann")
     grading("grade", "05")
-    code, out, err = run_autograder("feedback", "05", cwd=small_course.root)
+    code, out, err = grading("feedback", "05", workers=False)
     assert (code, out) == (0, "")
     assert "1 pages in" in err
     assert (small_course.root / "feedback" / "ann" / "05_sums" / "05_sums.html").is_file()
@@ -91,12 +205,15 @@ def test_feedback_says_how_many_pages(
         (["grade", "05"], "nobody handed in 05_sums"),
         (["grade", "05", "--student", "[/red]"], "nothing was handed in for 05_sums by [/red]"),
         (["grade", "05", "--engine", "warp"], "there is no engine 'warp'"),
+        (["grade", "05", "--tests", "mars"], "'examiner' or 'student', not 'mars'"),
+        (["grade", "05", "--isolation", "mars"], "there is no isolation 'mars'; there: full, "),
+        (["grade", "05", "--engine", "nbgrader", "--isolation", "full"], "needs --engine rooms"),
+        (["grade", "05", "--engine", "nbgrader", "--tests", "examiner"], "needs --engine rooms"),
+        (["grade", "05", "--cluster", "mars"], "--cluster mars isn't a cluster"),
+        (["rebuild", "07"], "no lab '07'"),
         (["grade", "05", "--course", "nowhere"], "nowhere isn't a course"),
         (["feedback", "07"], "no lab '07'"),
         (["feedback", "05"], "nobody handed in 05_sums"),
-        (["selftest"], "name one lab"),
-        (["selftest", "05", "--all"], "name one lab"),
-        (["selftest", "07", "--labs", "../labs"], "no lab '07'"),
         (["demo", "--labs", "nowhere"], "nowhere isn't a folder of labs"),
         (["demo", "--labs", "../labs", "--folder", "."], "isn't an earlier demo"),
     ],
@@ -156,43 +273,13 @@ def test_what_stops_grading_is_one_message(
     assert "Traceback" not in err
 
 
-def test_selftest_says_what_is_proved(small_labs: Path, small_course: Any, grading: Any) -> None:
-    """Exit code 0 for a proved lab, 1 otherwise, and JSON for programs."""
-    words = ("selftest", "05", "--labs", small_labs, "--once")
-    code, out, _ = grading(*words)
-    assert code == 1
-    assert "no wrong answer fails q2_test" in out
-    assert "not proved" in out
-    (small_labs / "05_sums" / "wrong" / "forgetful.py").write_text(SECOND, "utf-8")
-    code, out, _ = grading(*words)
-    assert code == 0
-    assert "✓ proved" in out
-    code, out, _ = grading("selftest", "--all", "--labs", small_labs, "--once", "--json")
-    assert code == 0
-    assert json.loads(out)["labs"]["05_sums"]["ok"] is True
-
-
 def test_demo_grades_a_class_and_says_where_all_is(
     small_labs: Path, small_course: Any, grading: Any, fake_engine: Any, tmp_path: Path
 ) -> None:
     """Table, report, feedback and gradebook."""
-    fake_engine.fates["while True"] = "timeout"
+    fake_engine.fates |= {"while True": "timeout", "os._exit": "died"}
     code, out, err = grading("demo", "--labs", small_labs, "--folder", tmp_path / "demo")
     assert code == 0
     assert "student-01-reference" in out
-    assert "12 submissions, 1 at a time" in err
-    assert "12 feedback pages" in err
-
-
-def test_doctor_shows_its_findings(
-    small_course: Any, run_autograder: RunAutograder, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Exit code 1 where something is missing."""
-    code, out, _ = run_autograder("doctor", cwd=small_course.root)
-    assert "isolation" in out
-    assert "05_sums" in out
-    assert code == (1 if "✗" in out else 0)
-    monkeypatch.setattr("autograder.doctor.MIN_FREE_GB", 1e9)
-    code, out, _ = run_autograder("doctor", cwd=small_course.root)
-    assert code == 1
-    assert "✗" in out
+    assert "16 submissions, 1 at a time" in err
+    assert "16 feedback pages" in err

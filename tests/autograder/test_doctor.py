@@ -1,19 +1,17 @@
 """What the doctor finds on a machine, and what it says to do."""
 
-import importlib.machinery
 import importlib.metadata
 import importlib.util
 import os
 import shutil
 import sys
-import types
 from collections import namedtuple
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from autograder.doctor import Finding, examine
+from autograder.doctor import Finding, Layer, confinement, examine
 
 
 def found(folder: Path) -> dict[str, Finding]:
@@ -125,18 +123,39 @@ def test_too_few_open_files_are_said(tmp_path: Path, monkeypatch: pytest.MonkeyP
     assert "ulimit" in finding.advice
 
 
-def test_layers_of_confinement_are_shown_where_there_are_any(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_each_layer_says_what_it_stops(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what was found and how to get it; how far all of them go is a finding of its own."""
+    known = (
+        ("level: what grading uses", True, "full", ""),
+        ("walls: the wind: and rain", False, "none", "Build some."),
+    )
+    monkeypatch.setattr("autograder.sandbox.layers", lambda: known)
+    assert confinement() == [
+        Layer("walls", works=False, stops="the wind: and rain", found="none", advice="Build some.")
+    ]
+
+
+def test_this_machines_layers_are_all_described() -> None:
+    """Namespaces, Landlock, seccomp, limits, bubblewrap: what each stops, and how to get it."""
+    layers = {layer.name.split(" ")[0]: layer for layer in confinement()}
+    assert set(layers) == {"namespaces", "Landlock", "seccomp", "limits", "bubblewrap"}
+    for layer in layers.values():
+        assert layer.stops
+        assert layer.found
+        assert layer.works or layer.advice
+
+
+@pytest.mark.parametrize(
+    ("level", "fine", "said"),
+    [("full", True, "confined"), ("landlock", True, "confined"), ("process", False, "can read")],
+)
+def test_the_isolation_is_said_honestly(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, level: str, fine: bool, said: str
 ) -> None:
-    """Each with what was found, and what to do where it doesn't work."""
-    sandbox = types.ModuleType("autograder.sandbox")
-    sandbox.__spec__ = importlib.machinery.ModuleSpec("autograder.sandbox", None)
-    sandbox.layers = lambda: [("network", False, "reachable", "Use Linux.")]  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "autograder.sandbox", sandbox)
-    finding = found(tmp_path)["isolation: network"]
-    assert (finding.fine, finding.found, finding.advice) == (False, "reachable", "Use Linux.")
-
-
-def test_the_isolation_is_said_honestly(tmp_path: Path) -> None:
     """What keeps students' code in, and what doesn't."""
-    assert "can read" in found(tmp_path)["isolation"].found
+    monkeypatch.setattr("autograder.sandbox.best", lambda: level)
+    finding = found(tmp_path)["isolation"]
+    assert finding.fine is fine
+    assert finding.found.startswith(level)
+    assert said in finding.found
+    assert ("--isolation process" in finding.advice) is not fine

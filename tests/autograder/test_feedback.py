@@ -9,8 +9,9 @@ import pytest
 
 from autograder.errors import CourseError
 from autograder.feedback import feedback_page, write_feedback
-from autograder.grade import grade_class, open_lab, read_records
+from autograder.grade import grade_class, read_records
 from autograder.gradebook import HandGrade
+from autograder.teacher import open_lab
 
 LAB = "05_sums"
 PNG = base64.b64encode(b"\x89PNG\r\n\x1a\n" + b"pixels").decode()
@@ -53,7 +54,7 @@ def hands(monkeypatch: pytest.MonkeyPatch) -> dict[str, dict[str, HandGrade]]:
     """What people graded by hand: filled in by a test."""
     by_hand: dict[str, dict[str, HandGrade]] = {}
     monkeypatch.setattr("autograder.feedback.read_hand_grades", lambda course, lab: by_hand)
-    monkeypatch.setattr("autograder.grade.write_marks", lambda *parts: None)
+    monkeypatch.setattr("autograder.publish.write_marks", lambda *parts: None)
     return by_hand
 
 
@@ -62,12 +63,11 @@ def page_of(
     small_course: Any, fake_engine: Any, hands: Any, monkeypatch: pytest.MonkeyPatch
 ) -> Any:
     """Hand in, grade, and read the page."""
-    monkeypatch.setattr("autograder.grade.engine_named", lambda name: fake_engine)
 
     def page(answers: Any = None, student: str = "ann") -> str:
         small_course.hand_in(student, answers)
         grade_class(small_course.course, LAB, engine=fake_engine, workers=1)
-        paths = write_feedback(small_course.course, "05", engine="fake")
+        paths = write_feedback(small_course.course, "05")
         path = small_course.root / "feedback" / student / LAB / f"{LAB}.html"
         assert path in paths
         return path.read_text("utf-8")
@@ -212,7 +212,7 @@ def test_work_that_was_not_graded_since_is_named(page_of: Any, small_course: Any
     page_of()
     small_course.hand_in("bea")
     with pytest.raises(CourseError, match="bea handed in 05_sums"):
-        write_feedback(small_course.course, "05", engine="fake")
+        write_feedback(small_course.course, "05")
 
 
 def test_a_lab_without_settings_has_pages_too(
@@ -223,7 +223,7 @@ def test_a_lab_without_settings_has_pages_too(
     page = Page(page_of())
     assert "q1_test 3 / 3" in page.text
     teacher = open_lab(small_course.course, LAB)
-    record = read_records(small_course.course, LAB, engine="fake")[0]
+    record = read_records(small_course.course, LAB)[0]
     text = feedback_page(teacher, record, title="T", titles={"q1_test": "Sums"}, by_hand={})
     assert "Sums" in text
     assert str(Path.home()) not in text

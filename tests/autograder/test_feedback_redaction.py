@@ -17,14 +17,13 @@ HIDDEN = "assert isinstance(total, int)"
 @pytest.fixture
 def page_of(small_course: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch) -> Any:
     """Hand in, grade, and read the page."""
-    monkeypatch.setattr("autograder.grade.engine_named", lambda name: fake_engine)
-    monkeypatch.setattr("autograder.grade.write_marks", lambda *parts: None)
+    monkeypatch.setattr("autograder.publish.write_marks", lambda *parts: None)
     monkeypatch.setattr("autograder.feedback.read_hand_grades", lambda *parts: {})
 
     def page(answers: dict[str, str]) -> str:
         small_course.hand_in("ann", answers)
         grade_class(small_course.course, LAB, engine=fake_engine, workers=1)
-        (path,) = write_feedback(small_course.course, LAB, engine=fake_engine.name)
+        (path,) = write_feedback(small_course.course, LAB)
         return path.read_text("utf-8")
 
     return page

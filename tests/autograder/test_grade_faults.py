@@ -16,7 +16,7 @@ LAB = "05_sums"
 def marks(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """What would have gone to the gradebook, which costs seconds to make."""
     seen: list[Any] = []
-    monkeypatch.setattr("autograder.grade.write_marks", lambda *given: seen.append(given[-1]))
+    monkeypatch.setattr("autograder.publish.write_marks", lambda *given: seen.append(given[-1]))
     monkeypatch.setattr("autograder.feedback.read_hand_grades", lambda *_: {})
     return seen
 
@@ -64,14 +64,13 @@ def test_the_graders_own_slip_waits_for_a_person_and_is_tried_again(
     small_course: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The student neither loses points by it nor is told to hand in anything again."""
-    monkeypatch.setattr("autograder.grade.engine_named", lambda name: fake_engine)
     small_course.hand_in("ann", {"q1": "boom"})
     secret = 'assert add("a", "b") == "ab", "hidden words"'
     fake_engine.fates["boom"] = RuntimeError(f"odd thing\n{secret}")
     found = graded(small_course, fake_engine)["ann"]
     assert (found.status, found.needs_human) == ("needs-human", True)
     assert {cell.score for cell in found.cells} == {None}
-    (path,) = write_feedback(small_course.course, LAB, engine=fake_engine.name)
+    (path,) = write_feedback(small_course.course, LAB)
     page = path.read_text("utf-8")
     assert "hand it in again" not in page
     assert "hidden words" not in page

@@ -112,10 +112,64 @@ def test_pictures_say_what_they_show(html: str) -> None:
 
 
 def test_weak_isolation_is_said(html: str, course: Course) -> None:
-    """Only where students' code ran beside the tests."""
-    assert "ran beside the tests" in html
-    strong = write_report(course, reported(*CLASS, isolation="rooms"))
-    assert "ran beside the tests" not in strong.read_text("utf-8")
+    """By name, with what it means; only where students' code wasn't confined."""
+    warning = "Students’ code wasn’t confined."
+    assert warning in html
+    assert "With isolation “process” a submission can read" in html
+    for strong in ("full", "bubblewrap", "landlock"):
+        text = write_report(course, reported(*CLASS, isolation=strong)).read_text("utf-8")
+        assert warning not in text
+        assert f"isolation: {strong}" in text
+
+
+def in_room(result: SubmissionResult, name: str, room: Any, *claims: str) -> SubmissionResult:
+    """Say where one cell's test ran, and what it believed."""
+    cells = tuple(
+        c.model_copy(update={"room": room, "claims": claims}) if c.grade_id == name else c
+        for c in result.cells
+    )
+    return result.model_copy(update={"cells": cells})
+
+
+def test_where_tests_ran_is_said(course: Course) -> None:
+    """Each that students' code could get at is listed; nothing is, when none could."""
+    ann = result("ann", 3, 2, None)
+    for name in ("q1_test", "q2_test"):
+        ann = in_room(ann, name, "examiner")
+    strong = write_report(course, reported(ann, isolation="full")).read_text("utf-8")
+    assert "All 2 tests ran in the examiner’s room" in strong
+    weak = in_room(ann, "q1_test", "student")
+    text = write_report(course, reported(weak, isolation="full")).read_text("utf-8")
+    assert "1 of 2 tests ran where the student’s code could see and change them" in text
+    rows = Words(text).rows
+    place = "student’s room: beside the student’s code, which is confined"
+    assert ["Add two numbers", "q1_test", place] in rows
+    assert not any("q2_test" in row and place in row for row in rows)
+
+
+def test_the_weakest_place_of_a_test_counts(course: Course) -> None:
+    """Should a class have been graded in several."""
+    strong, weak = result("ann", 3, 2, None), result("bea", 3, 2, None)
+    strong = in_room(strong, "q1_test", "examiner")
+    weak = in_room(weak, "q1_test", "student")
+    text = write_report(course, reported(strong, weak, isolation="full")).read_text("utf-8")
+    rows = [row for row in Words(text).rows if row[:2] == ["Add two numbers", "q1_test"]]
+    assert rows == [["Add two numbers", "q1_test",
+                     "student’s room: beside the student’s code, which is confined"]]  # fmt: skip
+
+
+def test_what_was_believed_is_listed_by_frequency(course: Course) -> None:
+    """With whose code said so, and escaped: the words may be the student's."""
+    many = [in_room(result(name, 3, 2, None), "q1_test", "examiner", "isinstance said <True>")
+            for name in ("ann", "bea", "cyd", "dan")]  # fmt: skip
+    lone = in_room(result("eve", 3, 2, None), "q2_test", "examiner", "len said 3")
+    text = write_report(course, reported(lone, *many, isolation="full")).read_text("utf-8")
+    rows = Words(text).rows
+    first = ["Add two numbers", "isinstance said <True>", "4", "ann, bea, cyd, …"]
+    second = ["q2_test", "len said 3", "1", "eve"]
+    assert rows.index(first) < rows.index(second)
+    assert "<True>" not in text
+    assert "What was believed" not in write_report(course, reported(*CLASS)).read_text("utf-8")
 
 
 def test_the_same_class_gives_the_same_bytes(html: str, course: Course) -> None:

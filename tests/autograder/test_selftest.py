@@ -1,13 +1,20 @@
 """Proving a lab: known answers get known scores, and what isn't proved is said."""
 
+import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from autograder.engine import Execution
+from autograder.engines import engine_named, trusting_isolation
 from autograder.errors import LabError
-from autograder.labs import load_lab
-from autograder.selftest import LabProof, SelftestReport, prove
+from autograder.lab_checks import leaks
+from autograder.labs import load_lab, source_notebook
+from autograder.release import release_notebook
+from autograder.rooms import STUDENT_ROOM_TAG
+from autograder.selftest import LabProof, SelftestReport, Trial, lab_teacher, prove, try_rooms
 
 SECOND = """\
 # score = 3
@@ -29,16 +36,20 @@ def lab_folder(small_labs: Path) -> Path:
 
 @pytest.fixture
 def proof(lab_folder: Path, fake_engine: Any) -> Any:
-    return lambda **more: prove(load_lab(lab_folder), fake_engine, workers=1, **more)
+    def run(*, times: int = 1, progress: Any = None) -> LabProof:
+        trials = [Trial(fake_engine, times=times)]
+        return prove(load_lab(lab_folder), trials, workers=1, progress=progress)
+
+    return run
 
 
 def test_a_good_lab_is_proved(proof: Any, fake_engine: Any) -> None:
     """Every known answer ran twice and got its score."""
     told: list[tuple[str, int, int]] = []
-    found = proof(progress=lambda *words: told.append(words))
+    found = proof(times=2, progress=lambda *words: told.append(words))
     assert found.problems == ()
     assert found.ok
-    assert (found.reference, found.blank, found.cpu_seconds) == (5, 0, 0.25)
+    assert (found.wanted, found.reference, found.blank, found.cpu_seconds) == (5, 5, 0, 0.25)
     assert [(right.name, right.score) for right in found.right] == [("swapped", 5)]
     assert [(w.name, w.wanted, w.got) for w in found.wrong] == [
         ("constant", 2, 2), ("forgetful", 3, 3),
@@ -47,12 +58,6 @@ def test_a_good_lab_is_proved(proof: Any, fake_engine: Any) -> None:
     assert [done for _, done, _ in told] == list(range(1, 11))
     assert {total for _, _, total in told} == {10}
     assert "05_sums: reference" in {name for name, _, _ in told}
-
-
-def test_once_is_half_the_work(proof: Any, fake_engine: Any) -> None:
-    """For those in a hurry."""
-    assert proof(times=1).ok
-    assert len(fake_engine.seen) == 5
 
 
 def change(folder: Path, name: str, old: str, new: str) -> None:
@@ -85,33 +90,28 @@ def test_a_wrong_expectation_is_reported(
 ) -> None:
     """Which answer, what it got and what was wanted."""
     change(lab_folder, name, old, new)
-    found = proof(times=1)
+    found = proof()
     assert not found.ok
     assert any(said in problem for problem in found.problems), found.problems
 
 
-def test_a_leak_is_reported(proof: Any, lab_folder: Path) -> None:
-    """A solution's line that stands outside its marks too would be handed out."""
+def test_a_line_of_a_solution_that_is_handed_out_is_no_secret(proof: Any, lab_folder: Path) -> None:
+    """What stands outside the marks as well, the teacher shows on purpose."""
     change(lab_folder, "lab.py", '    """Add two numbers."""\n',
            '    """Add two numbers."""\n    # BEGIN\n')  # fmt: skip
-    found = proof(times=1)
-    assert found.ok
-    import autograder.selftest as module
+    assert proof().ok
 
-    source = load_lab_source(lab_folder)
-    shown = module.release_notebook(source)
+
+def test_a_leak_is_reported(lab_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A solution's line that is in the release all the same."""
+    source = source_notebook(load_lab(lab_folder))
+    shown = release_notebook(source)
     shown.cells[0].source += "\nsecret_sum = a + b"
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(module, "release_notebook", lambda _: shown)
-        assert module._leaks(source) == [
-            "the release shows a line of a solution or a hidden test: secret_sum = a + b"
-        ]
-
-
-def load_lab_source(folder: Path) -> Any:
-    from autograder.labs import source_notebook
-
-    return source_notebook(load_lab(folder))
+    assert leaks(source) == []
+    monkeypatch.setattr("autograder.lab_checks.release_notebook", lambda _: shown)
+    assert leaks(source) == [
+        "the release shows a line of a solution or a hidden test: secret_sum = a + b"
+    ]
 
 
 def test_verdicts_that_change_are_reported(proof: Any, lab_folder: Path, tmp_path: Path) -> None:
@@ -121,14 +121,14 @@ def test_verdicts_that_change_are_reported(proof: Any, lab_folder: Path, tmp_pat
            f"import pathlib\nflag = pathlib.Path({str(flag)!r})\n"
            "first = not flag.exists()\nflag.touch()\ndef add(a, b):\n"
            "    if not first:\n        return 0\n"[:-1] + "\n")  # fmt: skip
-    problems = proof().problems
+    problems = proof(times=2).problems
     assert "right/swapped doesn't get the same verdict every time" in problems
 
 
 def test_a_slow_reference_is_reported(proof: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """A class of many should be graded while one waits."""
     monkeypatch.setattr("autograder.selftest.MAX_CPU_SECONDS", 0.1)
-    assert proof(times=1).problems == ("the reference takes 0.2 s of CPU, at most 0.1 s",)
+    assert proof().problems == ("the reference takes 0.2 s of CPU, at most 0.1 s",)
 
 
 def test_an_engine_that_breaks_stops_the_proof(proof: Any, fake_engine: Any) -> None:
@@ -139,8 +139,81 @@ def test_an_engine_that_breaks_stops_the_proof(proof: Any, fake_engine: Any) -> 
     assert fake_engine.closed.is_set()
 
 
+class Rooms:
+    """Says of each test cell which room it ran in; q2_test can't run in one of them."""
+
+    name, isolation, room = "rooms", "full", "examiner"
+
+    def __init__(self, engine: Any, *, broken: str) -> None:
+        self._engine, self._broken = engine, broken
+
+    def prepare(self, source: Any) -> None:
+        self._engine.prepare(source)
+
+    def run(self, notebook: Any, files: Any, limits: Any) -> Execution:
+        execution = self._engine.run(notebook, files, limits)
+        tags = [cell.metadata.get("tags", []) for cell in notebook.cells]
+        runs = [self._in_room(run, STUDENT_ROOM_TAG in tags[run.index]) for run in execution.cells]
+        return replace(execution, cells=tuple(runs))
+
+    def _in_room(self, run: Any, is_beside: bool) -> Any:
+        room = "student" if is_beside else "examiner"
+        if run.grade_id == "q2_test" and room == self._broken:
+            run = replace(run, status="error", error="RoomError", message="not out of reach")
+        return replace(run, room=room)
+
+    def close(self) -> None:
+        self._engine.close()
+
+
 def test_the_report_reads_back_as_json(proof: Any) -> None:
     """What ``--json`` prints is the model, closed."""
-    report = SelftestReport(labs={"05_sums": proof(times=1)})
+    report = SelftestReport(labs={"05_sums": proof()})
     assert SelftestReport.model_validate_json(report.model_dump_json()) == report
     assert isinstance(report.labs["05_sums"], LabProof)
+
+
+def test_each_way_to_run_is_proved(lab_folder: Path, fake_engine: Any) -> None:
+    """What goes wrong only beside the answers is said to go wrong there."""
+    rooms = Rooms(fake_engine, broken="student")
+    trials = [Trial(rooms), Trial(rooms, "beside the answers: ", beside=True)]
+    found = prove(load_lab(lab_folder), trials, workers=1)
+    assert (found.reference, found.ok) == (5, False)
+    assert all(problem.startswith("beside the answers: ") for problem in found.problems)
+    assert "reference gets 3 points, 5 were wanted (q2_test: " in found.problems[0]
+    cells = {cell.grade_id: (cell.room, cell.examiner, cell.student) for cell in found.cells}
+    assert cells == {"q1_test": ("examiner", True, True), "q2_test": ("examiner", True, False)}
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="rooms are forked")
+def test_a_lab_is_proved_in_real_rooms(lab_folder: Path) -> None:
+    """Every known answer, with the tests out of its reach and beside it."""
+    engine = engine_named("rooms", isolation=trusting_isolation("rooms"))
+    trials = [Trial(engine), Trial(engine, "beside the answers: ", beside=True)]
+    found = prove(load_lab(lab_folder), trials, workers=2)
+    assert found.problems == ()
+    assert [(c.room, c.examiner, c.student) for c in found.cells] == [("examiner", True, True)] * 2
+
+
+def test_the_room_tag_puts_a_test_beside_the_answers(lab_folder: Path, fake_engine: Any) -> None:
+    """That is how one engine runs both ways; the other ways see the lab as it is."""
+    trials = [Trial(fake_engine), Trial(fake_engine, "beside: ", beside=True)]
+    prove(load_lab(lab_folder), trials, workers=1)
+    tagged = [
+        sum(STUDENT_ROOM_TAG in cell.metadata.get("tags", []) for cell in notebook.cells)
+        for notebook in fake_engine.seen
+    ]
+    assert tagged == [0] * 5 + [2] * 5
+
+
+def test_a_lab_of_elsewhere_is_tried_in_both_rooms(lab_folder: Path, fake_engine: Any) -> None:
+    """It is proved by its solution beside the tests; cell by cell it says what works apart."""
+    teacher = replace(lab_teacher(load_lab(lab_folder)), settings=None)
+    found = try_rooms(teacher, Rooms(fake_engine, broken="examiner"))
+    assert found.ok
+    assert (found.wanted, found.reference, found.blank) == (5, 5, 0)
+    cells = {cell.grade_id: (cell.examiner, cell.student, cell.reason) for cell in found.cells}
+    assert cells == {
+        "q1_test": (True, True, ""),
+        "q2_test": (False, True, "RoomError: not out of reach"),
+    }

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 from nbgrader.api import Gradebook
 
-from autograder.grade import engine_named, grade_class
+from autograder.engines import engine_named, trusting_isolation
+from autograder.grade import grade_class
 from autograder.notebook import grade_id, read_notebook
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type.*not in session")
@@ -44,8 +45,7 @@ def scores(root: Path, course_id: str) -> dict[tuple[str, str], Any]:
 
 
 def test_both_give_the_same_points(small_course: Any, tmp_path: Path) -> None:
-    """Every cell of a right, a wrong and an untouched submission, and what formgrader shows."""
-    from autograder.gradebook import _settings
+    """Every cell of a right, a wrong and an untouched submission, in either room."""
 
     # nbgrader knows of no personal parameters.
     for name in ("source", "release"):
@@ -56,13 +56,15 @@ def test_both_give_the_same_points(small_course: Any, tmp_path: Path) -> None:
     small_course.hand_in_blank("cyd")
     stock = tmp_path / "stock"
     shutil.copytree(small_course.root, stock)
-    course_id = _settings(small_course.course)[1]
+    course_id = small_course.course.config.course_id or "default_course"
     nbgrader("generate_assignment", LAB, "--force", cwd=stock)
     nbgrader("autograde", LAB, cwd=stock)
-    grade_class(small_course.course, LAB, engine=engine_named("nbgrader"), workers=2)
-
-    ours, theirs = scores(small_course.root, course_id), scores(stock, course_id)
-    assert ours == theirs
+    theirs = scores(stock, course_id)
+    for tests in ("examiner", "student"):
+        engine = engine_named("rooms", isolation=trusting_isolation("rooms"), tests=tests)
+        grade_class(small_course.course, LAB, engine=engine, workers=2)
+        ours = scores(small_course.root, course_id)
+        assert ours == theirs, tests
     assert ours["ann", "q1_test"] == (3, 3, False)
     assert ours["bea", "q1_test"][0] == 0
     for student in ("ann", "bea", "cyd"):
