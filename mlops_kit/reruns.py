@@ -13,6 +13,7 @@ from mlops_kit import runs
 from mlops_kit.errors import TrackingError
 from mlops_kit.lineage import Code, Environment, content_hash, environment_now, function_from
 from mlops_kit.runs import RunRecord, finite, get_run
+from mlops_kit.sqlite_runs import local_folder, open_runs
 from mlops_kit.stores import current_store, load_mlflow, quiet_mlflow
 
 __all__ = ["Rerun", "rerun"]
@@ -116,11 +117,17 @@ def _metric_to_compare(found: RunRecord, metric: str | None) -> str:
 
 
 def _artifact(found: RunRecord, path: str) -> Path:
+    uri = current_store().uri
+    quick = open_runs(uri)
+    stored = quick.one(found.run_id) if quick is not None else None
+    if stored is not None and stored.artifacts.startswith(("file:", "/")):
+        here = local_folder(stored.artifacts) / path
+        if here.is_file():
+            return here
     mlflow = load_mlflow()
-    client = mlflow.MlflowClient(current_store().uri)
     try:
         with quiet_mlflow():
-            return Path(client.download_artifacts(found.run_id, path))
+            return Path(mlflow.MlflowClient(uri).download_artifacts(found.run_id, path))
     except (OSError, mlflow.exceptions.MlflowException) as error:
         raise _not_enough(found, f"the artifact {path} is gone") from error
 
