@@ -35,7 +35,7 @@ def findings() -> dict[str, Any]:
         "internet_socket": _tried(lambda: socket.socket(socket.AF_INET).close()),
         "netlink_socket": _tried(lambda: socket.socket(16, socket.SOCK_RAW).close()),
         "starts_programs": _tried(lambda: os.waitpid(_spawned(), 0)),
-        "imports": _tried(lambda: __import__("turtledemo")),
+        "imports": _tried(lambda: __import__("colorsys")),
         "environment": sorted(os.environ),
     }
 
