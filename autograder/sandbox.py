@@ -134,6 +134,7 @@ def tried(level: str) -> dict[str, Any]:
         return {"problem": str(error)}
     finally:
         here.close()
+        there.close()
         if warm is not None:
             warm.close()
 
