@@ -130,9 +130,9 @@ from mlops_kit import worlds as _worlds
 
 _other = _worlds.rides_demand(days=16, zones=3, seed=SEED + 101, events=())
 ### HINT Every step needs its chance from the seed that it is given: each seed has a number of its own, and the same number again whatever ran in between.
-_errors = [repeatable_error(_other, seed=_seed) for _seed in range(40, 46)]
+_errors = [repeatable_error(_other, seed=_seed) for _seed in range(40, 44)]
 assert len(set(_errors)) == len(_errors)
-assert _errors == [repeatable_error(_other, seed=_seed) for _seed in range(40, 46)]
+assert _errors == [repeatable_error(_other, seed=_seed) for _seed in range(40, 44)]
 
 
 def _expected(_data, _seed):
@@ -147,7 +147,7 @@ def _expected(_data, _seed):
 
 
 ### HINT The steps themselves should stay as the slide had them: same sizes, same features, same forest, and the error measured on rows that weren't fitted.
-_level = sum(_expected(_other, _seed) for _seed in range(60, 66)) / 6
+_level = sum(_expected(_other, _seed) for _seed in range(60, 64)) / 4
 assert 0.85 * _level < sum(_errors) / len(_errors) < 1.15 * _level
 ### HINT NumPy's global generator belongs to everybody: give each step a seed or a generator of its own instead of reseeding the global one or drawing from it.
 np.random.seed(SEED + 3)
@@ -401,8 +401,9 @@ def colleague_run(
     params = {"depth": depth, "trees": trees}
     try:
         with tracking.run("colleague", code=code, data=data, seed=seed, params=params) as run:
-            measured = code(data, seed=seed, **params)["mae"]
-            mlflow.log_metric(metric, measured if value is None else value)
+            result = code(data, seed=seed, **params)["mae"] if value is None else value
+            log = run.log_metric if np.isfinite(result) else mlflow.log_metric
+            log(metric, result)  # the kit refuses nan; MLflow doesn't
             if crash:
                 raise ConnectionError("the laptop went to sleep")
     except ConnectionError:
@@ -488,12 +489,12 @@ assert list(sweep(_data, [{"depth": 2, "trees": 2}], [9])) == [_shared]
 
 # %% nbgrader={"schema_version": 3, "grade_id": "given_sweep", "grade": false, "solution": false, "locked": true, "task": false}
 CONFIGURATIONS = [
-    {"depth": 4, "trees": 10},
-    {"depth": 6, "trees": 10},
+    {"depth": 4, "trees": 5},
+    {"depth": 6, "trees": 5},
+    {"depth": 7, "trees": 5},
     {"depth": 7, "trees": 10},
-    {"depth": 7, "trees": 20},
 ]
-SEEDS = [1, 2, 3, 4]
+SEEDS = [1, 2, 3]
 
 # %% nbgrader={"schema_version": 3, "grade_id": "given_sweep_run", "grade": false, "solution": false, "locked": true, "task": false}
 swept = sweep(monday, CONFIGURATIONS, SEEDS)
@@ -826,7 +827,7 @@ assert [int(_depth) for _depth in _repeated["depth"]] == [6]
 def leaderboard_figure(board, baseline):
     """Draw each configuration's mean MAE with its spread, and the baseline; give the figure."""
     ### BEGIN SOLUTION
-    figure, axes = plt.subplots(figsize=(7, 1.5 + 0.5 * len(board)), layout="constrained")
+    figure, axes = plt.subplots(figsize=(7, 1.5 + 0.5 * len(board)), layout="tight")
     rows = np.arange(len(board))
     axes.errorbar(
         board["mae_mean"],
@@ -1144,9 +1145,9 @@ print(
 
 # %% [markdown] nbgrader={"schema_version": 3, "grade_id": "q9", "grade": true, "solution": true, "locked": false, "points": 4, "task": false}
 # ### BEGIN SOLUTION
-# Names the cheapest configuration among those tied with the first of the leaderboard, its mean MAE over the four seeds in rides per hour with the standard deviation, measured on the last seven days, beside the baseline of the same hour a week ago (2 points: number with unit and spread 1, comparison and held-out days 1).
+# Names the cheapest configuration among those tied with the first of the leaderboard, its mean MAE over the three seeds in rides per hour with the standard deviation, measured on the last seven days, beside the baseline of the same hour a week ago (2 points: number with unit and spread 1, comparison and held-out days 1).
 #
-# The best run is the smallest of sixteen draws: chosen after looking, it is lucky as well as good, so its number is too small to be expected again; the mean over seeds isn't chosen that way, though the choice among configurations was still made on the same seven days (1 point).
+# The best run is the smallest of twelve draws: chosen after looking, it is lucky as well as good, so its number is too small to be expected again; the mean over seeds isn't chosen that way, though the choice among configurations was still made on the same seven days (1 point).
 #
 # The environment: the record names versions but doesn't hold them, and numbers can change in the last digits with another library or processor; or the data, if the snapshot leaves the store (1 point for either, with the reason).
 # ### END SOLUTION
