@@ -7,6 +7,7 @@ as JSON. Nothing that student code could have shaped is ever unpickled.
 import io
 import json
 import tarfile
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import nbformat
 from nbformat import NotebookNode
 from pydantic import TypeAdapter
 
+from autograder.engine import Limits
 from autograder.errors import CourseError
 from autograder.labs import Lab
 from autograder.records import RunFacts
@@ -42,6 +44,7 @@ def pack_teacher(teacher: Teacher) -> bytes:
         "settings": teacher.settings
         and TypeAdapter(Lab).dump_python(teacher.settings, mode="json"),
         "has_files": teacher.files is not None,
+        "course_limits": asdict(teacher.course_limits),
     }
     data = json.dumps(head).encode()
     packed = io.BytesIO()
@@ -90,6 +93,7 @@ def unpack_teacher(data: bytes, folder: Path) -> Teacher:
         source=_notebook(head["source"]),
         files=folder / _FILES if head["has_files"] else None,
         settings=settings and TypeAdapter(Lab).validate_python(settings),
+        course_limits=Limits(**head["course_limits"]),
     )
 
 

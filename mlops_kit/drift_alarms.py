@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from mlops_kit.drift_layout import as_seconds
 from mlops_kit.drift_profile import ALL, Profile, Summary
 from mlops_kit.drift_tests import rate_p_value
+from mlops_kit.drift_usual import ENOUGH
 
 __all__ = ["ALARMS", "Alarm", "alarms_of", "volume_alarm"]
 
@@ -25,12 +26,14 @@ ALARMS = {
     "new categories": "Find out what they are; the model hasn't seen them in training.",
     "clock": "Compare the clocks and the time zones of what sends and what receives.",
     "volume": "Find out who stopped asking, or who asks twice, before judging anything else.",
+    "short reference": "Make the reference of at least eight days, better of a season or more; "
+    "until then expect false alarms.",
     "unseen season": "The reference has no rows of this season; what drifts may be the season. "
     "Extend the reference with a summary of such rows.",
 }
 """Every alarm, and what to do about it."""
 
-NOTES = {"unknown column", "unseen season"}
+NOTES = {"short reference", "unknown column", "unseen season"}
 _MINUTES = 5
 _NEVER = 1e-6
 
@@ -165,6 +168,12 @@ def _span(seconds: float) -> str:
 
 
 def _of_season(reference: Profile, batch: Summary) -> Iterator[Alarm]:
+    if reference.time and reference.blocks < ENOUGH:
+        text = (
+            f"the reference has {reference.blocks} {reference.every}s: too few to know how they "
+            "differ, so that rows are taken as independent"
+        )
+        yield _alarm("short reference", "", text)
     if not reference.season or reference.time in batch.absent:
         return
     name = reference.time

@@ -20,7 +20,7 @@ from mlops_kit.drift_sketch import Groups, count_frame
 from mlops_kit.drift_tests import chi_square, ks_p_value
 from mlops_kit.drift_watch import Watch
 from mlops_kit.errors import DataError
-from mlops_kit.worlds import RIDES_EVENTS, rides_trips
+from mlops_kit.worlds import RIDES_EVENTS, Event, rides_trips
 
 __all__ = ["DETECTORS", "Entry", "RidesYear", "contest", "episodes", "rides_year"]
 
@@ -75,7 +75,9 @@ class Entry:
     score: DetectorScore
 
 
-def rides_year(seed: int = 7, *, trips_per_day: int = 300, quiet: bool = False) -> RidesYear:
+def rides_year(
+    seed: int = 7, *, trips_per_day: int = 300, events: Iterable[Event] = RIDES_EVENTS
+) -> RidesYear:
     """Simulate a year without events and the year after it, in which they happen.
 
     Parameters
@@ -84,8 +86,9 @@ def rides_year(seed: int = 7, *, trips_per_day: int = 300, quiet: bool = False) 
         Which world.
     trips_per_day : int, default=300
         On average.
-    quiet : bool, default=False
-        Nothing happens in the second year either: every alert is false.
+    events : iterable of Event, default=RIDES_EVENTS
+        What happens in the second year, with days counted from its beginning; ``()`` for a year
+        in which every alert is false.
 
     Returns
     -------
@@ -96,19 +99,19 @@ def rides_year(seed: int = 7, *, trips_per_day: int = 300, quiet: bool = False) 
     Taught in @sec-monitor. Outcomes (``cancelled``) are in it; a monitor of inputs leaves them
     out, since they come late.
     """
-    events = tuple(
+    known = tuple(event for event in events if event.first_day < _YEAR)
+    shifted = tuple(
         replace(event, first_day=event.first_day + _YEAR, last_day=event.last_day + _YEAR)
-        for event in RIDES_EVENTS
-        if event.first_day < _YEAR
+        for event in known
     )
     before, after = (
-        rides_trips(
-            _YEAR, first_day=first, trips_per_day=trips_per_day, seed=seed, events=happening
-        ).drop(columns="label_time")
-        for first, happening in ((0, ()), (_YEAR, () if quiet else events))
+        rides_trips(_YEAR, first_day=first, trips_per_day=trips_per_day, seed=seed, events=when)
+        for first, when in ((0, ()), (_YEAR, shifted))
     )
-    known = {e.name: (e.first_day, min(e.last_day, _YEAR - 1)) for e in RIDES_EVENTS}
-    return RidesYear(before, after, {} if quiet else known, _YEAR)
+    spans = {event.name: (event.first_day, min(event.last_day, _YEAR - 1)) for event in known}
+    return RidesYear(
+        before.drop(columns="label_time"), after.drop(columns="label_time"), spans, _YEAR
+    )
 
 
 def episodes(flags: Mapping[str, Sequence[bool]], *, calm: int = 3) -> tuple[int, ...]:

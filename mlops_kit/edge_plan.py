@@ -166,7 +166,8 @@ class Plan:
         """RAM that a call needs: the features, the buffers between layers, the outputs."""
         buffers = 0
         if isinstance(self.body, tuple) and len(self.body) > 1:
-            buffers = 2 * max(len(layer.biases) for layer in self.body[:-1])
+            hidden = [len(layer.biases) for layer in self.body[:-1]]
+            buffers = max(hidden) * min(len(hidden), 2)
         return 4 * (self.n_features + buffers + self.n_outputs)
 
 

@@ -39,7 +39,7 @@ _TYPES: Mapping[str, frozenset[type]] = {
     "datetime": frozenset(),
 }
 _WANTED: Mapping[str, str] = {
-    "float": "a number up to 3.4e38",
+    "float": "a number",
     "int": "a whole number",
     "bool": "true or false",
     "str": "a text without half characters",
@@ -354,6 +354,8 @@ def _sentence(column: Column, rule: str, value: Any) -> str:
     shown = repr(_short(value))
     if rule == "null":
         return f"null is not allowed, {_WANTED[column.dtype]} is wanted."
+    if rule == "type" and column.dtype == "float" and type(value) in (int, float):
+        return f"a finite number of at most 3.4e38 is wanted, this is {shown}."
     if rule == "type":
         return f"{_WANTED[column.dtype]} is wanted, this is {_type_name(value)}: {shown}."
     if rule == "allowed":

@@ -218,6 +218,16 @@ def test_a_column_that_is_constant_on_some_usual_days_may_be():
     assert drift.compare(made, days(1, first=31).assign(rain=False)).alarms == ()
 
 
+def test_a_short_reference_is_noted_and_one_of_some_weeks_is_careful():
+    """Three days tell nothing of how days differ; thirty stand in for windows of a week too."""
+    short = drift.profile(days(3), time="time")
+    assert [a.name for a in drift.compare(short, days(1, first=9)).alarms] == ["short reference"]
+    watch = drift.Watch(drift.profile(days(30), time="time"))
+    for day in range(40):
+        watch.look(days(1, first=30 + day, seed=9))
+    assert watch.alerts == []
+
+
 def test_choices_out_of_range_are_refused(reference):
     """With what was found."""
     for options, said in (

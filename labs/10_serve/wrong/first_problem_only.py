@@ -1,0 +1,50 @@
+# score = 27
+# fails = ["q1_named", "q1_strict", "q7_found", "q7_traps"]
+# why = "Names the first problem of each row, so that its caller repairs one a day; and lists a request once for each of its rows, in the order of the log."
+
+# %% q1
+def problems(rows, columns):
+    """List every broken rule of a contract: dictionaries with row, column and rule."""
+    found = []
+    for number, row in enumerate(rows):
+        if not isinstance(row, dict):
+            found.append({"row": number, "column": None, "rule": "row"})
+            continue
+        for name, column in columns.items():
+            rule = broken_rule(row.get(name), column)
+            if rule:
+                found.append({"row": number, "column": name, "rule": rule})
+                break
+        for name in row:
+            if name not in columns:
+                found.append({"row": number, "column": name, "rule": "unknown"})
+    return found
+
+
+def broken_rule(value, column):
+    """Name the first rule that one value breaks; None if it breaks none."""
+    if value is None:
+        return None if column.get("optional") else "missing"
+    number = (
+        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+    )
+    of_kind = {
+        "text": isinstance(value, str),
+        "truth": isinstance(value, bool),
+        "number": number,
+        "whole": number and value == int(value),
+    }
+    if not of_kind[column["kind"]]:
+        return "type"
+    if "allowed" in column and value not in column["allowed"]:
+        return "allowed"
+    if "minimum" in column and value < column["minimum"]:
+        return "minimum"
+    if "maximum" in column and value > column["maximum"]:
+        return "maximum"
+    return None
+
+# %% q7
+def affected(path, version, lowest):
+    log = serve.read_request_log(path)
+    return list(log[(log["version"] == version) & (log["prediction"] < lowest)]["request_id"])
