@@ -93,7 +93,7 @@ _X86_64 = {
     "clock_adjtime": 305, "adjtimex": 159, "setns": 308, "process_vm_readv": 310,
     "process_vm_writev": 311, "kcmp": 312, "finit_module": 313, "memfd_create": 319,
     "kexec_file_load": 320, "bpf": 321, "userfaultfd": 323, "vmsplice": 278,
-    "prctl": 157, "seccomp": 317, "capset": 126, "mknod": 133, "mknodat": 259,
+    "mmap": 9, "prctl": 157, "seccomp": 317, "capset": 126, "mknod": 133, "mknodat": 259,
 }
 _AARCH64 = {
     "socket": 198, "clone": 220, "shmget": 194, "shmat": 196, "shmctl": 195, "semget": 190,
@@ -109,7 +109,7 @@ _AARCH64 = {
     "adjtimex": 171, "setns": 268, "process_vm_readv": 270, "process_vm_writev": 271,
     "kcmp": 272, "finit_module": 273, "memfd_create": 279, "kexec_file_load": 294,
     "bpf": 280, "userfaultfd": 282, "vmsplice": 75,
-    "prctl": 167, "seccomp": 277, "capset": 91, "mknodat": 33,
+    "mmap": 222, "prctl": 167, "seccomp": 277, "capset": 91, "mknodat": 33,
 }
 # fmt: on
 

@@ -53,7 +53,8 @@ _SETTINGS = (
         "/etc/alternatives",
     ),
 )
-_DEVICES = ("/dev/null", "/dev/zero", "/dev/full", "/dev/random", "/dev/urandom")
+# No /dev/zero: mapped and shared, it is memory that nobody counts.
+_DEVICES = ("/dev/null", "/dev/full", "/dev/random", "/dev/urandom")
 # What other people's work may stand in, below a folder that is shown.
 _HIDDEN = ("/usr/local/share/nbgrader",)
 _WRITTEN = {

@@ -11,7 +11,8 @@ from autograder.engine import Limits
 __all__ = ["DISK_MB", "OPEN_FILES", "apply", "disk_mb", "user_processes"]
 
 DISK_MB = 1024
-OPEN_FILES = 512
+# What lies in the buffers of sockets counts nowhere, so there are few of them.
+OPEN_FILES = 256
 MB = 1 << 20
 # Address space that is reserved and never touched costs nothing: leave room for it.
 RESERVED_MB = 4096

@@ -20,14 +20,17 @@ PR_SET_SECCOMP = 22
 SECCOMP_MODE_FILTER = 2
 
 _LOAD, _JUMP_EQUAL, _JUMP_AT_LEAST, _JUMP_ANY_BIT, _RETURN = 0x20, 0x15, 0x35, 0x45, 0x06
+_AND = 0x54
 _ALLOW, _KILL = 0x7FFF0000, 0x80000000
 _NUMBER, _ARCHITECTURE, _FIRST_ARGUMENT = 0, 4, 16
 _X32_BIT = 0x40000000
 _NAMESPACES = 0x7E020080  # every CLONE_NEW… flag, that of time included
 _TERMINAL_INPUT, _CONSOLE_INPUT = 0x5412, 0x541C
+# Shared memory without a file: it can be let go of and kept, so that no count of pages sees it.
+_SHARING_MASK, _SHARED_ANONYMOUS = 0x2F, 0x21
 # Looked at by their arguments, or harmless within a room.
 _EXAMINED = frozenset(
-    {"socket", "clone", "clone3", "ioctl", "prctl", "seccomp", "mknod", "mknodat"}
+    {"socket", "clone", "clone3", "ioctl", "mmap", "prctl", "seccomp", "mknod", "mknodat"}
 )
 _OPENING = frozenset({"landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"})
 # Libraries have another way where the call doesn't exist, and give up where it is forbidden.
@@ -80,6 +83,15 @@ def program(*, families: Iterable[int] = (), signals_to: int | None = None) -> b
     for command in (_TERMINAL_INPUT, _CONSOLE_INPUT):
         forbidden = [(_JUMP_EQUAL, 0, 1, command), (_RETURN, 0, 0, _refuse(errno.EPERM))]
         lines += _when(calls["ioctl"], 1, forbidden)
+    lines += _when(
+        calls["mmap"],
+        3,
+        [
+            (_AND, 0, 0, _SHARING_MASK),
+            (_JUMP_EQUAL, 0, 1, _SHARED_ANONYMOUS),
+            (_RETURN, 0, 0, _refuse(errno.ENOMEM)),
+        ],
+    )
     lines += _when(calls["socket"], 0, _only(families))
     if signals_to is not None:
         for number in _SIGNALLING[here.name]:

@@ -293,10 +293,11 @@ def clean_environment(home: Path, *, more: Iterable[tuple[str, str]] = ()) -> di
         "MPLBACKEND": "agg",
         # Arrow's allocator would keep a thread of its own.
         "JE_ARROW_MALLOC_CONF": "background_thread:false",
-        # In a kernel a bar is a widget; here it would be text on stderr, which costs a test's points.
+        # A progress bar is a widget in a kernel; here it would be stderr, which costs points.
         "TQDM_DISABLE": "1",
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "DO_NOT_TRACK": "true",
+        "NBGRADER_EXECUTION": "autograde",
         **{f"{name}_NUM_THREADS": "1" for name in _THREADS},
         **dict(more),
     }

@@ -24,6 +24,8 @@ def verdict(code: bytes, number: int, *arguments: int, audit: int) -> int | str:
         place += 1
         if operation == 0x20:
             accumulator = struct.unpack_from("=I", data, value)[0]
+        elif operation == 0x54:
+            accumulator &= value
         elif operation == 0x06:
             if value in (ALLOW, KILL):
                 return "allow" if value == ALLOW else "kill"
@@ -109,6 +111,16 @@ def test_nothing_is_typed_into_the_graders_terminal(machine: Any) -> None:
     number = machine.calls["ioctl"]
     assert verdict(code, number, 0, 0x5412, audit=machine.audit) == errno.EPERM
     assert verdict(code, number, 0, 0x5413, audit=machine.audit) == "allow"
+
+
+def test_memory_that_no_count_sees_is_refused(machine: Any) -> None:
+    """Shared memory needs a file, whose size is limited; private memory and files pass."""
+    code, number = seccomp.program(), machine.calls["mmap"]
+    shared, private, anonymous = 0x01, 0x02, 0x20
+    flags = {shared | anonymous: errno.ENOMEM, shared | anonymous | 0x8000: errno.ENOMEM}
+    flags |= dict.fromkeys((shared, private, private | anonymous, private | 0x10), "allow")
+    for flag, wanted in flags.items():
+        assert verdict(code, number, 0, 4096, 3, flag, audit=machine.audit) == wanted
 
 
 def test_calls_of_another_processor_end_the_process(machine: Any) -> None:

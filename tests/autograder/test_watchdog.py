@@ -91,6 +91,27 @@ def test_cpu_time_counts_in_sum(started: Started) -> None:
     assert found.cpu >= 1.1
 
 
+def test_cpu_time_counts_when_nobody_waits(started: Started) -> None:
+    """A child whose end is ignored leaves its time to nobody; what was seen of it still counts."""
+    burn = (
+        "import os, signal, time\n"
+        "signal.signal(signal.SIGCHLD, signal.SIG_IGN)\n"
+        "if os.fork() == 0:\n"
+        "    while time.process_time() < 1.5: pass\n"
+        "    os._exit(0)\n"
+    )
+    pid = started(burn)
+    watch = watchdog.Watch(pid, Limits(total_seconds=-3.0))
+    found = ""
+    for _ in range(600):
+        found = found or watch.look()
+        if not watchdog.tree(pid)[1:]:
+            break
+        time.sleep(0.02)
+    assert "seconds of CPU time in all" in found
+    assert watchdog.usage([pid]).cpu < 1.0, "its own count knows nothing of the child"
+
+
 def test_files_count_where_nothing_else_limits_them(started: Started, tmp_path: Path) -> None:
     """Too much data and too many files are both seen; a hole in a file takes no place."""
     pid = started("pass")
