@@ -102,7 +102,7 @@ def _engine_maker(
 
     engine = name or DEFAULT_ENGINE
     if not tests and engine == "rooms":
-        is_ours = course.lab_settings(course.lab_name(lab)) is not None
+        is_ours = course.is_ours(course.lab_name(lab))
         tests = "examiner" if is_ours else "student"
     if cluster:
         from autograder.cluster import Cluster
@@ -197,11 +197,10 @@ def rebuild(lab: LabArgument, course: CourseOption = None) -> None:
 
     Nothing is run. For a gradebook that was lost, damaged or restored from an old backup.
     """
-    from autograder.assignment import by_notebook
-    from autograder.publish import rebuild as write_again
+    from autograder.assignment import rebuild_assignment
 
     opened = open_course(course)
-    count = max(write_again(view, lab) for view in by_notebook(opened, lab))
+    count = rebuild_assignment(opened, lab)
     where = escape(_gradebook(opened))
     messages.print(f"Marks of {count} students written to {where}", soft_wrap=True)
 

@@ -29,6 +29,9 @@ MAX_TEXT = 20_000
 MAX_IMAGE = 2_000_000
 _PNG = b"\x89PNG\r\n\x1a\n"
 _ANSI = re.compile(r"\x1b\[[0-9;]*[A-Za-z]")
+_UNSEEN = re.compile(
+    "[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060-\u2069\ufeff]"
+)
 _WORDS = {
     "passed": ("✓", "passed"),
     "partial": ("◐", "partly"),
@@ -70,9 +73,20 @@ def page(template: str, **values: object) -> str:
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(
-        loader=PackageLoader("autograder", "pages"), autoescape=True, undefined=StrictUndefined
+        loader=PackageLoader("autograder", "pages"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        finalize=_visible,
     )
     return environment.get_template(template).render(number=shown_number, **values)
+
+
+def _visible(value: object) -> object:
+    """Make a text show all it holds: nothing that hides, or turns the order of a line round."""
+    if type(value) is not str:
+        return value
+    lines = _ANSI.sub("", value).replace("\r\n", "\n").replace("\r", "\n")
+    return _UNSEEN.sub("\N{REPLACEMENT CHARACTER}", lines)
 
 
 def shown_number(value: float) -> str:

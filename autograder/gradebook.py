@@ -150,6 +150,8 @@ def _make(course: Course) -> None:
     path = _file_of(course.gradebook_url)
     if path is None or path.exists():
         return
+    for left in path.parent.glob(f".{path.name}.*.part"):
+        left.unlink(missing_ok=True)  # A grader was killed while it made one.
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
         Gradebook(f"sqlite:///{part.as_posix()}", _course_id(course)).close()
@@ -249,12 +251,16 @@ def _write_student(book: Any, lab: str, notebook: str, entry: Marks) -> None:
     book.update_or_create_student(result.student)
     extra = {"timestamp": entry.timestamp} if entry.timestamp else {}
     book.update_or_create_submission(lab, result.student, **extra)
+    submitted = book.find_submission_notebook(notebook, lab, result.student)
+    # All of a student's at once: one query instead of one a cell.
+    grades = {grade.name: grade for grade in submitted.grades}
     for cell in result.cells:
-        grade = book.find_grade(cell.grade_id, notebook, lab, result.student)
+        grade = grades.get(cell.grade_id)
+        if grade is None:  # Then nbgrader says in its own words that there is none.
+            grade = book.find_grade(cell.grade_id, notebook, lab, result.student)
         grade.auto_score = cell.score
         waits = cell.score is None or grade.manual_score is not None
         grade.needs_manual_grade = waits or result.status == "unreadable"
-    submitted = book.find_submission_notebook(notebook, lab, result.student)
     for comment in submitted.comments:
         comment.auto_comment = "No response." if comment.name in entry.blank else None
     book.db.flush()

@@ -23,6 +23,7 @@ from autograder.records import (
     points_digest,
     save_index,
     save_record,
+    sweep,
 )
 from autograder.release import blank_text
 from autograder.teacher import Teacher, open_lab
@@ -107,6 +108,7 @@ def _write(course: Course, teacher: Teacher, entries: Mapping[str, Entry]) -> No
                 f"the record of {student} in {course.records(teacher.lab)} can't be read any more; "
                 f"run 'autograder grade {teacher.lab}' again."
             )
+        sweep(folder)
         notebook, path = record.executed(), folder / course.source(teacher.lab).name
         if notebook is None:
             _remove(path)

@@ -202,6 +202,6 @@ def newest_records(folder: Path) -> dict[str, str]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what a grader that was killed left half-written."""
+    """Remove what a grader that was killed left half-written in a folder."""
     for path in folder.glob(".*.part"):
         path.unlink(missing_ok=True)

@@ -21,6 +21,8 @@ GOOD, PART, BAD, WAIT = "#009E73", "#E69F00", "#D55E00", "#56B4E9"
 _MAX_LABELS = 60
 _MAX_CLAIMS = 60
 _MAX_NAMED = 3
+_LONGEST_ID = 30
+_LONGEST_TITLE = 48
 _ROOMS = {
     "examiner": "examiner’s room: out of reach of the student’s code",
     "student": "student’s room: beside the student’s code, which is confined",
@@ -109,7 +111,7 @@ def _tests(results: Sequence[SubmissionResult], titles: Mapping[str, str]) -> li
     """Say of each test where it ran; the weakest place, should it have been several."""
     places: dict[str, list[str]] = {}
     for cell in (cell for result in results for cell in result.cells):
-        if cell.status not in ("manual", "not-run"):
+        if cell.room is not None:
             places.setdefault(cell.grade_id, []).append(cell.room)
     weakest = ("shared", "student", "examiner")
     found = []
@@ -183,7 +185,8 @@ def _histogram(scores: Sequence[float], max_score: float) -> _Drawing:
 
 def _difficulty(results: Sequence[SubmissionResult], titles: Mapping[str, str]) -> _Drawing:
     columns = list(zip(*(result.cells for result in results), strict=True))
-    names = [titles.get(column[0].grade_id, column[0].grade_id) for column in columns]
+    ids = [column[0].grade_id for column in columns]
+    names = [_short(titles.get(name, name), _LONGEST_TITLE) for name in ids]
     statuses = {
         "full points": (GOOD, "", ("passed",)),
         "part": (PART, "//", ("partial",)),
@@ -199,10 +202,11 @@ def _difficulty(results: Sequence[SubmissionResult], titles: Mapping[str, str]) 
         left = [0] * len(columns)
         for label, (colour, hatch, _) in statuses.items():
             axes.barh(
-                names, counts[label], left=left, color=colour, hatch=hatch,
+                range(len(names)), counts[label], left=left, color=colour, hatch=hatch,
                 edgecolor="white", label=label,
             )  # fmt: skip
             left = [a + b for a, b in zip(left, counts[label], strict=True)]
+        axes.set_yticks(range(len(names)), names)
         axes.invert_yaxis()
         axes.margins(y=0.01)
         axes.set_xlabel("students")
@@ -221,16 +225,18 @@ def _difficulty(results: Sequence[SubmissionResult], titles: Mapping[str, str]) 
 
 def _heatmap(results: Sequence[SubmissionResult], graded: Sequence[str]) -> _Drawing:
     shares = [[_share(cell) for cell in result.cells] for result in results]
-    height = min(12.0, 1.1 + 0.24 * len(results))
+    names = [_short(name, _LONGEST_ID) for name in graded]
+    # The drawing itself, and below it the names of questions, aslant.
+    height = min(12.0, 1.1 + 0.24 * len(results) + 0.05 * max(map(len, names)))
 
     def draw(axes: Any) -> None:
         import matplotlib as mpl
 
         colours = mpl.colormaps["cividis"].with_extremes(bad="#dddddd")
         image = axes.imshow(shares, cmap=colours, vmin=0, vmax=1, aspect="auto")
-        axes.set_xticks(range(len(graded)), graded, rotation=30, ha="right")
+        axes.set_xticks(range(len(graded)), names, rotation=30, ha="right")
         if len(results) <= _MAX_LABELS:
-            axes.set_yticks(range(len(results)), [_plain(result.student) for result in results])
+            axes.set_yticks(range(len(results)), [_short(r.student, _LONGEST_ID) for r in results])
         else:
             axes.set_ylabel(f"{len(results)} students, by id")
         axes.figure.colorbar(image, label="share of the question's points")
@@ -242,6 +248,6 @@ def _heatmap(results: Sequence[SubmissionResult], graded: Sequence[str]) -> _Dra
     return _drawn(7.5, height, draw, alt)
 
 
-def _plain(text: str) -> str:
-    """Keep matplotlib from reading a dollar sign in an id as mathematics."""
-    return text.replace("$", r"\$")
+def _short(text: str, most: int) -> str:
+    """Shorten a label; a dollar sign in it is no mathematics."""
+    return (text if len(text) <= most else f"{text[: most - 1]}…").replace("$", r"\$")

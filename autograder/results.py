@@ -24,11 +24,11 @@ class CellResult(_Record):
     reason: str = Field(
         description="What the student is told; never the text of a hidden test.", default=""
     )
-    room: Literal["shared", "student", "examiner"] = Field(
-        default="shared",
+    room: Literal["shared", "student", "examiner"] | None = Field(
+        default=None,
         description=(
             "Where the test ran: 'examiner' is out of the student's code's reach, 'student' beside "
-            "it and confined, 'shared' beside it as nbgrader does."
+            "it and confined, 'shared' beside it as nbgrader does; null: no test ran."
         ),
     )
     claims: tuple[str, ...] = Field(

@@ -154,7 +154,7 @@ def _verdict(
         score=score,
         status=status,
         reason=_without_secrets(cell, reason)[:MAX_REASON],
-        room=run.room if run else "shared",
+        room=run.room if run and run.status != "not-run" else None,
     )
 
 

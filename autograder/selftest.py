@@ -13,7 +13,7 @@ from nbformat import NotebookNode
 from pydantic import BaseModel, ConfigDict, Field
 
 from autograder.answers import Answer, load_answers, submission_from
-from autograder.engine import Engine, Room
+from autograder.engine import CellRun, Engine, Room
 from autograder.lab_checks import leaks, untested
 from autograder.labs import Lab, source_notebook
 from autograder.notebook import cell_kind, grade_id, points
@@ -288,32 +288,32 @@ def _check(case: _Case, graded: Graded) -> list[str]:
 def _cell_proofs(teacher: Teacher, found: Sequence[_Found]) -> tuple[CellProof, ...]:
     """Say of each test cell where the reference got its points."""
     references = [runs["reference"][0] for runs in found]
-    proofs = []
-    for name in (grade_id(cell) for cell in teacher.graded if cell_kind(cell) == "test"):
-        works: dict[Room, bool] = {}
-        reasons = []
-        for graded in references:
-            got = next(cell for cell in graded.result.cells if cell.grade_id == name)
-            fine = got.score == got.points
-            works[got.room] = works.get(got.room, True) and fine
-            if not fine:
-                reasons.append(_reason(graded, name) or got.reason)
-        usual = next(cell for cell in references[0].result.cells if cell.grade_id == name)
-        proofs.append(
-            CellProof(
-                grade_id=name,
-                room=usual.room,
-                examiner=works.get("examiner"),
-                student=works.get("student"),
-                reason=next(iter(reasons), ""),
-            )
-        )
-    return tuple(proofs)
+    return tuple(
+        _cell_proof(grade_id(cell), references)
+        for cell in teacher.graded
+        if cell_kind(cell) == "test"
+    )
 
 
-def _reason(graded: Graded, name: str) -> str:
+def _cell_proof(name: str, references: Sequence[Graded]) -> CellProof:
+    works: dict[Room, bool] = {}
+    reason = ""
+    for graded in references:
+        run = next(run for run in graded.runs if run.grade_id == name)
+        got = next(cell for cell in graded.result.cells if cell.grade_id == name)
+        fine = got.score == got.points
+        works[run.room] = works.get(run.room, True) and fine
+        if not fine:
+            reason = reason or _reason(run) or got.reason
+    return CellProof(
+        grade_id=name,
+        room=next(iter(works)),
+        examiner=works.get("examiner"),
+        student=works.get("student"),
+        reason=reason,
+    )
+
+
+def _reason(run: CellRun) -> str:
     """Say why a test failed, to the teacher: in full."""
-    run = next((run for run in graded.runs if run.grade_id == name), None)
-    if run is None:
-        return ""
     return f"{run.error}: {run.message}" if run.error and run.message else run.error or run.message

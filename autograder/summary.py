@@ -69,7 +69,7 @@ def class_notes(report: GradeReport) -> list[str]:
     if left > 0:
         notes.append(f"… and {left} more, who are in the class report.")
     cells = [cell for result in report.submissions for cell in result.cells]
-    ran = [cell for cell in cells if cell.status not in ("manual", "not-run")]
+    ran = [cell for cell in cells if cell.room is not None]
     beside = {cell.grade_id for cell in ran if cell.room != "examiner"}
     if beside:
         every = len({cell.grade_id for cell in ran})

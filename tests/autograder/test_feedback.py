@@ -1,6 +1,7 @@
 """A page for each student: points, hints and comments, and nothing that is the teacher's alone."""
 
 import base64
+import re
 from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
@@ -130,6 +131,15 @@ def test_control_sequences_of_terminals_are_taken_out(page_of: Any) -> None:
     page = Page(page_of({"q1": "print('\\x1b[31mred\\x1b[0m')"}))
     assert "red" in page.text
     assert "\x1b" not in page.text
+
+
+def test_a_page_shows_all_that_a_text_holds(page_of: Any) -> None:
+    """What turns a line round, or can't be seen, is made visible; lines and tabs stay."""
+    html = page_of({"q1": "# \u202eevil\u2066 \u200b\x07\n\tpass", "why": "a\rb"})
+    assert not re.search("[\u202e\u2066\u200b\x07\r]", html)
+    assert html.count("\N{REPLACEMENT CHARACTER}") >= 4
+    assert "\n\tpass" in html
+    assert "a\nb" in html
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,8 @@ from autograder.results import CellResult, GradeReport, SubmissionResult
 def cell(name: str, worth: float, score: float | None) -> CellResult:
     status: Any = "manual" if score is None else "passed" if score == worth else "failed"
     status = "partial" if score and score < worth else status
-    return CellResult(grade_id=name, points=worth, score=score, status=status)
+    room: Any = None if score is None else "shared"
+    return CellResult(grade_id=name, points=worth, score=score, status=status, room=room)
 
 
 def result(student: str, *scores: float | None, **more: Any) -> SubmissionResult:
@@ -133,7 +134,7 @@ def in_room(result: SubmissionResult, name: str, room: Any, *claims: str) -> Sub
 
 def test_where_tests_ran_is_said(course: Course) -> None:
     """Each that students' code could get at is listed; nothing is, when none could."""
-    ann = result("ann", 3, 2, None)
+    ann = in_room(result("ann", 3, 2, 0), "why", None)
     for name in ("q1_test", "q2_test"):
         ann = in_room(ann, name, "examiner")
     strong = write_report(course, reported(ann, isolation="full")).read_text("utf-8")
@@ -170,6 +171,15 @@ def test_what_was_believed_is_listed_by_frequency(course: Course) -> None:
     assert rows.index(first) < rows.index(second)
     assert "<True>" not in text
     assert "What was believed" not in write_report(course, reported(*CLASS)).read_text("utf-8")
+
+
+def test_a_small_class_with_long_names_is_drawn(course: Course) -> None:
+    """Labels are shortened where they would leave no room for the drawing, also where alike."""
+    long = "notebook_of_the_second_week/a_question_with_a_long_name_"
+    cells = tuple(cell(f"{long}{n}", 1, n % 2) for n in range(9))
+    ann = result("ann" * 20, 0, 0, 0).model_copy(update={"cells": cells})
+    text = write_report(course, reported(ann)).read_text("utf-8")
+    assert text.count(f"{long}8") >= 1
 
 
 def test_the_same_class_gives_the_same_bytes(html: str, course: Course) -> None:

@@ -106,7 +106,7 @@ def test_a_test_without_hidden_lines_quotes_what_it_put_out() -> None:
 def test_the_room_of_the_test_is_recorded() -> None:
     """A verdict says where its test ran."""
     assert score_cell(graded(), ran(room="examiner")).room == "examiner"
-    assert score_cell(graded(), None).room == "shared"
+    assert score_cell(graded(), None).room is None
 
 
 def test_manual_answers_wait_unless_they_are_blank() -> None:
