@@ -18,7 +18,7 @@ from mlops_kit.errors import DataError, MissingToolError
 if TYPE_CHECKING:
     from mlops_kit.contracts import Column, Contract
 
-__all__ = ["OPERATORS", "ContractReport", "Violation", "check_frame", "pandera_schema"]
+__all__ = ["ContractReport", "OPERATORS", "Violation", "check_frame", "pandera_schema"]
 
 OPERATORS: dict[str, Callable[[Any, Any], Any]] = {
     "<": operator.lt, "<=": operator.le, "==": operator.eq,

@@ -12,7 +12,7 @@ import pandas as pd
 
 from mlops_kit.errors import DataError
 
-__all__ = ["DTYPES", "Column", "drafted", "example"]
+__all__ = ["Column", "DTYPES", "drafted", "example"]
 
 DTYPES = ("int", "float", "bool", "str", "datetime")
 """What a column may hold: whole numbers, finite numbers, truth, text or times."""

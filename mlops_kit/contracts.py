@@ -12,7 +12,7 @@ from mlops_kit.contract_columns import DTYPES, Column, drafted, example
 from mlops_kit.contract_requests import request_model
 from mlops_kit.errors import DataError
 
-__all__ = ["DTYPES", "Column", "Contract", "ContractReport", "Violation"]
+__all__ = ["Column", "Contract", "ContractReport", "DTYPES", "Violation"]
 
 _RULE = re.compile(r"^\s*(?P<left>.+?)\s*(?P<operator><=|>=|==|!=|<|>)\s*(?P<right>.+?)\s*$")
 

@@ -35,6 +35,15 @@ class _Measured:
     problem: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class _Draws:
+    """A metric of each model on the rows, and on each resample of them."""
+
+    points: tuple[float, ...]
+    drawn: tuple[NDArray[np.float64], ...] = ()
+    problem: str = ""
+
+
 def judge(
     gate: "Gate",
     frame: pd.DataFrame,
@@ -48,7 +57,7 @@ def judge(
     if champion is not None:
         samples.append(_sample(gate, label, champion, "champion"))
     verdicts: list[Verdict] = []
-    cache: dict[tuple[str, str], _Measured] = {}
+    cache: dict[tuple[str, str], _Draws] = {}
     for rule in gate.rules:
         if rule.measured:
             verdicts.append(_judge_measured(rule, measured))
@@ -96,7 +105,7 @@ def _judge_slices(
     rule: Rule,
     frame: pd.DataFrame,
     samples: list[Sample],
-    cache: dict[tuple[str, str], _Measured],
+    cache: dict[tuple[str, str], _Draws],
 ) -> list[Verdict]:
     found = []
     for column in rule.slices:
@@ -117,7 +126,7 @@ def _judge(
     frame: pd.DataFrame,
     samples: list[Sample],
     rows: NDArray[np.bool_] | None,
-    cache: dict[tuple[str, str], _Measured],
+    cache: dict[tuple[str, str], _Draws],
 ) -> Verdict:
     count = len(frame) if rows is None else int(rows.sum())
     kind, _ = rule.bound
@@ -132,43 +141,45 @@ def _judge(
     broken = _unusable(chosen[: 2 if kind == "gain_at_least" else 1], rule)
     if broken:
         return _verdict(rule, place, "refused", blank, count, broken)
-    key = (f"{rule.metric} {kind == 'gain_at_least'}", place)
-    if key not in cache:
+    if (rule.metric, place) not in cache:
         table = frame if rows is None else frame[rows]
-        cache[key] = _measure(gate, rule.metric, kind == "gain_at_least", table, chosen)
-    measured = cache[key]
+        cache[rule.metric, place] = _draw(gate, rule.metric, table, chosen)
+    measured = _measure(gate, rule.metric, kind == "gain_at_least", cache[rule.metric, place])
     if measured.problem:
         return _verdict(rule, place, "refused", measured, count, measured.problem)
     status, said = _compare(rule, measured, gate.interval.confidence)
     return _verdict(rule, place, status, measured, count, said)
 
 
-def _measure(
-    gate: "Gate", metric: str, compares: bool, table: pd.DataFrame, samples: list[Sample]
-) -> _Measured:
-    """Work a metric out for each model, and the interval of what the rule is about."""
+def _draw(gate: "Gate", metric: str, table: pd.DataFrame, samples: list[Sample]) -> _Draws:
+    """Work a metric out for each model, on the rows and on the same resamples of them."""
     values = METRICS[metric].values
-    sign = 1.0 if METRICS[metric].higher_is_better else -1.0
     ones = np.ones((1, len(table)))
-    points = [float(values(sample, ones)[0]) for sample in samples]
-    used = points if compares else points[:1]
-    if not all(map(math.isfinite, used)):
-        problem = f"{metric} isn't defined on these {len(table)} rows; it has no value."
-        return _Measured(problem=problem)
-    gain = sign * (points[0] - points[1]) if len(points) == 2 else None
+    points = tuple(float(values(sample, ones)[0]) for sample in samples)
     by = gate.interval.by
     units = pd.factorize(table[by])[0] if by else np.arange(len(table))
     if (units < 0).any():
         problem = f"{by!r}, by which rows are drawn, is missing in {(units < 0).sum()} rows."
-        return _Measured(problem=problem)
+        return _Draws(points, problem=problem)
     if units.max() < 1:
         problem = "There are fewer than 2 units to draw from, so no interval can be given."
-        return _Measured(problem=problem)
-    draws = []
+        return _Draws(points, problem=problem)
+    drawn: list[list[NDArray[np.float64]]] = [[] for _ in samples]
     for weights in resamples(units, count=gate.interval.resamples, seed=gate.interval.seed):
-        found = values(samples[0], weights)
-        draws.append(sign * (found - values(samples[1], weights)) if compares else found)
-    drawn = np.concatenate(draws)
+        for sample, found in zip(samples, drawn, strict=True):
+            found.append(values(sample, weights))
+    return _Draws(points, tuple(np.concatenate(found) for found in drawn))
+
+
+def _measure(gate: "Gate", metric: str, compares: bool, draws: _Draws) -> _Measured:
+    """Give the interval of what a rule is about: the challenger's metric, or the gain."""
+    sign = 1.0 if METRICS[metric].higher_is_better else -1.0
+    points = draws.points
+    if not all(map(math.isfinite, points if compares else points[:1])):
+        return _Measured(problem=f"{metric} isn't defined on these rows; it has no value.")
+    if draws.problem:
+        return _Measured(problem=draws.problem)
+    drawn = sign * (draws.drawn[0] - draws.drawn[1]) if compares else draws.drawn[0]
     whole = drawn[np.isfinite(drawn)]
     if len(whole) < (1 - _UNDEFINED_SHARE) * len(drawn):
         problem = (
@@ -178,9 +189,9 @@ def _measure(
         return _Measured(problem=problem)
     tail = (1 - gate.interval.confidence) / 2
     low, high = (float(end) for end in np.quantile(whole, [tail, 1 - tail]))
-    other = points[1] if len(points) == 2 and math.isfinite(points[1]) else None
-    shown = gain if compares or (gain is not None and math.isfinite(gain)) else None
-    return _Measured(points[0], other, shown, low, high)
+    if len(points) == 1 or not math.isfinite(points[1]):
+        return _Measured(points[0], low=low, high=high)
+    return _Measured(points[0], points[1], sign * (points[0] - points[1]), low, high)
 
 
 def _numbers(values: Any, what: str) -> NDArray[np.float64]:

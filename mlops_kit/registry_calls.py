@@ -5,7 +5,8 @@ import os
 import time
 from collections.abc import Iterator
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, BinaryIO
 
 from mlops_kit.errors import RegistryError
 from mlops_kit.stores import DATABASE, Store, current_store, load_mlflow, quiet_mlflow
@@ -14,8 +15,12 @@ __all__ = ["ABSENT", "client", "one_writer", "reaching"]
 
 ABSENT = "RESOURCE_DOES_NOT_EXIST"
 _WAIT_SECONDS = 20.0
-# MLflow tries an address that is dead for minutes; a person waits at the other end.
-_PATIENCE = {"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2", "MLFLOW_HTTP_REQUEST_TIMEOUT": "20"}
+# MLflow tries an address that is dead for minutes, and draws a bar for each small file.
+_SETTINGS = {
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "2",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+}
 
 
 def client() -> Any:
@@ -49,8 +54,8 @@ def reaching(doing: str, *, then: str = "") -> Iterator[None]:
     mlflow = load_mlflow()
     failures: list[type[Exception]] = [mlflow.exceptions.MlflowException, OSError]
     failures.append(import_module("sqlalchemy.exc").SQLAlchemyError)
-    before = {name: os.environ.get(name) for name in _PATIENCE}
-    os.environ.update({name: text for name, text in _PATIENCE.items() if before[name] is None})
+    before = {name: os.environ.get(name) for name in _SETTINGS}
+    os.environ.update({name: text for name, text in _SETTINGS.items() if before[name] is None})
     try:
         with quiet_mlflow():
             yield
@@ -75,7 +80,7 @@ def one_writer(store: Store) -> Iterator[None]:
     if store.workspace is None:
         yield
         return
-    with (store.workspace / "registry.lock").open("a+b") as file:
+    with _lock_file(store.workspace) as file:
         deadline = time.monotonic() + _WAIT_SECONDS
         while not _locked(file.fileno()):
             if time.monotonic() > deadline:
@@ -85,6 +90,16 @@ def one_writer(store: Store) -> Iterator[None]:
                 )
             time.sleep(0.02)
         yield
+
+
+def _lock_file(workspace: Path) -> BinaryIO:
+    try:
+        return (workspace / "registry.lock").open("a+b")
+    except OSError as error:
+        raise RegistryError(
+            f"the registry in {workspace} can't be changed: {error.strerror or error}. Nothing was "
+            "changed. See that the folder is there and that you may write to it."
+        ) from error
 
 
 def _locked(handle: int) -> bool:
