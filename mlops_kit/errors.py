@@ -5,6 +5,7 @@ bad data whether or not the caller has heard of :class:`DataError`.
 """
 
 __all__ = [
+    "CiError",
     "DataError",
     "EdgeError",
     "GateError",
@@ -26,6 +27,10 @@ class DataError(KitError, ValueError):
 
 class MissingToolError(KitError, ImportError):
     """A tool that the function needs isn't installed; the message names the extra to install."""
+
+
+class CiError(KitError, ValueError):
+    """A workflow file can't be read, or asks for something that isn't supported here."""
 
 
 class TrackingError(KitError, RuntimeError):

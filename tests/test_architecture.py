@@ -21,7 +21,8 @@ KIT_LAYERS = (
     {
         "contract_checks", "contract_columns", "contract_kinds", "contract_requests", "contracts",
         "data", "data_splits",
-        "worlds", "evaluate", "ci", "debt", "maturity", "lineage", "stores", "sqlite_runs", "serve_log",
+        "ci", "ci_expressions", "ci_github", "ci_gitlab", "ci_model", "ci_reading", "ci_steps",
+        "worlds", "evaluate", "debt", "maturity", "lineage", "stores", "sqlite_runs", "serve_log",
     },
     {
         "drift_alarms", "drift_compare", "drift_concept", "drift_contest", "drift_distances",
@@ -47,7 +48,7 @@ KIT_LAYERS = (
         "retrain", "govern", "fleet",
     },
     {"flight"},
-    {"cli", "gate_cli"},
+    {"cli", "ci_cli", "gate_cli"},
 )
 HEAVY = {"mlflow", "fastapi", "evidently", "onnxruntime", "sklearn", "matplotlib", "pandera"}
 

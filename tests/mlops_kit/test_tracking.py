@@ -175,7 +175,7 @@ def test_a_rerun_gives_the_same_number(store: tracking.Store) -> None:
     assert len(tracking.compare_runs()) == 1
 
 
-def test_a_rerun_needs_nothing_but_the_record(tmp_path: Path, own_cache: Path) -> None:
+def test_a_rerun_needs_nothing_but_the_record(tmp_path: Path) -> None:
     """Another process, another folder, the script that trained is gone."""
     script = tmp_path / "train_script.py"
     script.write_text(
@@ -282,7 +282,7 @@ def test_another_environment_is_noted(store: tracking.Store) -> None:
     assert f"numpy: 0.1, now {np.__version__}" in tracking.rerun(found.run_id).notes
 
 
-def test_a_copied_store_is_what_mlflow_itself_would_make(tmp_path: Path, own_cache: Path) -> None:
+def test_a_copied_store_is_what_mlflow_itself_would_make(tmp_path: Path) -> None:
     """Table by table, and at the newest revision, so that MLflow doesn't migrate it."""
     tracking.start(tmp_path / "ours")
     theirs = tmp_path / "theirs.db"
