@@ -92,6 +92,11 @@ class _Service:
             if self.endpoint.log is not None:
                 self.endpoint.log.close()
 
+    def flush(self) -> None:
+        """Write the last lines of the request log now instead of in a moment."""
+        if self.endpoint.log is not None:
+            self.endpoint.log.flush()
+
     def describe(self) -> dict[str, Any]:
         """Say what is served."""
         served = self.current.served
@@ -131,6 +136,7 @@ def create_app(
     max_rows: int = 1000,
     max_bytes: int = 1_000_000,
     batch_rows: int = 256,
+    max_waiting: int = 4096,
     timeout_s: float = 10.0,
     reload_s: float = 5.0,
     onnx: bool = True,
@@ -150,7 +156,9 @@ def create_app(
         ``.pickle``, ``.pkl``, ``.onnx``, or a folder that MLflow saved. Unpickling runs code:
         serve only files that you trust.
     contract : Contract, optional
-        What a row promises; by default what the model says itself, which knows no ranges.
+        What a row promises; by default what comes with the model: a version's tag
+        ``mlops_kit.contract`` (JSON), a file ``contract.json`` in its folder, or else the names
+        and types of its signature, which knows no ranges.
     features : sequence of str, optional
         The columns that the model takes; by default those that it was fitted with.
     output : {"prediction", "probability"}, default="prediction"
@@ -165,6 +173,8 @@ def create_app(
         How many rows and bytes a request may have; more is answered by 413.
     batch_rows : int, default=256
         How many waiting rows to predict in one call; 1 switches that off.
+    max_waiting : int, default=4096
+        How many rows may wait or be under way; more is answered by 503 at once.
     timeout_s : float, default=10
         How long a request may wait, in seconds; then 504, or 408 if its body is late.
     reload_s : float, default=5
@@ -213,6 +223,7 @@ def create_app(
     (422, 'row 0, distance_km: -1 is below 0, the lowest allowed.')
     """
     limits = {"max_rows": max_rows, "max_bytes": max_bytes, "batch_rows": batch_rows}
+    limits["max_waiting"] = max_waiting
     for key, value in limits.items():
         if value < 1:
             raise DataError(f"create_app: {key} must be at least 1, got {value}.")
@@ -224,7 +235,9 @@ def create_app(
     current = Current(
         source, onnx=onnx, contract=contract, features=features, output=output, max_rows=max_rows
     )
-    batcher = MicroBatcher(max_rows=batch_rows, timeout_s=timeout_s, observe=metrics.batch)
+    batcher = MicroBatcher(
+        max_rows=batch_rows, max_waiting=max_waiting, timeout_s=timeout_s, observe=metrics.batch
+    )
     written = None if log is None else _open_log(log, metrics)
     endpoint = PredictEndpoint(current, batcher, metrics, written, max_bytes, timeout_s)
     service = _Service(current, endpoint, reload_s)
@@ -363,7 +376,8 @@ def run(
     if started is not None:
         shown = f"[{address[0]}]" if ":" in str(address[0]) else address[0]
         started(f"http://{shown}:{address[1]}")
-    with listening:
+    # Ctrl-C is a way to stop, and it has stopped in order by then.
+    with listening, contextlib.suppress(KeyboardInterrupt):
         server.run(sockets=[listening])
 
 

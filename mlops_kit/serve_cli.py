@@ -37,6 +37,9 @@ def serve(
         "prediction"
     ),
     max_rows: Annotated[int, typer.Option("--max-rows", help="Of one request.")] = 1000,
+    max_waiting: Annotated[
+        int, typer.Option("--max-waiting", help="Rows that may wait; more get 503.")
+    ] = 4096,
     reload_s: Annotated[
         float, typer.Option("--reload", help="Seconds between looks for a promotion; 0: never.")
     ] = 5.0,
@@ -57,6 +60,7 @@ def serve(
         output="probability" if output == "probability" else "prediction",
         log=log,
         max_rows=max_rows,
+        max_waiting=max_waiting,
         reload_s=reload_s,
         onnx=onnx,
     )

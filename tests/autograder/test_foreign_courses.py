@@ -11,6 +11,7 @@ import shutil
 import subprocess
 import sys
 import sysconfig
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -271,6 +272,19 @@ def test_nbgraders_own_example_gets_nbgraders_marks(
     (result,) = (one for one in report.submissions if one.student == student)
     assert result.score == sum(score or 0 for score, _, _ in wanted.values())
     assert {cell.grade_id for cell in result.cells} == set(wanted)
+
+
+def test_the_command_line_grades_it_beside_the_answers_by_default(
+    example: tuple[Path, GradeReport], run_autograder: Callable[..., tuple[int, str, str]]
+) -> None:
+    """What was graded so already isn't run again; the room of each test is said."""
+    root, report = example
+    code, said, told = run_autograder("grade", "ps1", "--course", root, "--json", cwd=root.parent)
+    assert code == 0, told
+    found = GradeReport.model_validate_json(said)
+    assert found.submissions == report.submissions
+    rooms = {cell.room for one in found.submissions for cell in one.cells if cell.room}
+    assert rooms == {"student"}
 
 
 def test_the_example_can_be_examined_in_a_room_apart(tmp_path: Path) -> None:

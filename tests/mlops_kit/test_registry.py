@@ -392,6 +392,10 @@ def test_a_registry_that_is_gone_or_dead_is_one_message(
     with pytest.raises(RegistryError, match=r"is gone: there is no mlflow\.db"):
         registry.get("line", 1)
     assert not database.exists()
+    gone = store.workspace.rename(store.workspace.with_name("elsewhere"))
+    with pytest.raises(RegistryError, match=r"can't be changed: No such file.*Nothing was changed"):
+        registry.nominate("line", 1)
+    assert gone.is_dir()
     dead = tracking.Store("http://127.0.0.1:9", "tests", "1", None)
     for module in ("registry", "registry_calls", "registry_versions", "registry_reading",
                    "registry_models"):  # fmt: skip

@@ -3,7 +3,10 @@
 import asyncio
 import json
 import logging
+import threading
+import time
 
+import httpx
 import numpy as np
 import pandas as pd
 import pytest
@@ -278,7 +281,7 @@ def test_what_cannot_be_served_is_said_before_it_starts(model, settings, said):
         create_app(model, **settings)
 
 
-@pytest.mark.parametrize("limit", ["max_rows", "max_bytes", "batch_rows"])
+@pytest.mark.parametrize("limit", ["max_rows", "max_bytes", "batch_rows", "max_waiting"])
 def test_limits_must_leave_room_for_something(limit):
     """A service that refuses everything is a mistake."""
     with pytest.raises(DataError, match=limit):
@@ -305,3 +308,43 @@ def test_an_application_can_be_started_again(ask, tmp_path):
 
     asyncio.run(third())
     assert len(read_request_log(log)) == 1
+
+
+def at_once(app, count: int) -> list[httpx.Response]:
+    async def exchange():
+        service = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=service, base_url="http://service") as client:
+            return await asyncio.gather(*(client.post("/predict", json=ROW) for _ in range(count)))
+
+    return asyncio.run(exchange())
+
+
+def test_an_overload_is_refused_at_once_and_the_others_are_answered():
+    """With 503 and when to come again, so that the queue stays short."""
+
+    def unhurried(rows: pd.DataFrame) -> pd.Series:
+        time.sleep(0.02)
+        return fare(rows)
+
+    app = create_app(unhurried, contract=TRIPS, max_waiting=2)
+    answers = at_once(app, 8)
+    assert sorted(answer.status_code for answer in answers) == [200] * 2 + [503] * 6
+    refused = next(answer for answer in answers if answer.status_code == 503)
+    assert refused.headers["retry-after"] == "1"
+    assert "2 rows wait" in refused.json()["detail"]
+
+
+def test_a_model_that_takes_too_long_is_given_up(ask):
+    """With 504; the service answers the next request when the model is free."""
+    free = threading.Event()
+
+    def stuck(rows: pd.DataFrame) -> pd.Series:
+        time.sleep(0.01)
+        if (rows["km"] == 13).any():
+            free.wait(5)
+        return fare(rows)
+
+    app = create_app(stuck, contract=TRIPS, timeout_s=0.2)
+    assert ask(app, json=ROW | {"km": 13}).status_code == 504
+    free.set()
+    assert ask(app, "/health", "GET").status_code == 200
