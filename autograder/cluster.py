@@ -100,8 +100,9 @@ class Cluster:
             can't grade, when the message names the worker and what it lacks.
         """
         options = {"name": engine, "isolation": isolation, "tests": tests}
-        spec = {"code": code_digest(), "factory": factory, "options": options}
         connection = connect(where, workers=workers)
+        code = "" if connection.is_here else code_digest()
+        spec = {"code": code, "factory": factory, "options": options}
         try:
             level, room = _agreed(connection, spec)
         except BaseException:

@@ -2,10 +2,11 @@
 
 import contextlib
 import importlib
+import logging
 import os
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -35,12 +36,17 @@ PACKAGES = {
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """A client of a cluster's scheduler; ``patience`` is how long it may be without a worker."""
+    """A client of a cluster's scheduler.
+
+    ``patience`` is how long it may be without a worker; ``is_here`` says that its workers are
+    processes of this machine and this installation.
+    """
 
     where: str
     client: "Client"
     patience: float
     close: Callable[[], None]
+    is_here: bool = False
 
 
 def connect(where: str, *, workers: int = 0) -> Connection:
@@ -112,11 +118,13 @@ def _local(count: int) -> Connection:
             worker_dashboard_address=None,
             scheduler_kwargs={"dashboard_address": "127.0.0.1:0"},
             memory_limit=0,
+            silence_logs=logging.ERROR,
             preload=["autograder.cluster_worker"],
         )
     except (OSError, RuntimeError, ImportError) as error:
         raise GraderError(f"no cluster could be started on this machine: {error}") from None
-    return _connection(f"local:{count}", cluster, Client, PATIENCE)
+    connection = _connection(f"local:{count}", cluster, Client, PATIENCE)
+    return replace(connection, is_here=True)
 
 
 def _at_address(address: str) -> Connection:

@@ -115,10 +115,11 @@ def grade_parcel(
     parcel : bytes
         The teacher's side, from :func:`~autograder.cluster_parcels.pack_teacher`.
     spec : mapping
-        ``code`` (the coordinator's :func:`~autograder.cluster_packages.code_digest`), ``factory``
-        (``"module:name"`` of what makes the engine), ``options`` for it, the ``isolation`` that
-        it must give (any, if there is none), ``packages`` (the versions that the lab needs) and
-        ``session``, a name for this grading of this lab.
+        ``code`` (the coordinator's :func:`~autograder.cluster_packages.code_digest`; empty where
+        there is but one installation), ``factory`` (``"module:name"`` of what makes the engine),
+        ``options`` for it, the ``isolation`` that it must give (any, if there is none),
+        ``packages`` (the versions that the lab needs) and ``session``, a name for this grading of
+        this lab.
     head : mapping
         ``student``, ``key`` and ``problem`` of the :class:`~autograder.verdict.Job`.
     data : bytes
@@ -202,7 +203,7 @@ def _start(parcel: bytes, spec: Mapping[str, Any]) -> _Warm:
 
 
 def _new_engine(spec: Mapping[str, Any]) -> Engine:
-    if spec["code"] != code_digest():
+    if spec["code"] and spec["code"] != code_digest():
         raise GraderError("another version of this kit is installed there; install the same one")
     module, _, name = spec["factory"].partition(":")
     engine: Engine = getattr(importlib.import_module(module), name)(**spec["options"])

@@ -4,6 +4,7 @@ A lent object can be called, read (its public attributes), iterated and indexed,
 Frames, code, modules and globals are never answered with.
 """
 
+import inspect
 import types
 from collections.abc import Callable
 from typing import Any
@@ -19,6 +20,8 @@ _READABLE = frozenset({"__name__", "__qualname__", "__doc__", "__signature__"})
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
 _KEPT_PACKAGES = ("autograder", "IPython", "traitlets", "ipykernel")
 _LENT = 100_000
+_MOCKS = "unittest.mock"
+_MOCKS_OWN = frozenset({"configure_mock", "reset_mock", "mock_add_spec", "attach_mock"})
 
 
 class Lending:
@@ -28,7 +31,7 @@ class Lending:
         self._objects: list[Any] = []
         self._numbers: dict[int, int] = {}
         self.raised: list[BaseException] = []
-        self.failed: AssertionError | None = None
+        self.failed: BaseException | None = None
 
     def lend(self, value: Any) -> Json:
         """Hand an object over; give what stands for it on the wire."""
@@ -54,7 +57,7 @@ class Lending:
         try:
             result = _USES[op](target, *args, **names)
         except BaseException as error:
-            if isinstance(error, AssertionError):
+            if isinstance(error, AssertionError) or _fails(error):
                 self.failed = error
             raise
         if isinstance(result, _SECRET_TYPES):
@@ -72,19 +75,33 @@ class Lending:
         return self.raised[number]
 
 
+def _fails(error: BaseException) -> bool:
+    """Say whether an error is pytest's way to end a test."""
+    return any(kind.__name__ == "OutcomeException" for kind in type(error).__mro__)
+
+
 def _check_name(target: Any, name: Any) -> str:
     """Let public names through, and private ones of a class that the test itself wrote."""
     secret = type(name) is not str or name.startswith(_SECRET_NAMES)
     own = type(target).__module__ == "__main__" and not str(name).startswith("__")
+    if type(target).__module__ == _MOCKS and name in _MOCKS_OWN:
+        secret = True
     if secret or (name.startswith("_") and name not in _READABLE and not own):
         raise AttributeError(f"{str(name)[:80]!r} of a test's object isn't handed over")
     return str(name)
 
 
 def _set(target: Any, name: Any, value: Any) -> None:
+    """Set data of a test's object; what it does is the test's."""
     if isinstance(target, (type, *_FUNCTIONS)):
         raise AttributeError("a test's functions and classes can't be changed")
-    setattr(target, _check_name(target, name), value)
+    known = inspect.getattr_static(type(target), _check_name(target, name), None)
+    watches = type(target).__module__ == _MOCKS and known is not None
+    if watches or callable(known) or isinstance(known, (classmethod, staticmethod)):
+        raise AttributeError(f"{str(name)[:80]!r} of a test's object can't be changed")
+    if type(target).__module__ == _MOCKS and str(name).startswith(("assert", "called")):
+        raise AttributeError(f"{str(name)[:80]!r} of a test's object can't be changed")
+    setattr(target, name, value)
 
 
 def _exit(target: Any, error: Any) -> bool:

@@ -12,12 +12,21 @@ from typing import Any
 
 from autograder.examiner_codec import LinkDecoder, LinkEncoder
 from autograder.examiner_errors import StudentRoomGoneError, build_error, mirror
+from autograder.examiner_judging import (
+    NUMBERS,
+    SHELL,
+    SUSPECT,
+    Scorer,
+    is_judging,
+    is_value_class,
+    who_asks,
+)
 from autograder.examiner_lending import Lending
-from autograder.examiner_source import lives_in_room
+from autograder.examiner_source import PURE_MODULES, lives_in_room
 from autograder.handles import Handle, HandleError, describe, make_handle, number_of, refusal
 from autograder.time_limit import CellTimeoutError, Hold, Unheld
 from autograder.wire import Bounds, Channel, Frame, WireError
-from autograder.wire_abilities import COROUTINE_BIT
+from autograder.wire_abilities import COROUTINE_BIT, build_signature
 from autograder.wire_changes import apply_change
 from autograder.wire_values import Decoder, Json, TooLargeError, need
 
@@ -27,25 +36,10 @@ _NESTED = 40
 _QUESTIONS = 2_000_000
 _NOTES = 30
 _KEPT = 100_000
-_JUDGING = frozenset(
-    {
-        *("equals", "isin", "startswith", "endswith", "issubset", "issuperset", "isdisjoint"),
-        *("compare", "all", "any"),
-    }
-)
 _WORKING = frozenset({"call", "get", "item", "next", "await", "enter", "exit", "name", "set"})
-
-
 _NAMING = frozenset({"ancestry", "mro"})
 _VALUE_MODULES = ("builtins", "datetime", "decimal", "fractions", "numpy", "collections", "pathlib")
 _DOUBLES = ("unittest", "_pytest", "pytest", "hypothesis", "autograder", "IPython")
-_PURE_MODULES = frozenset(
-    {
-        *("numpy", "pandas", "math", "cmath", "statistics", "json", "re", "itertools", "operator"),
-        *("collections", "datetime", "string", "functools", "typing", "dataclasses", "decimal"),
-        *("fractions", "time", "copy", "random", "calendar", "textwrap", "hashlib", "heapq"),
-    }
-)
 
 
 def _real(kind: Any) -> bool:
@@ -124,47 +118,57 @@ class ExaminerLink:
         self._freed.add(number)
 
     def class_of(self, handle: Any) -> type:
-        """Give the nearest class of this room that the room says the object is of."""
+        """Give the nearest class of this room that the room says the object is of.
+
+        A library that works with numbers isn't told that it has one of its own: it would believe
+        what the object then says about itself. Nor is the shell, which shows a result.
+        """
         number = number_of(handle) or 0
         kind = self._classes.get(number)
         if kind is None:
-            ancestry = self.ask("ancestry", handle)
-            classes = ancestry if type(ancestry) is list else []
-            kind = next((kind for kind in classes if _real(kind)), Handle)
+            kind = next((kind for kind in self.ancestry(handle) if _real(kind)), Handle)
             self._classes[number] = kind
+        asks = who_asks(2)
+        if asks in SHELL or (is_value_class(kind) and asks in NUMBERS):
+            return Handle
         if kind is not Handle:
             self.claim(f"{describe(handle)} is a {kind.__name__}")
         return kind
 
-    def before_attribute(self, handle: Any, name: str) -> None:
-        """Refuse the methods by which an object would judge itself."""
-        if name in _JUDGING and not self._is_written(handle):
+    def ancestry(self, handle: Any) -> list[Any]:
+        """Give the classes that the room says the object's class is made of."""
+        classes = self.ask("ancestry", handle)
+        return classes if type(classes) is list else []
+
+    def instead_of(self, handle: Any, name: str) -> Any:
+        """Refuse the methods by which an object would judge itself, or give what does it instead.
+
+        None where there is nothing against asking the object.
+        """
+        if name not in SUSPECT:
+            return None
+        classes = self.ancestry(handle)
+        if self._is_written(classes):
+            return None
+        if name == "score":
+            return Scorer(handle, self.ancestry, self.ask)
+        if is_judging(name, classes[0] if classes else None):
             raise refusal(handle, f"isn't asked for its own {name!r}")
+        return None
+
+    def believes(self, handle: Any) -> bool:
+        """Say whether an object's word counts on what it contains."""
+        classes = self.ancestry(handle)
+        return self._is_written(classes) or (bool(classes) and _real(classes[0]))
 
     def source_signature(self, handle: Any) -> inspect.Signature:
         """Give the parameters that a callable of the student's has."""
-        parts = self.ask("signature", handle)
-        empty = inspect.Parameter.empty
-        try:
-            parameters = [
-                inspect.Parameter(
-                    name,
-                    inspect._ParameterKind(kind),
-                    default=default if has_default else empty,
-                    annotation=annotation if has_annotation else empty,
-                )
-                for name, kind, has_default, default, has_annotation, annotation in parts[0]
-            ]
-            returns = parts[2] if parts[1] else empty
-            return inspect.Signature(parameters, return_annotation=returns)
-        except (TypeError, ValueError, IndexError) as error:
-            raise AttributeError(f"no signature: {error}") from None
+        return build_signature(self.ask("signature", handle))
 
-    def _is_written(self, handle: Any) -> bool:
-        """Say whether an object is of a class that the lab asks students to write."""
-        written = self.written_classes()
-        kinds = self.ask("ancestry", handle) if written else []
-        return type(kinds) is list and any(kind is one for kind in kinds for one in written)
+    def _is_written(self, classes: list[Any]) -> bool:
+        """Say whether a class that the lab asks students to write is among these."""
+        written = self.written_classes() if classes else []
+        return any(kind is one for kind in classes for one in written)
 
     def _give_up(self, why: str) -> None:
         if not self.gone:
@@ -280,7 +284,8 @@ class ExaminerLink:
         for item in warned:
             need(type(item) is list and len(item) == 2 and type(item[1]) is str, "a warning")
             kind = decoder.decode(item[0])
-            known = isinstance(kind, type) and issubclass(kind, Warning)
+            # A handle says what its room says of its class, which would be asking within an answer.
+            known = _real(kind) and issubclass(kind, Warning)
             warnings.warn(item[1], kind if known else UserWarning, stacklevel=5)
 
     def _say(self, said: Json) -> None:
@@ -290,6 +295,8 @@ class ExaminerLink:
         for item in said:
             need(type(item) is list and len(item) == 2, "what was printed")
             stream, text = item
+            if stream == "display" and type(text) is dict:
+                continue  # a picture shown on the way is no output of the test
             need(stream in ("stdout", "stderr") and type(text) is str, "what was printed")
             (sys.stdout if stream == "stdout" else sys.stderr).write(text)
 
@@ -348,7 +355,7 @@ class ExaminerLink:
 
     def module(self, name: Json, handle: Any) -> Any:
         """Give this room's module of that name; the room's own where state lives there."""
-        return sys.modules.get(name, handle) if name in _PURE_MODULES else handle
+        return sys.modules.get(name, handle) if name in PURE_MODULES else handle
 
     def handle(self, item: list[Any]) -> Any:
         """Build a handle, the same one for the same object."""

@@ -32,7 +32,7 @@ class TestNames(dict[str, Any]):
 
     def __missing__(self, name: str) -> Any:
         """Look a name up in the student's room, unless Python itself has it."""
-        if self.link is None or self._is_pythons(name):
+        if self.link is None or self._is_pythons(name) or name in self._gone:
             raise KeyError(name)
         found = self.link.ask("given" if name in self.given else "name", name)
         if type(found) is not tuple or len(found) != 1:
@@ -50,7 +50,11 @@ class TestNames(dict[str, Any]):
         own = dict.__contains__(self, name)
         if own:
             super().__delitem__(name)
-        reaches = self.watching and name in self.in_room and (not own or name in self._shared)
+        reaches = (
+            self.watching
+            and name in self.in_room
+            and (not own or name in self._shared or name in self.given)
+        )
         if reaches:
             self._tell("unbind", name)
             self._gone.add(name)

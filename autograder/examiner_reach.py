@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from autograder.examiner_given import is_to_change
 from autograder.examiner_link import ExaminerLink
 from autograder.examiner_source import definition
 from autograder.handles import HandleError, describe, number_of
@@ -47,6 +48,8 @@ class Reach:
         self._here: dict[str, Stamp] = {}
         self._there: dict[str, Any] = {}
         self._states: tuple[Any, Any] | None = None
+        self._shipped = stamp_files()
+        self.to_change = ""
 
     def begin(self, words: set[str]) -> None:
         """Start a test cell in which these names and attributes occur."""
@@ -116,6 +119,13 @@ class Reach:
         listing = self._listing()
         changed = [name for name, stamp in listing.items() if self._there.get(name) != stamp]
         gone = [name for name in self._there if name not in listing and name in self._here]
+        for name, (size, _) in self._shipped.items():
+            if listing.get(name, (None,))[0] != size and not is_to_change(name, self.to_change):
+                self._link.note(
+                    f"{name[:80]} isn't as the lab ships it in the student's room; the test sees "
+                    "it as shipped. Tag the test cell 'student-room' if students are to change it."
+                )
+        changed, gone = self._unshipped(changed), self._unshipped(gone)
         if changed:
             files = self._link.ask("read", changed)
             need(type(files) is dict and set(files) <= set(changed), "files")
@@ -124,6 +134,10 @@ class Reach:
         write_files({}, gone)
         self._there = listing
         self._here = stamp_files()
+
+    def _unshipped(self, names: list[str]) -> list[str]:
+        """Leave out files that the lab ships and that nobody is asked to change."""
+        return [n for n in names if n not in self._shipped or is_to_change(n, self.to_change)]
 
     def _listing(self) -> dict[str, Any]:
         listing = self._link.ask("files")
@@ -171,6 +185,7 @@ def patch_inspect(link: ExaminerLink, texts: list[str]) -> None:
         found = definition(texts, qualname) if type(qualname) is str else None
         if found is None:
             raise OSError(f"no answer cell defines {describe(value)}")
+        link.claim(f"the source of {describe(value)}")
         return found
 
     def getsource(value: Any) -> Any:

@@ -4,7 +4,6 @@ The tests, what they expect and their results are in this process and in no othe
 on a socket of their own.
 """
 
-import ast
 import asyncio
 import builtins
 import select
@@ -13,21 +12,17 @@ import sys
 import time
 import traceback
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from autograder.capture import Capture, CapturedStream
 from autograder.cell_frames import cell_lines
 from autograder.examiner_errors import StudentRoomGoneError, StudentTimeoutError
+from autograder.examiner_given import Release, use_shipped_modules
 from autograder.examiner_link import ExaminerLink
 from autograder.examiner_names import TestNames
 from autograder.examiner_reach import Reach, guard_process, patch_inspect
-from autograder.examiner_source import (
-    Preparation,
-    bound_names,
-    given_code,
-    parse_cell,
-    words,
-)
+from autograder.examiner_source import Preparation, bound_names
 from autograder.handles import HandleError, number_of
 from autograder.room_shells import examiner_shell
 from autograder.time_limit import CellTimeoutError, cpu_limit
@@ -54,7 +49,8 @@ class _Room:
         sys.stdout = CapturedStream(self.capture, "stdout", 1)
         sys.stderr = CapturedStream(self.capture, "stderr", 2)
         self.classes: set[str] = set()
-        self.known = False
+        self.release = Release(self.link.ask, self.names)
+        self.link.given_objects = self.release.objects
         self.link.written_classes = self._written
         self.link.is_named = self._is_named
         self._functions()
@@ -132,38 +128,19 @@ class _Room:
                 return self._test(order)
 
     def _begin(self, order: dict[str, Any]) -> None:
-        """Learn what the reference solution binds, and have what it imports."""
-        self.names.students = set(order["students"])
-        self.known = order["known"]
         self.classes = set(order["classes"])
-        for text in order["imports"]:
-            tree = parse_cell(text)
-            tree.body = [node for node in tree.body if isinstance(node, ast.Import)]
-            self.names.students -= bound_names(ast.unparse(tree))
-            self._define(tree)
-
-    def _define(self, tree: ast.Module) -> None:
-        """Carry out the release's own definitions; one that fails here is the room's alone."""
-        for node in Preparation().visit(tree).body:
-            with suppress(Exception, StudentRoomGoneError):
-                code = compile(ast.Module([node], []), f"<given {len(self.texts)}>", "exec")
-                exec(code, self.names)  # noqa: S102 - the release's own text
+        self.reach.to_change = order["changes"]
+        self.release.begin(order)
 
     def _ran(self, text: str, kind: str) -> None:
         """Take note of a cell that ran in the student's room."""
         self.texts.append(text)
-        bound = bound_names(text)
-        if kind != "locked":
-            self.names.rebound(bound)
+        if kind == "locked":
+            self.release.ran(text)
             return
-        students = self.names.students
-        if self.known:
-            self.names.given |= bound - students
-        self._define(given_code(text, students))
-        for name in bound:
-            value = dict.get(self.names, name)
-            if callable(value) and getattr(value, "__module__", "") == "__main__":
-                self.link.given_objects[id(value)] = (name, value)
+        self.names.rebound(bound_names(text))
+        if kind != "plain":
+            self.release.answered()
 
     def _test(self, order: dict[str, Any]) -> dict[str, Any]:
         text, seconds = order["text"], order["seconds"]
@@ -177,7 +154,7 @@ class _Room:
         count = self.shell.execution_count
         try:
             with cpu_limit(seconds, wall=order["wall"] + 5):
-                self.reach.begin(words(text))
+                self.reach.begin(self.release.words(text))
                 in_room = self.link.ask("names")
                 self.names.begin(
                     {n for n in in_room if type(n) is str} if type(in_room) is list else set()
@@ -212,7 +189,7 @@ class _Room:
         return {
             "outputs": outputs,
             "count": count,
-            "error": "" if error is None else type(error).__name__,
+            "error": "" if error is None else type(error).__name__ or "Error",
             "message": message[:_MESSAGE],
             "lines": cell_lines(error, f"<cell {count}>"),
             "timeout": isinstance(error, (CellTimeoutError, StudentTimeoutError)),
@@ -232,6 +209,7 @@ def _message(error: BaseException) -> str:
 def main(sockets: list[socket.socket]) -> None:
     """Serve as the examiner's room; ``sockets`` are that of the orders and of the questions."""
     sys.path[:] = [path for path in sys.path if path]
+    use_shipped_modules(Path.cwd())
     builtins.input = lambda *_: ""
     orders, questions = (Channel(sock, bounds=Bounds()) for sock in sockets)
     with suppress(WireError):

@@ -22,14 +22,17 @@ from typing import Any
 from IPython.core.inputtransformer2 import TransformerManager
 
 __all__ = [
+    "PURE_MODULES",
     "Preparation",
     "bound_names",
     "class_names",
     "definition",
-    "given_code",
     "imported_modules",
     "lives_in_room",
+    "names_in",
+    "needs_room",
     "parse_cell",
+    "targets",
     "words",
 ]
 
@@ -39,6 +42,15 @@ ROOM_MODULES = (
     *("subprocess", "sqlite3", "importlib", "runpy", "doctest", "code", "multiprocessing"),
 )
 """Modules whose state, files or programs are the student's room's, or that would run its code."""
+
+PURE_MODULES = frozenset(
+    {
+        *("numpy", "pandas", "math", "cmath", "statistics", "json", "re", "itertools", "operator"),
+        *("collections", "datetime", "string", "functools", "typing", "dataclasses", "decimal"),
+        *("fractions", "time", "copy", "random", "calendar", "textwrap", "hashlib", "heapq"),
+    }
+)
+"""Modules without state: the student's are as good as the examiner's own, which are used."""
 
 _IMPORTS_MLFLOW = re.compile(r"^\s*(?:import|from)\s+mlflow\b", re.MULTILINE)
 _IMPORTS = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import|import\s+([\w.]+))", re.MULTILINE)
@@ -56,7 +68,8 @@ def parse_cell(text: str) -> ast.Module:
         return ast.Module([], [])
 
 
-def _targets(node: ast.AST) -> Iterable[str]:
+def targets(node: ast.AST) -> Iterable[str]:
+    """Give the names that a statement binds, outside of functions and classes."""
     if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
         yield node.id
     elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
@@ -70,12 +83,12 @@ def _targets(node: ast.AST) -> Iterable[str]:
     elif isinstance(node, ast.ExceptHandler) and node.name:
         yield node.name
     for child in ast.iter_child_nodes(node):
-        yield from _targets(child)
+        yield from targets(child)
 
 
 def bound_names(text: str) -> set[str]:
     """Give the names that a cell binds at its top level."""
-    return set(_targets(parse_cell(text)))
+    return set(targets(parse_cell(text)))
 
 
 def class_names(text: str) -> set[str]:
@@ -96,8 +109,13 @@ def imported_modules(text: str) -> set[str]:
 
 def words(text: str) -> set[str]:
     """Give every name and attribute that occurs in a cell."""
+    return names_in(parse_cell(text))
+
+
+def names_in(tree: ast.AST) -> set[str]:
+    """Give every name, attribute and imported name that occurs in a piece of a cell."""
     found: set[str] = set()
-    for node in ast.walk(parse_cell(text)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Name):
             found.add(node.id)
         elif isinstance(node, ast.Attribute):
@@ -140,45 +158,38 @@ def _source_of(module: str) -> str:
         return ""
 
 
-def given_code(text: str, students: set[str]) -> ast.Module:
-    """Give what a locked cell defines that the examiner's room has for itself too.
-
-    Imports, undecorated functions and constants written out as literals, except names that the
-    lab asks students to define.
-    """
-    return ast.Module([node for node in parse_cell(text).body if _is_given(node, students)], [])
-
-
-def _is_given(node: ast.stmt, students: set[str]) -> bool:
-    if isinstance(node, (ast.Import, ast.ImportFrom)):
-        return True
-    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-        return not node.decorator_list and node.name not in students
-    if isinstance(node, ast.Assign) and not set(_targets(node)) & students:
-        try:
-            ast.literal_eval(node.value)
-        except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-            return False
-        return all(isinstance(target, ast.Name) for target in node.targets)
-    return False
-
-
 def definition(texts: Iterable[str], qualname: str) -> str | None:
-    """Find the text of the last function or class of that name in the cells."""
+    """Find the text of the last function or class of that name in the cells.
+
+    None if the name was bound to something else since, unless it is made of what it was before,
+    as a decorator makes it.
+    """
     found = None
+    top = qualname.split(".", maxsplit=1)[0]
     for text in texts:
         body: list[Any] = parse_cell(text).body
+        rebound = max((node.lineno for node in body if _rebinds(node, top)), default=0)
+        if rebound:
+            found = None
         node: Any = None
         for part in [part for part in qualname.split(".") if part != "<locals>"]:
             matching = [item for item in _statements(body) if getattr(item, "name", None) == part]
             node = matching[-1] if matching else None
             body = node.body if node is not None else []
-        if node is not None:
+        if node is not None and node.lineno > rebound:
             lines = text.splitlines(keepends=True)
             first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
             found = "".join(lines[first - 1 : node.end_lineno])
             found = found if found.endswith("\n") else found + "\n"
     return found
+
+
+def _rebinds(node: ast.stmt, name: str) -> bool:
+    """Say whether a statement binds a name to something that isn't made of what it was."""
+    if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
+        return False
+    decorates = isinstance(node.value, ast.Call) and name in names_in(node.value)
+    return name in targets(node) and not decorates
 
 
 def _statements(body: list[Any]) -> Iterable[Any]:

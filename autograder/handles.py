@@ -43,8 +43,11 @@ class Link(Protocol):
     def class_of(self, handle: Any) -> type:
         """Give the nearest class of this room that the object claims to be of."""
 
-    def before_attribute(self, handle: Any, name: str) -> None:
-        """Refuse attributes by which an object would judge itself."""
+    def instead_of(self, handle: Any, name: str) -> Any:
+        """Refuse attributes by which an object would judge itself, or give what does it instead."""
+
+    def believes(self, handle: Any) -> bool:
+        """Say whether an object's word counts on what it contains."""
 
     def source_signature(self, handle: Any) -> Any:
         """Give the signature of a callable."""
@@ -99,8 +102,8 @@ class Handle:
         if name.startswith(_PROBES):
             raise AttributeError(name)
         link = _get(self, "_link")
-        link.before_attribute(self, name)
-        return link.ask("get", self, name)
+        instead = link.instead_of(self, name)
+        return link.ask("get", self, name) if instead is None else instead
 
     def __setattr__(self, name: str, value: Any) -> None:
         _get(self, "_link").ask("set", self, name, value)
@@ -258,18 +261,20 @@ def _next(self: Any) -> Any:
     return _get(self, "_link").ask("next", self)
 
 
-def _iter_self(self: Any) -> Any:
-    return self
+def _iter_self(self: Any) -> Iterator[Any]:
+    return _each(self, self)
 
 
 def _contains(self: Any, key: Any) -> bool:
     link = _get(self, "_link")
-    if _get(self, "_base") is not None:
-        if _get(self, "_base") in ("str", "bytes", "ndarray", "DataFrame", "Series", "Index"):
-            raise refusal(self, "isn't searched")
-        return any(item is key or item == key for item in iter(self))
-    link.claim(f"what {describe(self)} contains")
-    return link.ask("contains", self, key) is True
+    if _get(self, "_base") in ("str", "bytes", "ndarray", "DataFrame", "Series", "Index"):
+        raise refusal(self, "isn't searched")
+    if _get(self, "_base") is None and link.believes(self):
+        link.claim(f"what {describe(self)} contains")
+        return link.ask("contains", self, key) is True
+    if not hasattr(type(self), "__iter__"):
+        raise refusal(self, "isn't asked what it contains")
+    return any(item is key or item == key for item in iter(self))
 
 
 def _ask(op: str) -> Callable[..., Any]:

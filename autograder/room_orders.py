@@ -1,24 +1,24 @@
 """Giving orders to a room, within limits, and reading its reports with suspicion."""
 
 import contextlib
+import secrets
 import socket
 import time
 from typing import Any, Protocol
 
 import psutil
-from nbformat import NotebookNode
 
 from autograder.engine import Limits
+from autograder.room_outputs import plain_text
 from autograder.wire import Bounds, Channel, WireError, WireTimeoutError
 
-__all__ = ["Orders", "RoomProcess", "clean_outputs", "clean_report"]
+__all__ = ["Orders", "RoomProcess", "clean_report"]
 
 WALL_FACTOR = 3.0
 WALL_EXTRA = 40.0
 _LOOK_SECONDS = 0.5
 _CPU_FACTOR = 1.3
 _CPU_EXTRA = 2.0
-_TEXT = 20_000
 _LINES = 1_000
 
 
@@ -51,8 +51,6 @@ class Orders:
         self._channel = Channel(sock, bounds=Bounds(blob_bytes=0))
         self._process = process
         self._limits = limits
-        self._number = 0
-        self._started = time.monotonic()
         self.lost = ""
         self.overtime = False
         self.cpu_seconds = 0.0
@@ -75,7 +73,8 @@ class Orders:
 
     def settle(self) -> float:
         """Have the student's room tidy up after a test; give the CPU time that it spent on it."""
-        report = self.send({"do": "settle", "seconds": 5.0}, 20.0, cpu=6.0)
+        seconds = min(5.0, self._limits.cell_seconds)
+        report = self.send({"do": "settle", "seconds": seconds}, 20.0, cpu=seconds + 1.0)
         if not isinstance(report, dict) or not _is_number(report.get("cpu")):
             return 0.0
         spent = max(0.0, float(report["cpu"]))
@@ -93,9 +92,11 @@ class Orders:
         """Send an order and wait for its report, within limits."""
         if self.lost:
             return None
-        self._number += 1
+        identity = secrets.token_hex(8)
         try:
-            self._channel.send(order | {"id": self._number}, seconds=wall)
+            if self._channel.waiting():
+                self._refuse_unasked()
+            self._channel.send(order | {"id": identity}, seconds=wall)
             self._await(wall, cpu, other)
             body = self._channel.receive(seconds=10.0).body
         except WireTimeoutError:
@@ -105,10 +106,15 @@ class Orders:
         except WireError as breach:
             self._lose(f"The room ended while the cell ran: {self._ending() or breach}.")
             return None
-        if body.get("id") != self._number:
+        if body.get("id") != identity:
             self._lose("The room reported what it wasn't asked for.")
             return None
         return body
+
+    def _refuse_unasked(self) -> None:
+        """Take what is there before an order as what it is: the room's end, or a breach."""
+        self._channel.receive(seconds=1.0)
+        raise WireError("it reported what it wasn't asked for")
 
     def close(self) -> None:
         """End the room."""
@@ -136,7 +142,8 @@ class Orders:
                 if other is not None:
                     other._lose("The student's code took too long and couldn't be stopped.")
                     other.overtime = True
-                    before, cpu = None, None
+                    # This room sees the other one gone, and has its own time to end its cell.
+                    before, other, rooms = None, None, [self]
                     continue
                 raise WireTimeoutError("cpu")
 
@@ -175,8 +182,8 @@ def clean_report(report: Any, room: Orders) -> dict[str, Any]:
             **{"outputs": [], "count": None, "status": status, "error": "", "message": room.lost},
             **{"lines": [], "cpu": None, "claims": []},
         }
-    error = _text(report.get("error"))
-    gone = _text(report.get("gone"))
+    error = plain_text(report.get("error"))
+    gone = plain_text(report.get("gone"))
     status = "died" if gone else "error" if error else "ok"
     if report.get("timeout") is True:
         status = "timeout"
@@ -186,66 +193,13 @@ def clean_report(report: Any, room: Orders) -> dict[str, Any]:
         "count": count if type(count) is int and 0 < count < 1 << 31 else None,
         "status": status,
         "error": error,
-        "message": _text(report.get("message")),
+        "message": plain_text(report.get("message")),
         "lines": _numbers(lines),
         "cpu": float(report["cpu"]) if _is_number(report.get("cpu")) else None,
-        "claims": [_text(claim) for claim in claims] if isinstance(claims, list) else [],
+        "claims": [plain_text(claim) for claim in claims] if isinstance(claims, list) else [],
     }
 
 
 def _numbers(values: Any) -> list[int]:
     given = values[:_LINES] if isinstance(values, list) else []
     return [value for value in given if type(value) is int and 0 < value < 1 << 31]
-
-
-def _text(value: Any) -> str:
-    return value[:_TEXT] if type(value) is str else ""
-
-
-def clean_outputs(outputs: Any, limit: int) -> list[NotebookNode]:
-    """Make valid nbformat outputs, within a bound, of what a room says it showed."""
-    made: list[NotebookNode] = []
-    left = 2 * limit + _TEXT
-    for output in outputs if isinstance(outputs, list) else []:
-        clean = _clean_output(output)
-        size = len(str(clean))
-        if clean is not None and size <= left and len(made) < 2_000:
-            left -= size
-            made.append(_node(clean))
-    return made
-
-
-def _node(value: dict[str, Any]) -> NotebookNode:
-    return NotebookNode(value)  # type: ignore[no-untyped-call]
-
-
-def _clean_output(output: Any) -> dict[str, Any] | None:
-    if not isinstance(output, dict):
-        return None
-    kind = output.get("output_type")
-    if kind == "stream":
-        name = "stderr" if output.get("name") == "stderr" else "stdout"
-        text = output.get("text")
-        return {"output_type": kind, "name": name, "text": text} if type(text) is str else None
-    if kind == "error":
-        lines = output.get("traceback")
-        texts = [_text(line) for line in lines[:200]] if isinstance(lines, list) else []
-        return {
-            "output_type": kind,
-            "ename": _text(output.get("ename")),
-            "evalue": _text(output.get("evalue")),
-            "traceback": texts,
-        }
-    if kind not in ("display_data", "execute_result") or not isinstance(output.get("data"), dict):
-        return None
-    data = {
-        mime: _node(value) if isinstance(value, dict) else value
-        for mime, value in output["data"].items()
-        if type(value) is str or (mime.endswith("json") and isinstance(value, (dict, list)))
-    }
-    shown: dict[str, Any] = {"output_type": kind, "data": _node(data)}
-    shown["metadata"] = _node({})
-    if kind == "execute_result":
-        count = output.get("execution_count")
-        shown["execution_count"] = count if type(count) is int else None
-    return shown

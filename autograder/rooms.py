@@ -21,7 +21,8 @@ from autograder.examiner_given import facts_of
 from autograder.examiner_source import imported_modules
 from autograder.failing_line import failing_line
 from autograder.notebook import cell_kind, grade_id
-from autograder.room_orders import Orders, RoomProcess, clean_outputs, clean_report
+from autograder.room_orders import Orders, RoomProcess, clean_report
+from autograder.room_outputs import clean_outputs
 from autograder.scout import Findings, key_of, recall, remember, scout
 
 __all__ = ["BASE_PRELOAD", "RoomsEngine", "Zygote", "preload_for"]

@@ -20,8 +20,8 @@ Content = tuple[str, list[bytes]]
 _KEPT = 32
 _KEPT_EACH = 4
 _KEPT_ITEMS = 500
-# References to a decoded argument that nobody has kept: the decoder's list, the loop variable
-# and the argument of ``getrefcount``.
+# References to a decoded argument that nobody has kept: the decoder's list (or the tuple of what
+# is kept), the loop variable and the argument of ``getrefcount``.
 _OWN_REFERENCES = 3
 _KEPT_TYPES = (list, dict, set, bytearray, collections.deque, collections.defaultdict)
 
@@ -60,7 +60,10 @@ class Arguments:
 
     def _later_changes(self, encoder: RoomEncoder) -> list[Json]:
         changes: list[Json] = []
-        for key, (value, before) in self._kept.items():
+        for key, (value, before) in list(self._kept.items()):
+            if sys.getrefcount(value) <= _OWN_REFERENCES:  # by now nobody else has it
+                del self._kept[key]
+                continue
             after = self.content([value]) if len(value) <= _KEPT_ITEMS else None
             if after is not None and after != before:
                 changes.append([key, encoder.content(value)])

@@ -117,7 +117,7 @@ class _Room:
         return {
             "outputs": self.capture.take(),
             "count": outcome.count,
-            "error": "" if error is None else type(error).__name__,
+            "error": "" if error is None else type(error).__name__ or "Error",
             "message": "" if error is None else _message(error),
             "lines": cell_lines(error, f"<cell {outcome.count}>"),
             "timeout": isinstance(error, CellTimeoutError),

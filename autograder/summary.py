@@ -41,8 +41,6 @@ def class_table(report: GradeReport, *, width: int) -> RenderableType:
     longest = min(_LONGEST_ID, max(_SHORTEST_ID, width - sum(widths[1:]) - 1))
     room = width - min(widths[0], longest + 1) - sum(widths[1:])
     table = Table(box=None, pad_edge=False, padding=(0, 1, 0, 0), header_style="dim")
-    table.title = f"{report.lab}, {len(report.submissions)} submissions"
-    table.title_justify = "left"
     for heading in headings:
         table.add_column(
             heading,
@@ -59,7 +57,8 @@ def class_table(report: GradeReport, *, width: int) -> RenderableType:
         table.add_row(*cells)
     legend = " · ".join(f"{n} {escape(cell.grade_id)}" for n, cell in enumerate(graded, 1))
     notes = [f"[dim]{legend}[/]", *map(escape, class_notes(report))]
-    return Group(table, *map(Text.from_markup, notes))
+    title = Text(f"{report.lab}, {len(report.submissions)} submissions", style="italic")
+    return Group(title, table, *map(Text.from_markup, notes))
 
 
 def class_notes(report: GradeReport) -> list[str]:

@@ -7,13 +7,14 @@ what they would see in one process. Comparison, arithmetic and conversion are no
 
 import collections
 import datetime
+import inspect
 import types
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["ABILITIES", "abilities_of", "has", "plain_base"]
+__all__ = ["ABILITIES", "abilities_of", "build_signature", "has", "plain_base"]
 
 ABILITIES = (
     ("call", "__call__"),
@@ -68,3 +69,28 @@ def plain_base(value: Any) -> str | None:
     """Name the value type that an object's class is derived from, if it is."""
     kind = type(value)
     return next((base.__name__ for base in _PLAIN_BASES if issubclass(kind, base)), None)
+
+
+def build_signature(parts: Any) -> inspect.Signature:
+    """Build the signature of a callable from what the other room says of its parameters.
+
+    Raises
+    ------
+    AttributeError
+        If it says nothing that makes a signature.
+    """
+    empty = inspect.Parameter.empty
+    try:
+        parameters = [
+            inspect.Parameter(
+                name,
+                inspect._ParameterKind(kind),
+                default=default if has_default else empty,
+                annotation=annotation if has_annotation else empty,
+            )
+            for name, kind, has_default, default, has_annotation, annotation in parts[0]
+        ]
+        returns = parts[2] if parts[1] else empty
+        return inspect.Signature(parameters, return_annotation=returns)
+    except (TypeError, ValueError, IndexError) as error:
+        raise AttributeError(f"no signature: {error}") from None

@@ -60,6 +60,7 @@ def decode_plain_array(decoder: Decoder, item: list[Any]) -> np.ndarray[Any, Any
     raw = decoder.bytes_at(item[3])
     need(math.prod(shape) * dtype.itemsize == len(raw), "as many bytes as the shape needs")
     if dtype.itemsize == 0:
+        decoder.count(math.prod(shape))
         return np.zeros(shape, dtype)
     flat = np.frombuffer(raw, dtype).copy()
     _check_raw(flat)
@@ -105,7 +106,8 @@ def _decode_objects(decoder: Decoder, item: list[Any]) -> np.ndarray[Any, Any]:
 
 
 def _encode_scalar(encoder: Encoder, value: np.generic) -> Json:
-    return ["n", value.dtype.str, encoder.blob(value.tobytes())]
+    # NumPy gives an empty text a character's room, which its dtype doesn't speak of.
+    return ["n", value.dtype.str, encoder.blob(value.tobytes()[: value.dtype.itemsize])]
 
 
 def _decode_scalar(decoder: Decoder, item: list[Any]) -> Any:

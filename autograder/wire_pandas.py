@@ -117,7 +117,7 @@ def _flat(decoder: Decoder, item: Json, kinds: str) -> np.ndarray[Any, Any]:
 def _decode_categorical(decoder: Decoder, item: list[Any]) -> Any:
     codes = _flat(decoder, item[1], "i")
     need(type(item[3]) is bool, "ordered or not")
-    return pd.Categorical.from_codes(codes, _decode_index(decoder, item[2]), ordered=item[3])
+    return pd.Categorical.from_codes(codes, _decode_items(decoder, item[2]), ordered=item[3])
 
 
 def _decode_zoned(decoder: Decoder, item: list[Any]) -> Any:
@@ -140,7 +140,7 @@ def _decode_periods(decoder: Decoder, item: list[Any]) -> Any:
 
 def _decode_intervals(decoder: Decoder, item: list[Any]) -> Any:
     need(item[1] in ("left", "right", "both", "neither"), "a closed side")
-    left, right = _decode_index(decoder, item[2]), _decode_index(decoder, item[3])
+    left, right = _decode_items(decoder, item[2]), _decode_items(decoder, item[3])
     return pd.arrays.IntervalArray.from_arrays(left, right, closed=item[1])
 
 
@@ -194,7 +194,7 @@ def _decode_index(decoder: Decoder, item: Json) -> Any:
     need(type(item) is list and item and type(item[0]) is str, "an index")
     if item[0] == "ixm":
         need(all(type(part) is list for part in item[1:]), "an index of several levels")
-        levels = [_decode_index(decoder, level) for level in item[1]]
+        levels = [_decode_items(decoder, level) for level in item[1]]
         codes: list[Any] = [_flat(decoder, code, "i") for code in item[2]]
         names = [decoder.decode(name) for name in item[3]]
         return pd.MultiIndex(levels=levels, codes=codes, names=names)
@@ -211,6 +211,14 @@ def _decode_index(decoder: Decoder, item: Json) -> Any:
     need(type(index) is kind, "an index of its kind")
     if item[2] is not None:
         index.freq = _frequency(item[2])
+    return index
+
+
+def _decode_items(decoder: Decoder, item: Json) -> Any:
+    """Build an index whose items are going to be written out, a range's too."""
+    index = _decode_index(decoder, item)
+    if type(index) is pd.RangeIndex:
+        decoder.count(len(index))
     return index
 
 

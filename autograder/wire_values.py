@@ -37,10 +37,17 @@ DecodeFunction = Callable[["Decoder", list[Any]], Any]
 _NATIVE = frozenset({NoneType, bool, str, float})
 _NATIVE_OR_INT = _NATIVE | {int}
 _SMALL = 1 << 200
+_FEW_KEYS = 1_000
+_ONE_HASH = 100
 _FACTORIES: dict[type, str] = {
     kind: kind.__name__ for kind in (int, float, str, bool, list, dict, set, tuple)
 }
 _FACTORY_NAMES = {name: kind for kind, name in _FACTORIES.items()}
+# What a constructor raises for parts that don't fit; more than these can't be the parts' doing.
+_MAKING_FAILS = (
+    *(ValueError, TypeError, LookupError, ArithmeticError, AttributeError),
+    *(RuntimeError, MemoryError, OSError, AssertionError),
+)
 _HEX = re.compile(r"-?[0-9a-f]{1,70000}")
 
 
@@ -163,6 +170,7 @@ class Decoder:
         self._known = known or []
         self._items = 0
         self._depth = 0
+        self._taken = 0
 
     def decode(self, item: Json) -> Any:
         """Build one value, or raise :class:`WireError`."""
@@ -177,7 +185,7 @@ class Decoder:
             return self.foreign(item) if function is None else function(self, item)
         except WireError:
             raise
-        except (ValueError, TypeError, LookupError, ArithmeticError, AttributeError) as error:
+        except _MAKING_FAILS as error:
             raise WireError(f"a value doesn't decode: {type(error).__name__}: {error}") from None
         finally:
             self._depth -= 1
@@ -192,6 +200,9 @@ class Decoder:
         offset, size = place
         need(type(offset) is int and type(size) is int, "a place is two ints")
         need(offset >= 0 and size >= 0 and offset + size <= len(self.blob), "outside the message")
+        # Bytes are copied: to name the same ones again and again would make much of little.
+        self._taken += size
+        need(self._taken <= len(self.blob), "attached bytes are used once")
         return self.blob[offset : offset + size]
 
     def reserve(self) -> int:
@@ -199,10 +210,14 @@ class Decoder:
         self.made.append(_PENDING)
         return len(self.made) - 1
 
+    def count(self, items: int) -> None:
+        """Take ``items`` from what one message may hold."""
+        self._items += items
+        need(self._items <= self.bounds.items, "too many items")
+
     def many(self, items: list[Any]) -> list[Any]:
         """Decode the items of a container."""
-        self._items += len(items)
-        need(self._items <= self.bounds.items, "too many items")
+        self.count(len(items))
         if set(map(type, items)) <= _NATIVE_OR_INT:
             return items
         return [self.decode(item) for item in items]
@@ -246,6 +261,14 @@ def _encode_slice(encoder: Encoder, value: Any) -> Json:
     ]
 
 
+def _spread(keys: list[Any]) -> list[Any]:
+    """Refuse keys of one hash by the thousand: a table of them takes for ever to fill."""
+    if len(keys) > _FEW_KEYS:
+        most = max(collections.Counter(map(hash, keys)).values())
+        need(most <= _ONE_HASH, "keys that were made to collide")
+    return keys
+
+
 def _decode_list(decoder: Decoder, item: list[Any]) -> list[Any]:
     made: list[Any] = []
     decoder.made.append(made)
@@ -256,7 +279,7 @@ def _decode_list(decoder: Decoder, item: list[Any]) -> list[Any]:
 def _decode_set(decoder: Decoder, item: list[Any]) -> set[Any]:
     made: set[Any] = set()
     decoder.made.append(made)
-    made.update(decoder.many(item[1:]))
+    made.update(_spread(decoder.many(item[1:])))
     return made
 
 
@@ -266,7 +289,7 @@ def _fill(decoder: Decoder, item: list[Any], made: dict[Any, Any]) -> dict[Any, 
     keys = decoder.many(item[1])
     values = decoder.many(item[2])
     need(len(keys) == len(values), "as many keys as values")
-    for key, value in zip(keys, values, strict=True):
+    for key, value in zip(_spread(keys), values, strict=True):
         made[key] = value
     return made
 
@@ -365,7 +388,7 @@ DECODERS: dict[str, DecodeFunction] = {
     "l": _decode_list,
     "t": lambda decoder, item: tuple(decoder.many(item[1:])),
     "s": _decode_set,
-    "fs": lambda decoder, item: frozenset(decoder.many(item[1:])),
+    "fs": lambda decoder, item: frozenset(_spread(decoder.many(item[1:]))),
     "d": _decode_dict,
     "ct": _decode_counter,
     "od": _decode_ordered,

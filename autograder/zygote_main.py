@@ -28,6 +28,7 @@ from autograder.watchdog import Watch, end_tree
 __all__ = ["main"]
 
 _LOOK_SECONDS = 0.05
+_SETTLED_SECONDS = 2.0
 _REQUEST_BYTES = 1 << 20
 _DESCRIPTORS = 8
 _WITHOUT = "AUTOGRADER_WITHOUT"
@@ -41,6 +42,7 @@ class _Room:
         self.pid = pid
         self.status = status
         self.watch = watch
+        self.begun = time.monotonic()
         self.reason = ""
 
     def end(self, reason: str) -> None:
@@ -57,7 +59,7 @@ class _Zygote:
         self.cache = settings["cache"]
         self.rooms: dict[int, _Room] = {}
         self.number = 0
-        self.pending = b""
+        self.looks = 0
         self.wake, wakes = socket.socketpair()
         for sock in (self.wake, wakes):
             sock.setblocking(False)
@@ -100,9 +102,13 @@ class _Zygote:
                 room.end("it was told to go")
 
     def _look(self) -> None:
-        """End each room that uses more than it may."""
+        """End each room that uses more than it may; one that has settled is looked at less."""
+        self.looks += 1
+        now = time.monotonic()
         for room in self.rooms.values():
-            if not room.reason and (reason := room.watch.look()):
+            if room.reason or (now - room.begun > _SETTLED_SECONDS and self.looks % 2):
+                continue
+            if reason := room.watch.look():
                 room.end(reason)
 
     def _reap(self) -> None:

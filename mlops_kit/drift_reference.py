@@ -1,6 +1,7 @@
 """Making a reference profile: how columns are counted, and how far normal days are apart."""
 
 import difflib
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
@@ -18,6 +19,8 @@ __all__ = ["WINDOWS", "profile"]
 WINDOWS = (1, 7)
 """How many days are looked at together, if the reference is long enough to say what is usual."""
 
+_MANY = 50
+_IDENTIFIER = re.compile(r"(^|[^a-z])(id|key|uuid|index|nr|no)$|^unnamed", re.IGNORECASE)
 _SECONDS = {"hour": 3600, "day": 86_400, "week": 604_800}
 
 
@@ -55,7 +58,8 @@ def profile(
     kinds : mapping of str to str, optional
         ``"number"`` or ``"category"`` for columns where the type says otherwise.
     ignore : sequence of str, optional
-        Columns to leave out, such as identifiers.
+        Columns to leave out. So are identifiers, unless ``kinds`` names them: text that never
+        repeats, and whole numbers that only rise under a name such as ``trip_id``.
     predictions, labels : sequence of str, optional
         Columns that hold what a model answered, and what turned out to be true. They are counted
         like the others; an alert says that it is predictions, or labels, that moved.
@@ -97,12 +101,23 @@ def profile(
         str(name): lay(frame[name], wanted.get(str(name), kind_of(frame[name])))
         for name in frame.columns
         if str(name) not in ignore
+        and not (str(name) not in wanted and _is_identifier(str(name), frame[name]))
     }
     empty = Profile(layouts, {}, 0, time, tuple(season), tuple(slices), every)
     counts = count_frame(frame, layouts, empty._groupings(frame))
     roles = dict.fromkeys(predictions, "prediction") | dict.fromkeys(labels, "label")
     made = replace(empty, counts=counts, rows=len(frame), roles=roles)
     return _with_usual(made, frame) if time else made
+
+
+def _is_identifier(name: str, values: pd.Series) -> bool:
+    """Whether a column only numbers or names the rows, so that new rows always look new."""
+    if len(values) < _MANY or values.isna().any() or isinstance(values.iloc[0], list | dict | set):
+        return False
+    if pd.api.types.is_integer_dtype(values.dtype):
+        rises = values.is_monotonic_increasing and values.is_unique
+        return bool(rises and _IDENTIFIER.search(name))
+    return kind_of(values) == "category" and bool(values.is_unique)
 
 
 def _with_usual(made: Profile, frame: pd.DataFrame) -> Profile:

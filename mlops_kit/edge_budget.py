@@ -15,7 +15,16 @@ from mlops_kit.edge_parity import Exported, parity
 from mlops_kit.edge_plan import Operations, Plan, plan_of
 from mlops_kit.errors import DataError, EdgeError
 
-__all__ = ["Budget", "BudgetReport", "Device", "Verdict", "load_budget", "measure"]
+__all__ = [
+    "Budget",
+    "BudgetReport",
+    "Device",
+    "Verdict",
+    "explained_share",
+    "load_budget",
+    "measure",
+    "row_latency_us",
+]
 
 _AT_MOST = {
     "size_bytes": "Smaller: int8 for an MLP; fewer or shallower trees, pruning (ccp_alpha).",
@@ -295,14 +304,18 @@ def measure(
             plan = None
     operations = plan.operations if plan else None
     answered = exported.predict(rows)
-    right = float((answered == wanted).mean()) if exported.classes else _r2(answered, wanted)
+    right = (
+        float((answered == wanted).mean())
+        if exported.classes
+        else explained_share(answered, wanted)
+    )
     return {
         "size_bytes": float(getattr(exported, "size_bytes", math.nan)),
         "ram_bytes": float(getattr(exported, "ram_bytes", math.nan)),
         "multiply_adds": float(operations.multiply_adds) if operations else None,
         "comparisons": float(operations.comparisons) if operations else None,
         "latency_us": device.latency_us(operations) if device and operations else None,
-        "host_latency_us": _timed(exported, rows) if clock else None,
+        "host_latency_us": row_latency_us(exported, rows) if clock else None,
         "accuracy": right,
         "agreement": report.agreement,
         "largest_difference": report.largest_difference,
@@ -312,15 +325,41 @@ def measure(
     }
 
 
-def _r2(answered: Any, wanted: Any) -> float:
-    """Give the share of variance explained, which stands for accuracy with values."""
+def explained_share(answered: Any, wanted: Any) -> float:
+    """Give the share of variance explained, which stands for accuracy where values are answered.
+
+    Parameters
+    ----------
+    answered, wanted : ndarray of shape (n_rows,)
+        What came out, and what should have.
+
+    Returns
+    -------
+    float
+        1 at best; NaN if the wanted values are all the same.
+    """
     spread = float(((wanted - wanted.mean()) ** 2).sum())
     return 1 - float(((wanted - answered) ** 2).sum()) / spread if spread else math.nan
 
 
-def _timed(exported: Exported, rows: Any, *, seconds: float = 0.2) -> float:
-    """Time single rows; the best of several rounds, as everything else only adds."""
-    single = np.ascontiguousarray(rows[:100], np.float32)
+def row_latency_us(exported: Exported, rows: Any, *, seconds: float = 0.2) -> float:
+    """Time single rows on this machine; the best of several rounds, as all else only adds.
+
+    Parameters
+    ----------
+    exported : Exported
+        Compiled C, or ONNX.
+    rows : array-like of shape (n_rows, n_features)
+        Up to a hundred are used.
+    seconds : float, default=0.2
+        How long to go on.
+
+    Returns
+    -------
+    float
+        Microseconds a row.
+    """
+    single = np.ascontiguousarray(np.asarray(rows)[:100], np.float32)
     repeat = getattr(exported, "repeat", None)
 
     def once() -> int:

@@ -19,8 +19,14 @@ __all__ = ["EmlearnModel", "from_emlearn"]
 
 _SECONDS = 300
 _CHILD = """
-import pickle, sys
+import pickle, sys, types
 model, dtype = pickle.load(sys.stdin.buffer)
+try:
+    import distutils.ccompiler
+except ImportError:  # gone from Python 3.12 on; emlearn names it, and nothing here calls it
+    for name in ("distutils", "distutils.ccompiler"):
+        sys.modules[name] = types.ModuleType(name)
+    sys.modules["distutils.ccompiler"].new_compiler = None
 import emlearn, numpy
 numpy.seterr(all="ignore")
 tree = "Tree" in type(model).__name__ or "Forest" in type(model).__name__

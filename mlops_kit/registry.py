@@ -194,10 +194,10 @@ def promote(
     -----
     Taught in @sec-register.
 
-    Examples
-    --------
-    >>> report = registry.judge("rides", 3, gate, holdout)          # doctest: +SKIP
-    >>> registry.promote("rides", 3, report, why="weekly retrain")  # doctest: +SKIP
+    .. code-block:: python
+
+        report = registry.judge("rides", 3, gate, holdout)
+        registry.promote("rides", 3, report, why="weekly retrain")
     """
     actor = person(who)
     if not why.strip():

@@ -4,18 +4,14 @@
 stop, and :func:`read_request_log` gives monitoring what was asked and answered.
 """
 
-import asyncio
 import contextlib
-import importlib
-import logging
 import os
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from mlops_kit.contracts import Contract
-from mlops_kit.errors import DataError, KitError, MissingToolError, ServeError
+from mlops_kit.errors import DataError, ServeError
 from mlops_kit.serve_answers import PredictEndpoint
 from mlops_kit.serve_batch import MicroBatcher
 from mlops_kit.serve_current import Current
@@ -23,104 +19,10 @@ from mlops_kit.serve_log import RequestLog, read_request_log
 from mlops_kit.serve_metrics import ServiceMetrics
 from mlops_kit.serve_models import source_of
 from mlops_kit.serve_predict import Output
-from mlops_kit.serve_schema import add_predict
+from mlops_kit.serve_routes import add_routes, load_framework, openapi_of, with_short_way
+from mlops_kit.serve_running import Service
 
 __all__ = ["create_app", "read_request_log", "run"]
-
-_log = logging.getLogger(__name__)
-
-
-class _Service:
-    """What runs beside the requests: looking for another model, and an orderly end."""
-
-    def __init__(self, current: Current, endpoint: PredictEndpoint, reload_s: float) -> None:
-        self.current, self.endpoint, self.reload_s = current, endpoint, reload_s
-        self.stopping = False
-        self._learn()
-
-    def _learn(self) -> None:
-        served = self.current.served
-        self.endpoint.batcher.learn(served.predictor, served.seconds)
-        self.endpoint.metrics.model(served.name, served.version, served.predictor.way)
-
-    def renew(self) -> bool:
-        """Take another model if another is meant; any thread may call it."""
-        try:
-            changed = self.current.renew()
-        except ServeError as error:
-            self.endpoint.metrics.reload("failed")
-            _log.error("The model stays as it is: %s", error)
-            return False
-        if changed:
-            self._learn()
-            self.endpoint.metrics.reload("loaded")
-            served = self.current.served
-            _log.info("Now serving %s version %s.", served.name, served.version)
-        return changed
-
-    def _quicken(self) -> None:
-        try:
-            self.current.quicken()
-        except KitError as error:
-            _log.warning("The model is called as it is: %s", error)
-        self._learn()
-
-    async def watch(self) -> None:
-        """Make the model faster, then look for another one now and then."""
-        loop = asyncio.get_running_loop()
-        # A thread of its own: loading takes seconds, and requests must not wait for it.
-        with _thread("load-model") as thread:
-            await loop.run_in_executor(thread, self._quicken)
-            while self.current.changes and self.reload_s > 0:
-                await asyncio.sleep(self.reload_s)
-                await loop.run_in_executor(thread, self.renew)
-
-    @contextlib.asynccontextmanager
-    async def lifespan(self, app: Any) -> AsyncIterator[None]:
-        """Start and stop with the application, as often as that does."""
-        del app
-        if self.stopping and self.endpoint.log is not None:
-            self.endpoint.log.start()
-        self.stopping = False
-        watching = asyncio.get_running_loop().create_task(self.watch())
-        try:
-            yield
-        finally:
-            self.stopping = True
-            watching.cancel()
-            await self.endpoint.batcher.close()
-            if self.endpoint.log is not None:
-                self.endpoint.log.close()
-
-    def flush(self) -> None:
-        """Write the last lines of the request log now instead of in a moment."""
-        if self.endpoint.log is not None:
-            self.endpoint.log.flush()
-
-    def describe(self) -> dict[str, Any]:
-        """Say what is served."""
-        served = self.current.served
-        return {
-            "name": served.name,
-            "version": served.version,
-            "source": served.source,
-            "since": served.since,
-            "way": served.predictor.way,
-            "notes": list(served.predictor.notes),
-            "features": list(served.predictor.features),
-            "contract": served.contract.to_dict(),
-            "lineage": dict(served.lineage),
-            "problem": self.current.problem,
-        }
-
-
-@contextlib.contextmanager
-def _thread(name: str) -> Any:
-    executor = ThreadPoolExecutor(1, thread_name_prefix=name)
-    try:
-        yield executor
-    finally:
-        executor.shutdown(wait=False, cancel_futures=True)
 
 
 def create_app(
@@ -229,7 +131,7 @@ def create_app(
             raise DataError(f"create_app: {key} must be at least 1, got {value}.")
     if timeout_s <= 0 or reload_s < 0:
         raise DataError("create_app: timeout_s must be above 0 and reload_s not below.")
-    fastapi = _load("fastapi")
+    fastapi = load_framework("fastapi")
     metrics = ServiceMetrics()
     source = source_of(model, name=name, version=version, registry=registry)
     current = Current(
@@ -240,14 +142,15 @@ def create_app(
     )
     written = None if log is None else _open_log(log, metrics)
     endpoint = PredictEndpoint(current, batcher, metrics, written, max_bytes, timeout_s)
-    service = _Service(current, endpoint, reload_s)
+    service = Service(current, endpoint, reload_s)
     served = current.served
     app = fastapi.FastAPI(
         title=served.name, version=served.version, lifespan=service.lifespan, openapi_tags=[]
     )
     app.state.service = service
-    _add_routes(app, service)
-    app.openapi = _openapi(app, service, max_rows)
+    add_routes(app, service)
+    app.openapi = openapi_of(app, service, max_rows)
+    app.build_middleware_stack = with_short_way(app, service.endpoint)
     return app
 
 
@@ -259,67 +162,6 @@ def _open_log(log: str | os.PathLike[str], metrics: ServiceMetrics) -> RequestLo
             f"the request log {os.fspath(log)} can't be written: {error.strerror}. Choose a place "
             "that you may write to."
         ) from error
-
-
-def _load(module: str) -> Any:
-    try:
-        return importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        raise MissingToolError(
-            f"serving needs {error.name!r}, which isn't installed. "
-            "Install it with: pip install 'mlops-kit[serve]'"
-        ) from error
-
-
-def _add_routes(app: Any, service: _Service) -> None:
-    routing, responses = _load("starlette.routing"), _load("starlette.responses")
-    app.router.routes.insert(
-        0, routing.Route("/predict", endpoint=service.endpoint, methods=["POST"])
-    )
-
-    def text(description: str) -> dict[int | str, dict[str, Any]]:
-        content = {"text/plain": {"schema": {"type": "string"}}}
-        return {200: {"description": description, "content": content}}
-
-    async def health() -> dict[str, str]:
-        return {"status": "alive"}
-
-    async def ready() -> Any:
-        if service.stopping:
-            return responses.JSONResponse({"status": "stopping"}, status_code=503)
-        return {"status": "ready"}
-
-    async def model() -> dict[str, Any]:
-        return service.describe()
-
-    async def metrics() -> Any:
-        page, kind = service.endpoint.metrics.page(service.endpoint.batcher.waiting)
-        return responses.Response(page, media_type=kind)
-
-    app.get("/health", summary="Whether the process lives")(health)
-    stopping = {503: {"description": "Stopping: send requests elsewhere"}}
-    app.get("/ready", summary="Whether to send it requests", responses=stopping)(ready)
-    app.get("/model", summary="What is served, and what it was made of")(model)
-    app.get(
-        "/metrics",
-        summary="What Prometheus reads",
-        response_class=responses.PlainTextResponse,
-        responses=text("Prometheus's text format"),
-    )(metrics)
-
-
-def _openapi(app: Any, service: _Service, max_rows: int) -> Callable[[], dict[str, Any]]:
-    plain = app.openapi
-    made: dict[Contract, dict[str, Any]] = {}
-
-    def openapi() -> dict[str, Any]:
-        contract = service.current.served.contract
-        if contract not in made:
-            made.clear()
-            made[contract] = add_predict(plain(), contract, max_rows=max_rows)
-        return made[contract]
-
-    return openapi
 
 
 def run(
@@ -353,7 +195,7 @@ def run(
     -----
     Taught in @sec-serve. One process: for more, start several behind a load balancer.
     """
-    uvicorn = _load("uvicorn")
+    uvicorn = load_framework("uvicorn")
     try:
         listening = _listen(host, port)
     except (OSError, OverflowError) as error:

@@ -17,7 +17,7 @@ from mlops_kit.contracts import Column, Contract
 from mlops_kit.errors import ServeError
 from mlops_kit.serve_rows import RowChecker, Table
 
-__all__ = ["Output", "PredictionError", "Predictor", "predictor_of", "sample_table"]
+__all__ = ["PredictionError", "Predictor", "predictor_of", "sample_table"]
 
 Output = Literal["prediction", "probability"]
 

@@ -30,8 +30,9 @@ KIT_LAYERS = (
         "drift_report", "drift_score", "drift_sketch", "drift_slices", "drift_tests",
         "drift_usual", "drift_watch", "drift_words", "drift",
     },
+    {"monitor_gauges", "monitor_labels", "monitor_log", "monitor_page", "monitor_report"},
     {
-        "active_runs", "reruns", "runs", "tracking", "monitor", "rollout",
+        "active_runs", "reruns", "runs", "tracking", "monitor", "monitor_cli", "rollout",
         "gates", "gate_judging", "gate_metrics", "gate_report", "gate_rules",
     },
     {
@@ -44,11 +45,11 @@ KIT_LAYERS = (
     {
         "serve", "serve_answers", "serve_batch", "serve_cli", "serve_current", "serve_export",
         "serve_metrics", "serve_models", "serve_onnx", "serve_predict", "serve_registry",
-        "serve_rows", "serve_schema",
+        "serve_routes", "serve_rows", "serve_running", "serve_schema",
         "retrain", "govern", "fleet",
     },
     {"flight"},
-    {"cli", "ci_cli", "gate_cli"},
+    {"cli", "ci_cli", "edge_cli", "gate_cli"},
 )
 HEAVY = {"mlflow", "fastapi", "evidently", "onnxruntime", "sklearn", "matplotlib", "pandera"}
 

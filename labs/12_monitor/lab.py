@@ -858,12 +858,12 @@ def seen_in(figure):
         if line.get_linestyle() not in ("None", "none", "", " ") and len(x) > 2:
             seen["lines"].append(list(zip(x, y, strict=True)))
     for drawn in axes.collections:
-        corners = [np.asarray(path.vertices, dtype=float) for path in drawn.get_paths()]
-        flat = [c for c in corners if len(c) == 2 and c[0, 1] == c[1, 1] and c[0, 0] != c[1, 0]]
-        seen["across"] += [float(corner[0, 1]) for corner in flat]
+        corners = [path.vertices.tolist() for path in drawn.get_paths()]
+        flat = [c for c in corners if len(c) == 2 and c[0][1] == c[1][1] and c[0][0] != c[1][0]]
+        seen["across"] += [float(corner[0][1]) for corner in flat]
         if not flat:
-            points = np.asarray(drawn.get_offsets(), dtype=float)
-            seen["markers"] += [(float(x), float(y)) for x, y in points]
+            points = drawn.get_offsets().tolist()
+            seen["markers"] += [(float(x), float(y)) for x, y in points if x is not None]
     seen["axes"] = len(figure.axes)
     seen["labels"] = [axes.get_xlabel(), axes.get_ylabel()]
     seen["title"] = axes.get_title() or axes.get_title("left") or figure.get_suptitle()

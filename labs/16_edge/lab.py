@@ -24,6 +24,7 @@
 
 # %% nbgrader={"schema_version": 3, "grade_id": "imports", "grade": false, "solution": false, "locked": true, "task": false}
 import ctypes
+import logging
 import math
 import os
 import shutil
@@ -46,8 +47,9 @@ from sklearn.tree import DecisionTreeClassifier
 from mlops_kit import edge
 from mlops_kit.errors import EdgeError, KitError
 
-# A grader takes text on stderr for a failure; an optimiser's advice to go on isn't one.
+# A grader takes text on stderr for a failure; a package's advice isn't one.
 warnings.simplefilter("ignore")
+logging.getLogger().setLevel(logging.ERROR)
 
 # %% tags=["parameters"] nbgrader={"schema_version": 3, "grade_id": "parameters", "grade": false, "solution": false, "locked": true, "task": false}
 SEED = 16  # which digits are fitted, and which are held out
@@ -68,7 +70,9 @@ rows, held_rows, labels, held_labels = train_test_split(
 def train_network(rows, labels, *, hidden, seed):
     """Fit a network with one hidden layer on grey values from 0 to 16."""
     network = MLPClassifier((hidden,), solver="lbfgs", alpha=1.0, max_iter=80, random_state=seed)
-    network.fit(rows / 16, labels)
+    with warnings.catch_warnings():  # 80 steps are enough here; the optimiser would go on
+        warnings.simplefilter("ignore")
+        network.fit(rows / 16, labels)
     network.coefs_[0] /= 16  # it takes grey values now: the division costs the device nothing
     return network
 
@@ -440,6 +444,7 @@ def _telling(_table, _fitted):
     ]
 
 
+### HINT Whatever rows the tree was fitted on, yours must be numbers that single precision holds exactly, at most 1000 of them.
 _noise = _np.random.default_rng(SEED + 2).normal(scale=0.37, size=_digits.shape)
 _second = _made(_digits + _noise, _names, 6, SEED + 3)
 _more = _device(hard_rows(_second, _digits + _noise))
@@ -986,13 +991,18 @@ assert _found["hidden"] == 4, (
     "12 hidden units need more than 324 bytes of RAM; which budgets did you check?"
 )
 ### BEGIN HIDDEN TESTS
+import warnings as _warnings
+
 from sklearn.neural_network import MLPClassifier as _Network
 
 
 def _score(_hidden):
     """What the candidate's network really scores on rows that it hasn't seen."""
     _network = _Network((_hidden,), solver="lbfgs", alpha=1.0, max_iter=80, random_state=1)
-    return _network.fit(_data[0] / 16, _data[1]).score(_data[2] / 16, _data[3])
+    with _warnings.catch_warnings():
+        _warnings.simplefilter("ignore")
+        _network.fit(_data[0] / 16, _data[1])
+    return _network.score(_data[2] / 16, _data[3])
 
 
 _small, _large = _score(4), _score(16)

@@ -26,6 +26,8 @@ class FakeLink:
         self.notes: list[str] = []
         self.freed: list[int] = []
         self.kind: type = object
+        self.instead: dict[str, Any] = {}
+        self.believed = True
 
     def ask(self, op: str, *args: Any, **kwargs: Any) -> Any:
         self.asked.append((op, *args[1:]))
@@ -46,8 +48,11 @@ class FakeLink:
     def class_of(self, handle: Any) -> type:
         return self.kind
 
-    def before_attribute(self, handle: Any, name: str) -> None:
-        pass
+    def instead_of(self, handle: Any, name: str) -> Any:
+        return self.instead.get(name)
+
+    def believes(self, handle: Any) -> bool:
+        return self.believed
 
     def source_signature(self, handle: Any) -> Any:
         raise AttributeError
@@ -202,6 +207,20 @@ def test_searching_a_disguised_container_compares_here() -> None:
     with pytest.raises(HandleError):
         "x" in handle(link, "contains", "iter", base="str")  # noqa: B015
     assert 49 in handle(link, "contains", "iter")
+    link.believed = False
+    assert 49 not in handle(link, "contains", "iter")
+    with pytest.raises(HandleError):
+        49 in handle(link, "contains")  # noqa: B015
+
+
+def test_what_an_object_would_say_of_itself_is_answered_here() -> None:
+    """Where the link has something instead of an attribute, the room isn't asked for it."""
+    link = FakeLink(get="the room's")
+    link.instead["score"] = "worked out here"
+    one = handle(link)
+    assert one.score == "worked out here"
+    assert one.other == "the room's"
+    assert link.asked == [("get", "other")]
 
 
 @pytest.mark.parametrize(

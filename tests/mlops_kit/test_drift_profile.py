@@ -197,3 +197,19 @@ def test_types_that_files_bring_are_read(reference):
         time=frame["time"].dt.tz_localize("UTC").map(lambda stamp: stamp.isoformat()),
     )
     same(reference.summarise(frame), reference.summarise(dressed))
+
+
+def test_identifiers_are_left_out_unless_asked_for():
+    """New rows always have new ones; a rising measurement is no identifier."""
+    frame = pd.DataFrame(
+        {
+            "trip_id": range(200),
+            "token": [f"t{number:03d}" for number in range(200)],
+            "level": range(200),
+            "city": ["a", "b"] * 100,
+        }
+    )
+    assert list(drift.profile(frame).layouts) == ["level", "city"]
+    assert "token" in drift.profile(frame, kinds={"token": "category"}).layouts
+    found = drift.compare(drift.profile(frame), frame.assign(trip_id=frame["trip_id"] + 200))
+    assert found.ok

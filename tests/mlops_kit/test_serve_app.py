@@ -348,3 +348,19 @@ def test_a_model_that_takes_too_long_is_given_up(ask):
     assert ask(app, json=ROW | {"km": 13}).status_code == 504
     free.set()
     assert ask(app, "/health", "GET").status_code == 200
+
+
+def test_middleware_that_is_added_sees_every_request(ask):
+    """Such as one that asks for a password."""
+
+    class Closed:
+        def __init__(self, app):
+            self.app = app
+
+        async def __call__(self, scope, receive, send):
+            await send({"type": "http.response.start", "status": 401, "headers": []})
+            await send({"type": "http.response.body", "body": b""})
+
+    app = create_app(fare, contract=TRIPS)
+    app.add_middleware(Closed)
+    assert ask(app, json=ROW).status_code == 401

@@ -1,0 +1,309 @@
+"""What the release itself gives, and how much of it the examiner's room has for itself.
+
+In the student's room everything can be changed by the student's code: data in place, classes by
+new attributes, files by other ones. What the release gives and only its tests use is therefore
+the examiner's own: functions, constants, classes and values that no answer has to do with, and
+the files and modules that the lab ships.
+"""
+
+import ast
+import shutil
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from nbformat import NotebookNode
+
+from autograder.examiner_errors import StudentRoomGoneError
+from autograder.examiner_source import (
+    Preparation,
+    bound_names,
+    class_names,
+    names_in,
+    needs_room,
+    parse_cell,
+    targets,
+    words,
+)
+from autograder.handles import number_of
+from autograder.notebook import cell_kind
+
+__all__ = ["Release", "facts_of", "is_to_change", "kept_names", "use_shipped_modules"]
+
+_WRITING = frozenset(
+    {
+        *("write", "write_text", "write_bytes", "writelines", "writerow", "writerows", "dump"),
+        *("to_csv", "to_json", "to_parquet", "to_pickle", "to_excel", "to_sql", "save", "savez"),
+        *("savetxt", "savefig", "connect", "create_engine", "unlink", "remove", "rename"),
+        *("replace", "copy", "copyfile", "copytree", "move", "rmtree", "touch", "mkdir"),
+        *("start_run", "log_artifact", "imsave", "extractall"),
+    }
+)
+_CHANGING = frozenset(
+    {
+        *("append", "extend", "insert", "add", "update", "pop", "popitem", "remove", "clear"),
+        *("discard", "setdefault", "sort", "reverse", "appendleft", "popleft", "extendleft"),
+    }
+)
+_DECORATORS = frozenset(
+    {
+        *("functools", "contextlib", "dataclasses", "lru_cache", "cache", "wraps", "dataclass"),
+        *("contextmanager", "singledispatch", "total_ordering"),
+    }
+)
+_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+Ask = Callable[..., Any]
+
+
+def _statements(texts: Iterable[str]) -> list[ast.stmt]:
+    return [node for text in texts for node in parse_cell(text).body]
+
+
+def _closure(start: set[str], statements: Sequence[ast.stmt]) -> set[str]:
+    """Add to names those that the functions and classes of these names use."""
+    found, before = set(start), 0
+    while len(found) != before:
+        before = len(found)
+        for node in statements:
+            if isinstance(node, _DEFINITIONS) and node.name in found:
+                found |= names_in(node)
+    return found
+
+
+def kept_names(answers: Sequence[str], locked: Sequence[str], tests: Sequence[str]) -> set[str]:
+    """Give the names that locked cells bind and tests use, and that no answer has to do with.
+
+    A class that other locked code uses isn't among them: its objects may be the student's room's.
+
+    Examples
+    --------
+    >>> sorted(kept_names(["y = f(x)"], ["x = [1]", "truth = [2]"], ["assert y == truth, x"]))
+    ['truth']
+    """
+    statements = _statements(locked)
+    used = _closure(set().union(*map(words, tests)), statements)
+    mentioned = _closure(set().union(*map(words, answers)), statements)
+    kept = {name for node in statements for name in targets(node)} & used - mentioned
+    classes = {node.name: node for node in statements if isinstance(node, ast.ClassDef)}
+    for node in statements:
+        kept -= {name for name in classes.keys() & names_in(node) if classes[name] is not node}
+    return kept
+
+
+def facts_of(reference: NotebookNode | None) -> dict[str, Any]:
+    """Give what the examiner's room must know of a lab before its first cell runs.
+
+    Which names and classes are the student's to define, what the reference imports, which names
+    only the release and its tests use, which it changes in place, and the text that speaks of
+    files to change: empty where neither the reference nor a locked cell writes any.
+    """
+    texts: dict[str, list[str]] = {"answer": [], "locked": [], "test": []}
+    for cell in reference.cells if reference is not None else ():
+        if cell.cell_type == "code":
+            texts.setdefault(cell_kind(cell), []).append(cell.source)
+    answers, locked, tests = (texts[kind] for kind in ("answer", "locked", "test"))
+    writes = set().union(*map(words, (*answers, *locked))) & _WRITING
+    return {
+        "known": reference is not None,
+        "students": sorted(set().union(*map(bound_names, answers))),
+        "classes": sorted(set().union(*map(class_names, answers))),
+        "imports": answers,
+        "kept": sorted(kept_names(answers, locked, tests)),
+        "changing": sorted(changed_names((*answers, *locked))),
+        "changes": "\n".join((*answers, *locked, *tests)) if writes else "",
+    }
+
+
+def changed_names(texts: Sequence[str]) -> set[str]:
+    """Give the names of what a text changes in place: a list it appends to, a dict it fills.
+
+    Examples
+    --------
+    >>> sorted(changed_names(["def log(x): seen.append(x)", "rates['a'] = 1; print(limits)"]))
+    ['rates', 'seen']
+    """
+    found: set[str] = set()
+    for node in (inner for text in texts for inner in ast.walk(parse_cell(text))):
+        place: ast.AST = node
+        if isinstance(node, ast.Call):
+            if not isinstance(node.func, ast.Attribute) or node.func.attr not in _CHANGING:
+                continue
+            place = node.func.value
+        elif isinstance(node, ast.AugAssign):
+            place = node.target
+        elif not isinstance(node, (ast.Subscript, ast.Attribute)) or isinstance(node.ctx, ast.Load):
+            continue
+        while isinstance(place, (ast.Subscript, ast.Attribute)):
+            place = place.value
+        if isinstance(place, ast.Name):
+            found.add(place.id)
+    return found
+
+
+def is_to_change(name: str, text: str) -> bool:
+    """Say whether a text speaks of a file, by its name, its folder or its kind."""
+    path = PurePosixPath(name)
+    parts = {path.stem, *path.parts[:-1], f"*{path.suffix}"}
+    return bool(text) and any(len(part) > 1 and part in text for part in parts)
+
+
+def use_shipped_modules(folder: Path) -> None:
+    """Let this process import the modules that a lab ships, from a copy out of anybody's reach."""
+    if not any(folder.glob("*.py")) and not any(folder.glob("*/__init__.py")):
+        return
+    place = Path(tempfile.mkdtemp(prefix="shipped-"))
+    shutil.copytree(folder, place, symlinks=True, dirs_exist_ok=True)
+    sys.path.append(str(place))
+
+
+class Release:
+    """What locked cells give, in the examiner's room.
+
+    Parameters
+    ----------
+    ask : callable
+        Asks the student's room.
+    names : TestNames
+        The globals of the test cells.
+    """
+
+    def __init__(self, ask: Ask, names: Any) -> None:
+        self._ask, self._names = ask, names
+        self.known = False
+        self.objects: dict[int, tuple[str, Any]] = {}
+        self._kept: set[str] = set()
+        self._changing: set[str] = set()
+        self._values: set[str] = set()
+        self._in_room: set[str] = set()
+        self._words: dict[str, set[str]] = {}
+        self._trusted = True
+        self._cells = 0
+
+    def begin(self, order: Mapping[str, Any]) -> None:
+        """Learn what the reference solution binds, and have what it imports."""
+        self.known = order["known"]
+        self._kept = set(order["kept"])
+        self._changing = set(order["changing"])
+        self._names.students = set(order["students"])
+        for text in order["imports"]:
+            tree = parse_cell(text)
+            tree.body = [node for node in tree.body if isinstance(node, ast.Import)]
+            self._names.students -= bound_names(ast.unparse(tree))
+            self._define(tree.body)
+
+    def answered(self) -> None:
+        """Note that student code has run: from now on its room may lie."""
+        self._trusted = False
+
+    def ran(self, text: str) -> None:
+        """Have for this room what a locked cell gave that was run in the student's."""
+        bound, students = bound_names(text), self._names.students
+        if self.known:
+            self._names.given |= bound - students
+        if not self._trusted:
+            self._forget(words(text) & self._values)
+        body = parse_cell(text).body
+        for node in body:
+            self._note_state(node)
+        for node in body:
+            if isinstance(node, _DEFINITIONS):
+                self._words[node.name] = names_in(node)
+        self._define([node for node in body if self._is_own(node, students)])
+        for name in bound:
+            value = dict.get(self._names, name)
+            if callable(value) and getattr(value, "__module__", "") == "__main__":
+                self.objects[id(value)] = (name, value)
+        if self._trusted and self.known:
+            self._take(bound)
+
+    def words(self, text: str) -> set[str]:
+        """Give the names that a cell uses, those within given functions that it uses included."""
+        found, before = words(text), 0
+        while len(found) != before:
+            before = len(found)
+            for name in found & set(self._words):
+                found = found | self._words[name]
+        return found
+
+    def _define(self, body: list[ast.stmt]) -> None:
+        """Carry out the release's own definitions; one that fails here is the room's alone."""
+        self._cells += 1
+        for node in Preparation().visit(ast.Module(body, [])).body:
+            with suppress(Exception, StudentRoomGoneError):
+                code = compile(ast.Module([node], []), f"<given {self._cells}>", "exec")
+                exec(code, self._names)  # noqa: S102 - the release's own text
+
+    def _note_state(self, node: ast.stmt) -> None:
+        """Note names of things that live in the student's room: a store, a base, an axis."""
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            module = getattr(node, "module", None)
+            for alias in node.names:
+                name = f"{module}.{alias.name}" if module else alias.name
+                if needs_room(name) or (module and needs_room(module)):
+                    self._in_room.add(f"{(alias.asname or alias.name).split('.')[0]}.")
+        for inner in ast.walk(node):
+            if isinstance(inner, ast.Global):  # a function of a locked cell counts with these
+                self._in_room |= set(inner.names)
+        if isinstance(node, ast.Assign) and _root(node.value) & self._in_room:
+            self._in_room |= {form for name in targets(node) for form in (name, f"{name}.")}
+
+    def _is_own(self, node: ast.stmt, students: set[str]) -> bool:
+        """Say whether a statement of a locked cell is carried out here too."""
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            return True
+        names = set(targets(node))
+        if names & students or names_in(node) & self._in_room:
+            return False
+        if isinstance(node, ast.ClassDef):
+            return node.name in self._kept
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+            return all(_root(item) & _DECORATORS for item in node.decorator_list)
+        if not isinstance(node, ast.Assign):
+            return False
+        if not all(isinstance(target, ast.Name) for target in node.targets):
+            return False
+        return isinstance(node.value, ast.Lambda) or (
+            _is_literal(node.value) and not names & self._changing
+        )
+
+    def _take(self, bound: set[str]) -> None:
+        """Keep values that only tests use, as the student's room has them before any answer."""
+        for name in sorted(bound & self._kept | self._values):
+            if name not in self._values and dict.__contains__(self._names, name):
+                continue
+            with suppress(Exception, StudentRoomGoneError):
+                found = self._ask("given", name)
+                if type(found) is tuple and len(found) == 1 and number_of(found[0]) is None:
+                    dict.__setitem__(self._names, name, found[0])
+                    self._values.add(name)
+
+    def _forget(self, names: set[str]) -> None:
+        """Leave to the student's room what a locked cell has changed after an answer ran."""
+        for name in names:
+            dict.pop(self._names, name, None)
+        self._values -= names
+
+
+def _is_literal(value: ast.expr) -> bool:
+    try:
+        ast.literal_eval(value)
+    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
+        return False
+    return True
+
+
+def _root(node: ast.AST) -> set[str]:
+    """Give the name that an expression of attributes, items and calls begins with, in two forms.
+
+    With a dot where something of it is used, so that a module and its name differ.
+    """
+    plain = True
+    while isinstance(node, (ast.Attribute, ast.Call, ast.Subscript)):
+        node = node.func if isinstance(node, ast.Call) else node.value
+        plain = False
+    if not isinstance(node, ast.Name):
+        return set()
+    return {node.id} if plain else {node.id, f"{node.id}."}

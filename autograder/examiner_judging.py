@@ -1,0 +1,155 @@
+"""Questions by which an object would judge itself: which are refused, and who answers instead.
+
+``found.equals(expected)`` on an array or a frame is NumPy's or pandas' judgement, made in the
+examiner's room. On a handle it would be the student's. The same goes for ``difference``,
+``sub`` ... by which one measures how far something is from what was expected, and for a model's
+own ``score``, which is worked out here from what the model predicts.
+"""
+
+import importlib
+import inspect
+import sys
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from autograder.handles import HandleError, refusal
+
+__all__ = ["NUMBERS", "SHELL", "SUSPECT", "Scorer", "is_judging", "is_value_class", "who_asks"]
+
+_JUDGING = frozenset(
+    {
+        *("equals", "isin", "startswith", "endswith", "issubset", "issuperset", "isdisjoint"),
+        *("compare", "all", "any", "difference", "symmetric_difference", "intersection"),
+        *("sub", "subtract", "rsub", "div", "truediv", "divide", "eq", "ne", "lt", "gt", "le"),
+        *("ge", "between", "corr", "corrwith", "allclose", "isclose", "equal", "array_equal"),
+        *("almost_equal", "approx", "matches", "is_equal", "same", "same_as"),
+    }
+)
+"""Refused for any object of a class that the lab doesn't ask students to write."""
+_ALWAYS = frozenset(
+    {
+        *("equals", "isin", "startswith", "endswith", "issubset", "issuperset", "isdisjoint"),
+        *("compare", "all", "any"),
+    }
+)
+"""Refused also for objects that say they are of a library's class."""
+_VALUE_CLASSES = (
+    *(int, float, complex, str, bytes, list, tuple, dict, set, frozenset),
+    *(np.ndarray, np.generic, pd.DataFrame, pd.Series, pd.Index),
+)
+NUMBERS = ("numpy", "pandas", "scipy", "sklearn", "statistics", "polars", "pyarrow")
+"""Packages that work with numbers, and would believe what an object of their classes says."""
+SHELL = ("IPython", "traitlets")
+"""Packages that look at a cell's result to show it."""
+_NESTED = 4
+_SCIKIT_LEARN = ("sklearn.base", "sklearn.metrics", "sklearn.pipeline", "sklearn.model_selection")
+_OTHERS = {"other", "others", "right"}
+_MEASURING = frozenset(
+    name
+    for kind in (pd.DataFrame, pd.Series, pd.Index)
+    for name, method in vars(kind).items()
+    if inspect.isfunction(method) and not _OTHERS.isdisjoint(method.__code__.co_varnames[:3])
+)
+"""The methods of frames and the like that take another one to compare with."""
+_PASSING_ON = ("inspect", "abc", "functools", "typing")
+SUSPECT = _JUDGING | _MEASURING | {"score"}
+"""Names of attributes that are looked at before an object is asked for them."""
+
+
+def is_value_class(kind: Any) -> bool:
+    """Say whether objects of a class are plain values, or arrays or frames."""
+    return issubclass(kind, _VALUE_CLASSES)
+
+
+def who_asks(depth: int) -> str:
+    """Give the package of the code ``depth`` frames above; of its caller, where that passes on."""
+    frame: Any = sys._getframe(depth + 1)
+    while frame is not None:
+        name = str(frame.f_globals.get("__name__", "")).split(".", maxsplit=1)[0]
+        if name not in _PASSING_ON:
+            return name
+        frame = frame.f_back
+    return ""
+
+
+def is_judging(name: str, kind: Any) -> bool:
+    """Say whether an attribute would have an object judge itself.
+
+    Parameters
+    ----------
+    name : str
+        The attribute.
+    kind : type or handle
+        The object's own class: one of this room, or a handle of the student's.
+    """
+    if not issubclass(type(kind), type):
+        return name in _JUDGING
+    return name in _ALWAYS or (is_value_class(kind) and name in SUSPECT)
+
+
+class Scorer:
+    """Stands for the method ``score`` of a model in the student's room.
+
+    Parameters
+    ----------
+    handle : handle
+        The model.
+    classes : callable
+        Gives the classes that an object's class is made of.
+    ask : callable
+        Asks the model itself, for a score that compares with nothing.
+    """
+
+    def __init__(
+        self, handle: Any, classes: Callable[[Any], list[Any]], ask: Callable[..., Any]
+    ) -> None:
+        self._handle, self._classes, self._ask = handle, classes, ask
+
+    def __call__(self, *args: Any, **names: Any) -> Any:
+        """Work out the score from what the model predicts."""
+        given = dict(zip(("X", "y", "sample_weight"), args, strict=False)) | names
+        if given.get("y") is None:
+            return self._ask("call", self._ask("get", self._handle, "score"), *args, **names)
+        measure = self._measure(self._handle, 0)
+        if measure is None:
+            raise refusal(self._handle, "isn't asked for its own score; use what it predicts")
+        weight = given.get("sample_weight")
+        return measure(given["y"], self._handle.predict(given["X"]), sample_weight=weight)
+
+    def _measure(self, model: Any, depth: int) -> Any:
+        """Give the function that compares what is true with what such a model predicts."""
+        if depth > _NESTED or "sklearn" not in sys.modules:
+            return None
+        # Loaded here, so that the room's models are known to be of these classes.
+        base, metrics, *_ = map(importlib.import_module, _SCIKIT_LEARN)
+        classes = [kind for kind in self._classes(model) if issubclass(type(kind), type)]
+        named = {kind.__name__ for kind in classes if kind.__module__.startswith("sklearn.")}
+        if "Pipeline" in named:
+            return self._measure(model.steps[-1][1], depth + 1)
+        if "BaseSearchCV" in named:
+            chosen = model.scoring
+            return _chosen(metrics, chosen) if chosen else self._measure(model.estimator, depth + 1)
+        if any(kind is base.ClassifierMixin for kind in classes):
+            return metrics.accuracy_score
+        if any(kind is base.RegressorMixin for kind in classes):
+            return metrics.r2_score
+        return None
+
+
+def _chosen(metrics: Any, name: Any) -> Any:
+    """Give the measure of one of scikit-learn's own scorers that looks at predictions only."""
+    if type(name) is not str:
+        return None
+    scorer = metrics.get_scorer(name)
+    if getattr(scorer, "_response_method", "predict") != "predict":
+        raise HandleError(
+            f"the score {name!r} needs more than what a model predicts. Work it out in the test, "
+            "or tag the test cell 'student-room'."
+        )
+    sign, function, names = scorer._sign, scorer._score_func, scorer._kwargs
+    return lambda y, found, *, sample_weight: (
+        sign * function(y, found, sample_weight=sample_weight, **names)
+    )

@@ -1,0 +1,323 @@
+"""A class in which somebody cheats: graded for real, in the strongest rooms that stand here."""
+
+import hashlib
+import json
+import os
+import socket
+import time
+from collections.abc import Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograder import linux, sandbox
+from autograder.course import Course
+from autograder.feedback import feedback_page
+from autograder.notebook import notebook_bytes
+from autograder.records import load_record, save_record
+from autograder.release import build_course
+from autograder.rooms import RoomsEngine, preload_for
+from autograder.teacher import Teacher, open_lab
+from autograder.verdict import Graded, Job, grade_job, recorded
+from autograder.zygote import WarmProcess
+
+LIBRARIES = (
+    *("sklearn.linear_model", "sklearn.metrics", "pytest", "unittest.mock"),
+    *("matplotlib.pyplot", "matplotlib_inline.backend_inline"),
+)
+META = '"schema_version": 3, "task": false'
+HEAD = (
+    f'# %%%% nbgrader={{{META}, "grade_id": "%s", "grade": %s, "solution": %s, "locked": %s%s}}\n'
+)
+GIVEN = "import json\nimport numpy as np\n\n\ndef close(a, b):\n    return abs(a - b) < 1e-9\n"
+RIGHT = "def solve(x):\n    return x * x\n"
+RIGHT_LATER = "def half(x):\n    return x // 2\n"
+WRONG = "def solve(x):\n    return 4\n"
+CANARY = "canary of the hidden test"
+HIDDEN = f"assert solve(1234) == 1522756, '{CANARY}'"
+HIDDEN_LATER = f"assert half(8644) == 4322, '{CANARY}'"
+# How an answer gets hold of the sockets of the room that it runs in.
+THE_ROOM = """\
+import gc
+room = next(value for value in gc.get_objects() if type(value).__name__ == "_Room")
+questions, orders = room.questions, room.orders
+"""
+# What nobody can know who hasn't read a hidden test.
+SECRETS = (CANARY, "1522756", "solve(1234)", "half(8644)", "4322")
+ENVIRONMENT_SECRET = "secret of the graders environment"
+LIMITS = """\
+cell_seconds = 1
+total_seconds = 6
+memory_mb = 256
+output_kb = 64
+processes = 48
+"""
+
+
+def lab_text(*, hidden: str, visible: str, right: str, given: str) -> str:
+    """Write a lab with two questions; the second one's cells run after the first one's tests."""
+
+    def cell(name: str, text: str, *, kind: str) -> str:
+        test, answer = kind == "test", kind == "answer"
+        flags = [json.dumps(flag) for flag in (test, answer, not answer)]
+        return HEAD % (name, *flags, ', "points": 2' if test else "") + text + "\n"
+
+    def answer(text: str) -> str:
+        return f"### BEGIN SOLUTION\n{text}\n### END SOLUTION"
+
+    def test(shown: str, unseen: str) -> str:
+        return (
+            f"{shown}\n### BEGIN HIDDEN TESTS\n### HINT Try larger numbers.\n{unseen}\n"
+            "### END HIDDEN TESTS"
+        )
+
+    return "\n".join(
+        (
+            cell("given", given, kind="given"),
+            cell("q1", answer(right), kind="answer"),
+            cell("q1_test", test(visible, hidden), kind="test"),
+            cell("q2", answer(RIGHT_LATER), kind="answer"),
+            cell("q2_test", test("assert half(4) == 2", HIDDEN_LATER), kind="test"),
+        )
+    )
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What came of one submission."""
+
+    graded: Graded
+    page: str
+    record: str
+
+    @property
+    def score(self) -> float:
+        return self.graded.result.score
+
+
+class Listener:
+    """What the attacker listens on, outside: it must never hear anything."""
+
+    def __init__(self) -> None:
+        self.tcp = socket.create_server(("127.0.0.1", 0))
+        self.port = int(self.tcp.getsockname()[1])
+        self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        self.udp.bind(("127.0.0.1", self.port))
+        self.abstract = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.abstract.bind(f"\0attack-{self.port}")
+        self.abstract.listen()
+        for sock in (self.tcp, self.udp, self.abstract):
+            sock.setblocking(False)
+
+    def heard(self) -> list[str]:
+        found = []
+        for sock in (self.tcp, self.abstract):
+            with suppress(BlockingIOError):
+                sock.accept()[0].close()
+                found.append(str(sock))
+        with suppress(BlockingIOError):
+            found.append(str(self.udp.recv(65536)))
+        return found
+
+    def close(self) -> None:
+        for sock in (self.tcp, self.udp, self.abstract):
+            sock.close()
+
+
+class Arena:
+    """A course of which somebody wants more than they deserve.
+
+    Everything runs in one warm process, as a class does. The course's folder holds what others
+    would love to change: their work, their marks, the teacher's notebook.
+    """
+
+    def __init__(self, warm: WarmProcess, folder: Path, listener: Listener) -> None:
+        self.warm = warm
+        self.folder = folder
+        self.listener = listener
+        self.outside = folder / "outside"
+        self._engines: dict[int, RoomsEngine] = {}
+        self._teachers: dict[tuple[str, ...], Teacher] = {}
+        self._known = ""
+
+    def teacher(self, case: Mapping[str, str]) -> Teacher:
+        """Build the lab of a case, and its course; the usual one where the case has none."""
+        hidden = case.get("test", HIDDEN)
+        visible = case.get("visible", "assert True" if "test" in case else "assert solve(2) == 4")
+        right, given = case.get("right", RIGHT), GIVEN + case.get("given", "")
+        files = case.get("file", "")
+        key = (hidden, visible, right, given, files)
+        if key not in self._teachers:
+            place = self.folder / f"course{len(self._teachers)}"
+            lab = place / "labs" / "01_square"
+            lab.mkdir(parents=True)
+            text = lab_text(hidden=hidden, visible=visible, right=right, given=given)
+            (lab / "lab.py").write_text(text, "utf-8")
+            settings = 'title = "Squares"\nchapter = "01-squares"\nminutes = 5\npoints = 4\n'
+            limits = "".join(case.get(line.split()[0], line) + "\n" for line in LIMITS.splitlines())
+            (lab / "lab.toml").write_text(f"{settings}[limits]\n{limits}", "utf-8")
+            if files:
+                name, _, text = files.partition("\n")
+                (lab / "files").mkdir()
+                (lab / "files" / name).write_text(f"{text}\n", "utf-8")
+            build_course(lab.parent, place)
+            for student in ("b_honest", "c_wrong"):
+                work = place / "submitted" / student / "01_square" / "01_square.ipynb"
+                work.parent.mkdir(parents=True)
+                work.write_text(f"the work of {student}", "utf-8")
+            (place / "gradebook.db").write_bytes(b"everybody's marks")
+            self._teachers[key] = open_lab(Course.open(place), "01_square")
+        return self._teachers[key]
+
+    def hand_in(self, teacher: Teacher, answers: Mapping[str, str]) -> bytes:
+        """Make a submission of the answers given; a question without one is left blank."""
+        from autograder.release import release_notebook
+
+        notebook = release_notebook(teacher.source)
+        for cell in notebook.cells:
+            name = cell.metadata.get("nbgrader", {}).get("grade_id")
+            if name in answers:
+                cell["source"] = answers[name]
+        return notebook_bytes(notebook)
+
+    def engine(self, teacher: Teacher) -> RoomsEngine:
+        """Give the engine for a lab, on the one warm process."""
+        if id(teacher) not in self._engines:
+            self._engines[id(teacher)] = RoomsEngine(
+                lambda *_: self.warm, reference=teacher.source, isolation=warm_level()
+            )
+        return self._engines[id(teacher)]
+
+    def grade(self, teacher: Teacher, student: str, data: bytes) -> Verdict:
+        """Grade one submission, and make all that is kept of it and shown to its author."""
+        engine = self.engine(teacher)
+        key = hashlib.sha256(student.encode() + data).hexdigest()
+        graded = grade_job(teacher, Job(student, key, data), engine)
+        record = recorded(teacher, key, engine, graded)
+        folder = self.folder / "records"
+        folder.mkdir(exist_ok=True)
+        save_record(folder, record)
+        kept = load_record(folder, key)
+        assert kept is not None, "a record that can't be read again"
+        page = feedback_page(teacher, kept, title="Squares", titles={}, by_hand={})
+        page.encode("utf-8")
+        return Verdict(graded, page, (folder / f"{key}.json").read_text("utf-8"))
+
+    def render(self, text: str) -> str:
+        """Fill in what attacks have in common: where to carry what was stolen, and the sockets."""
+        text = text.replace("THE_ROOM", THE_ROOM).replace("OUTSIDE", str(self.outside))
+        return text.replace("PORT", str(self.listener.port))
+
+    def state(self) -> dict[str, Any]:
+        """Give what no submission may change: files, and what the machine holds for us."""
+        files = {
+            str(path.relative_to(self.folder)): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(self.folder.rglob("*"))
+            if path.is_file() and "records" not in path.parts
+        }
+        return {
+            "files": files,
+            "shared memory": [str(path) for path in Path("/dev/shm").glob("attack*")],
+            "descriptors": len(list(Path("/proc/self/fd").iterdir())),
+            "rooms": linux.children(self.warm._process.pid),
+            "rooms' files": sorted(path.name for path in self.warm._folder.rglob("*")),
+            "heard": self.listener.heard(),
+        }
+
+    def settled(self, before: dict[str, Any]) -> dict[str, Any]:
+        """Give the state once what is ending has ended; what never does is in it."""
+        now = self.state()
+        for _ in range(600):
+            if now == before:
+                break
+            time.sleep(0.1)
+            later = self.state()
+            now = {**later, "heard": [*now["heard"], *later["heard"]]}
+        return now
+
+
+def warm_level() -> str:
+    return os.environ.get("AUTOGRADER_TEST_ISOLATION") or sandbox.best()
+
+
+@pytest.fixture(scope="session")
+def warm_for_attacks() -> Iterator[WarmProcess]:
+    """One warm process for all of them."""
+    os.environ["GRADER_SECRET"] = ENVIRONMENT_SECRET
+    *modules, last = preload_for(None)
+    warm = sandbox.start([*modules, *LIBRARIES, last], isolation=warm_level())
+    yield warm
+    warm.close()
+    del os.environ["GRADER_SECRET"]
+
+
+@pytest.fixture(scope="session")
+def arena(
+    warm_for_attacks: WarmProcess, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Arena]:
+    """The course, its attackers' listener, and the engine."""
+    with closing(Listener()) as listener:
+        made = Arena(warm_for_attacks, tmp_path_factory.mktemp("arena"), listener)
+        # What is made at the first use isn't left behind by an attack.
+        teacher = made.teacher({})
+        made.grade(teacher, "first", made.hand_in(teacher, {"q1": RIGHT}))
+        made.settled({**made.state(), "rooms": []})
+        yield made
+
+
+@pytest.fixture(scope="session")
+def attack(arena: Arena) -> Any:
+    """Grade an attacker beside an honest student and one who is wrong; check what must hold."""
+
+    def go(case: Mapping[str, str], data: bytes | None = None) -> Verdict:
+        teacher = arena.teacher(case)
+        right = {"q1": case.get("right", RIGHT), "q2": RIGHT_LATER}
+        wrong = {"q1": case.get("wrong", WRONG)}
+        if data is None:
+            answers = {"q1": case["attack"], "q2": case.get("later", "pass")}
+            answers = {name: arena.render(text) for name, text in answers.items()}
+            data = arena.hand_in(teacher, answers)
+        before = arena.state()
+        arena.engine(teacher)
+        with ThreadPoolExecutor(2) as pool:
+            attacking = pool.submit(arena.grade, teacher, "a_attacker", data)
+            others = [
+                pool.submit(arena.grade, teacher, name, arena.hand_in(teacher, answers))
+                for name, answers in (("b_honest", right), ("c_wrong", wrong))
+            ]
+            attacker, honest, failing = (done.result() for done in (attacking, *others))
+        assert honest.score == 4.0, [run.message for run in honest.graded.runs]
+        assert failing.score == 0.0
+        assert attacker.score == float(case.get("deserves", 0))
+        check_shape(attacker, teacher)
+        check_secrets(attacker)
+        assert arena.settled(before) == before
+        return attacker
+
+    return go
+
+
+def check_shape(attacker: Verdict, teacher: Teacher) -> None:
+    """Points and questions are the teacher's, and each missing point has a reason."""
+    result = attacker.graded.result
+    assert result.max_score == 4.0
+    assert [cell.grade_id for cell in result.cells] == ["q1_test", "q2_test"]
+    assert [cell.points for cell in result.cells] == [2.0, 2.0]
+    assert all(cell.reason for cell in result.cells if (cell.score or 0.0) < cell.points)
+    assert not result.problems or all(result.problems)
+
+
+def check_secrets(attacker: Verdict) -> None:
+    """Nothing of a hidden test is in what the student gets to see."""
+    shown = [attacker.page, attacker.graded.result.model_dump_json()]
+    for cell in attacker.graded.notebook.cells if attacker.graded.notebook else ():
+        if cell.metadata.get("nbgrader", {}).get("solution"):
+            shown.append(json.dumps(cell.get("outputs", [])))
+    for text in shown:
+        for secret in (*SECRETS, ENVIRONMENT_SECRET):
+            assert secret not in text
+    assert ENVIRONMENT_SECRET not in attacker.record

@@ -1,0 +1,104 @@
+"""Attacks on what is kept and shown: nothing hostile in an output reaches a page or a terminal."""
+
+import json
+import unicodedata
+from typing import Any
+
+import pytest
+
+HOSTILE = (
+    r"<script>alert(1)</script>\x1b[2J\x1b]0;owned\x07\u202e\u2066[bold red]{{7*7}}\ud800\x00\x9b"
+)
+NAME = 'type("HOSTILE".encode("ascii", "ignore").decode().replace("\\0", ""), (%s), {})'
+WAYS = {
+    "printed": 'print("HOSTILE")',
+    "printed_to_stderr": 'import sys\nsys.stderr.write("HOSTILE")',
+    "below_python": 'import os\nos.write(1, b"<script>\\x1b[2J\\xff\\xfe\\xe2\\x80\\xae")',
+    "result": 'class R:\n    def __repr__(self): return "HOSTILE"\nR()',
+    "shown_as_html": 'from IPython.display import HTML, display\ndisplay(HTML("HOSTILE"))',
+    "shown_as_script": (
+        "from IPython.display import Javascript, Markdown, SVG, display\n"
+        'display(Javascript("alert(1)"), Markdown("HOSTILE"))\n'
+        'display({"image/svg+xml": "<svg onload=alert(1)>HOSTILE</svg>"}, raw=True)'
+    ),
+    "shown_as_html_that_calls_itself_a_picture": (
+        'display({"image/png": "HOSTILE", "image/jpeg": 5, "HOSTILE": "x"}, raw=True)'
+    ),
+    "shown_as_deep_json": (
+        "value = []\nfor _ in range(400): value = [value]\n"
+        'data = {"application/json": value, "application/vnd.x+json": {"a": float("nan")}}\n'
+        "display(data, raw=True)"
+    ),
+    "metadata_of_an_output": (
+        'display({"text/plain": "x"}, metadata={"HOSTILE": ["HOSTILE"]}, raw=True)'
+    ),
+    "text_of_an_error": 'raise ValueError("HOSTILE")',
+    "name_of_an_error": f'raise {NAME % "Exception,"}("x")',
+    "syntax_error": 'exec("HOSTILE ?")',
+    "many_small_outputs": "for n in range(5000): display(n)",
+    "updates_without_end": (
+        "shown = display(0, display_id=True)\nfor n in range(3000): shown.update('x' * 1000)"
+    ),
+}
+IN_TESTS = {
+    "text_of_an_error": 'def solve(x): raise ValueError("HOSTILE")',
+    "text_of_a_lookup": 'def solve(x): raise KeyError("HOSTILE", "HOSTILE")',
+    "name_of_an_error": f'E = {NAME % "Exception,"}\ndef solve(x): raise E("HOSTILE")',
+    "name_of_a_class": f"K = {NAME % ''}\ndef solve(x): return K()",
+    "shown_value": 'def solve(x): return "HOSTILE"',
+    "printed": 'def solve(x):\n    print("HOSTILE")\n    return 4',
+}
+
+
+def controls(text: str) -> set[str]:
+    """Give the characters that steer a terminal or turn the order of a line round."""
+    turning = ("RLO", "LRO", "RLE", "LRE", "RLI", "LRI")
+    return {
+        c
+        for c in text
+        if (unicodedata.category(c) in ("Cc", "Cs") and c not in "\t\n\r")
+        or unicodedata.bidirectional(c) in turning
+    }
+
+
+def check(verdict: Any) -> None:
+    for text in ("<script>alert", "<svg onload"):
+        assert text not in verdict.page
+    assert controls(verdict.page) == set()
+    result = verdict.graded.result
+    for cell in result.cells:
+        assert controls(f"{cell.reason} {' '.join(cell.claims)}") == set()
+    assert controls(" ".join(result.problems)) == set()
+    json.loads(verdict.record)
+
+
+@pytest.mark.parametrize("way", list(WAYS))
+def test_what_an_answer_shows_is_harmless(way: str, arena: Any, attack: Any) -> None:
+    """Outputs of answers are text and pictures on a page, and nothing that acts."""
+    text = WAYS[way].replace("HOSTILE", HOSTILE)
+    check(attack({"attack": f"def solve(x): return 4\n{text}"}))
+
+
+@pytest.mark.parametrize("way", list(IN_TESTS))
+def test_what_a_failed_test_says_is_harmless(way: str, attack: Any) -> None:
+    """The reason that a visible test gives may hold the answer's own words, made harmless."""
+    text = IN_TESTS[way].replace("HOSTILE", HOSTILE)
+    visible = "assert solve(2) == 4, f'got {solve(2)}, wanted 4'\nassert solve(3) == 9"
+    check(attack({"attack": text, "visible": visible}))
+
+
+def test_active_content_isnt_kept_for_those_who_grade_by_hand(arena: Any) -> None:
+    """A page or script in an output would run in the browser of whoever opens the notebook."""
+    teacher = arena.teacher({})
+    answer = (
+        "from IPython.display import HTML, Javascript, display\n"
+        "display(HTML('<b>fine</b>'), Javascript('alert(1)'))\n"
+        "display(HTML('<img src=x onerror=alert(1)>'), HTML('<a href=\"javascript:x\">x</a>'))\n"
+    )
+    verdict = arena.grade(teacher, "x", arena.hand_in(teacher, {"q1": answer}))
+    [cell] = [c for c in verdict.graded.notebook.cells if c.get("id") == "q1"]
+    shown = [output["data"] for output in cell.outputs]
+    assert shown[0]["text/html"] == "<b>fine</b>"
+    assert all("text/plain" in data for data in shown)
+    assert "alert" not in json.dumps(shown)
+    assert "javascript:" not in json.dumps(shown)
