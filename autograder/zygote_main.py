@@ -210,7 +210,8 @@ def _preload(names: list[str]) -> list[str]:
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         for name in names:
-            if name in without:
+            if any(name == left or name.startswith(f"{left}.") for left in without):
+                missing.add(name)
                 continue
             try:
                 importlib.import_module(name)
