@@ -40,7 +40,7 @@ def marked(name: str) -> Any:
     return pytest.param(name, marks=marks)
 
 
-@pytest.mark.parametrize("name", map(marked, CASES))
+@pytest.mark.parametrize("name", [marked(name) for name in CASES])
 def test_an_attack_gains_nothing_and_harms_nobody(name: str, attack: Any) -> None:
     """No undeserved point, nothing leaked, nobody and nothing harmed."""
     attack(CASES[name])
