@@ -10,18 +10,15 @@ import ast
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
-
-from nbformat import NotebookNode
 
 from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_source import (
     Preparation,
     bound_names,
-    class_names,
     names_in,
     needs_room,
     parse_cell,
@@ -29,125 +26,17 @@ from autograder.examiner_source import (
     words,
 )
 from autograder.handles import number_of
-from autograder.notebook import cell_kind
+from autograder.lab_facts import DEFINITIONS
 
-__all__ = ["Release", "facts_of", "is_to_change", "kept_names", "use_shipped_modules"]
+__all__ = ["Release", "use_shipped_modules"]
 
-_WRITING = frozenset(
-    {
-        *("write", "write_text", "write_bytes", "writelines", "writerow", "writerows", "dump"),
-        *("to_csv", "to_json", "to_parquet", "to_pickle", "to_excel", "to_sql", "save", "savez"),
-        *("savetxt", "savefig", "connect", "create_engine", "unlink", "remove", "rename"),
-        *("replace", "copy", "copyfile", "copytree", "move", "rmtree", "touch", "mkdir"),
-        *("start_run", "log_artifact", "imsave", "extractall"),
-    }
-)
-_CHANGING = frozenset(
-    {
-        *("append", "extend", "insert", "add", "update", "pop", "popitem", "remove", "clear"),
-        *("discard", "setdefault", "sort", "reverse", "appendleft", "popleft", "extendleft"),
-    }
-)
 _DECORATORS = frozenset(
     {
         *("functools", "contextlib", "dataclasses", "lru_cache", "cache", "wraps", "dataclass"),
         *("contextmanager", "singledispatch", "total_ordering"),
     }
 )
-_DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
 Ask = Callable[..., Any]
-
-
-def _statements(texts: Iterable[str]) -> list[ast.stmt]:
-    return [node for text in texts for node in parse_cell(text).body]
-
-
-def _closure(start: set[str], statements: Sequence[ast.stmt]) -> set[str]:
-    """Add to names those that the functions and classes of these names use."""
-    found, before = set(start), 0
-    while len(found) != before:
-        before = len(found)
-        for node in statements:
-            if isinstance(node, _DEFINITIONS) and node.name in found:
-                found |= names_in(node)
-    return found
-
-
-def kept_names(answers: Sequence[str], locked: Sequence[str], tests: Sequence[str]) -> set[str]:
-    """Give the names that locked cells bind and tests use, and that no answer has to do with.
-
-    A class that other locked code uses isn't among them: its objects may be the student's room's.
-
-    Examples
-    --------
-    >>> sorted(kept_names(["y = f(x)"], ["x = [1]", "truth = [2]"], ["assert y == truth, x"]))
-    ['truth']
-    """
-    statements = _statements(locked)
-    used = _closure(set().union(*map(words, tests)), statements)
-    mentioned = _closure(set().union(*map(words, answers)), statements)
-    kept = {name for node in statements for name in targets(node)} & used - mentioned
-    classes = {node.name: node for node in statements if isinstance(node, ast.ClassDef)}
-    for node in statements:
-        kept -= {name for name in classes.keys() & names_in(node) if classes[name] is not node}
-    return kept
-
-
-def facts_of(reference: NotebookNode | None) -> dict[str, Any]:
-    """Give what the examiner's room must know of a lab before its first cell runs.
-
-    Which names and classes are the student's to define, what the reference imports, which names
-    only the release and its tests use, which it changes in place, and the text that speaks of
-    files to change: empty where neither the reference nor a locked cell writes any.
-    """
-    texts: dict[str, list[str]] = {"answer": [], "locked": [], "test": []}
-    for cell in reference.cells if reference is not None else ():
-        if cell.cell_type == "code":
-            texts.setdefault(cell_kind(cell), []).append(cell.source)
-    answers, locked, tests = (texts[kind] for kind in ("answer", "locked", "test"))
-    writes = set().union(*map(words, (*answers, *locked))) & _WRITING
-    return {
-        "known": reference is not None,
-        "students": sorted(set().union(*map(bound_names, answers))),
-        "classes": sorted(set().union(*map(class_names, answers))),
-        "imports": answers,
-        "kept": sorted(kept_names(answers, locked, tests)),
-        "changing": sorted(changed_names((*answers, *locked))),
-        "changes": "\n".join((*answers, *locked, *tests)) if writes else "",
-    }
-
-
-def changed_names(texts: Sequence[str]) -> set[str]:
-    """Give the names of what a text changes in place: a list it appends to, a dict it fills.
-
-    Examples
-    --------
-    >>> sorted(changed_names(["def log(x): seen.append(x)", "rates['a'] = 1; print(limits)"]))
-    ['rates', 'seen']
-    """
-    found: set[str] = set()
-    for node in (inner for text in texts for inner in ast.walk(parse_cell(text))):
-        place: ast.AST = node
-        if isinstance(node, ast.Call):
-            if not isinstance(node.func, ast.Attribute) or node.func.attr not in _CHANGING:
-                continue
-            place = node.func.value
-        elif isinstance(node, ast.AugAssign):
-            place = node.target
-        elif not isinstance(node, (ast.Subscript, ast.Attribute)) or isinstance(node.ctx, ast.Load):
-            continue
-        while isinstance(place, (ast.Subscript, ast.Attribute)):
-            place = place.value
-        if isinstance(place, ast.Name):
-            found.add(place.id)
-    return found
-
-
-def is_to_change(name: str, text: str) -> bool:
-    """Say whether a text speaks of a file, by its name, its folder or its kind."""
-    path = PurePosixPath(name)
-    parts = {path.stem, *path.parts[:-1], f"*{path.suffix}"}
-    return bool(text) and any(len(part) > 1 and part in text for part in parts)
 
 
 def use_shipped_modules(folder: Path) -> None:
@@ -209,7 +98,7 @@ class Release:
         for node in body:
             self._note_state(node)
         for node in body:
-            if isinstance(node, _DEFINITIONS):
+            if isinstance(node, DEFINITIONS):
                 self._words[node.name] = names_in(node)
         self._define([node for node in body if self._is_own(node, students)])
         for name in bound:

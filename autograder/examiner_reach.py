@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 
-from autograder.examiner_given import is_to_change
 from autograder.examiner_link import ExaminerLink
 from autograder.examiner_source import definition
 from autograder.handles import HandleError, describe, number_of
+from autograder.lab_facts import is_to_change
 from autograder.room_files import Stamp, is_inside, stamp_files, write_files
 from autograder.wire_values import need
 

@@ -17,9 +17,9 @@ import nbformat
 from nbformat import NotebookNode
 
 from autograder.engine import CellRun, Execution, Limits, Room
-from autograder.examiner_given import facts_of
 from autograder.examiner_source import imported_modules
 from autograder.failing_line import failing_line
+from autograder.lab_facts import facts_of
 from autograder.notebook import cell_kind, grade_id
 from autograder.room_orders import Orders, RoomProcess, clean_report
 from autograder.room_outputs import clean_outputs

@@ -3,7 +3,7 @@
 import nbformat
 import pytest
 
-from autograder.examiner_given import changed_names, facts_of, is_to_change, kept_names
+from autograder.lab_facts import changed_names, facts_of, is_to_change, kept_names
 
 GIVEN = """\
 import json
