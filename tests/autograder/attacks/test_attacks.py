@@ -29,18 +29,7 @@ FILES = ("known.cases", "answers.cases", "wire.cases", "rooms.cases")
 CASES = {name: case for file in FILES for name, case in read_cases(file).items()}
 
 
-OPEN = {
-    "memory_that_nobody_seems_to_hold": "shared memory that was let go of is in no process's sum",
-}
-
-
-def marked(name: str) -> Any:
-    """Say aloud which attacks succeed as yet."""
-    marks = [pytest.mark.xfail(reason=OPEN[name])] if name in OPEN else []
-    return pytest.param(name, marks=marks)
-
-
-@pytest.mark.parametrize("name", [marked(name) for name in CASES])
+@pytest.mark.parametrize("name", CASES)
 def test_an_attack_gains_nothing_and_harms_nobody(name: str, attack: Any) -> None:
     """No undeserved point, nothing leaked, nobody and nothing harmed."""
     attack(CASES[name])
