@@ -116,16 +116,6 @@ class Cluster:
         """Dask's own client."""
         return self._connection.client
 
-    @property
-    def spec(self) -> dict[str, Any]:
-        """What workers are told of the engine."""
-        return dict(self._spec)
-
-    @property
-    def threads(self) -> int:
-        """How many submissions the workers grade at a time, as last counted."""
-        return self._threads
-
     def prepare(self, source: NotebookNode) -> None:
         """Do nothing: each worker prepares its own engine."""
 

@@ -49,7 +49,7 @@ class _Try:
         """Read an answer; None where the job should be sent again."""
         if isinstance(answer, bytes):
             said = json.loads(answer)
-            return unpack_graded(said["graded"]) if "graded" in said else self._fault(said)
+            return _unpacked(said["graded"]) if "graded" in said else self._fault(said)
         from distributed import KilledWorker
 
         if not isinstance(answer, KilledWorker):
@@ -68,6 +68,14 @@ class _Try:
         if said["setup"] or said["machine"]:
             return GraderError(f"{where} can't grade: {said['fault']}.")
         return WorkerFaultError(said["fault"])
+
+
+def _unpacked(data: dict[str, Any]) -> Outcome:
+    """Read a verdict; one that can't be kept as a record is this submission's alone."""
+    try:
+        return unpack_graded(data)
+    except ValueError as error:
+        return error
 
 
 class Flight:

@@ -8,6 +8,7 @@ rebuilt, and all else is a handle.
 
 import io
 import pickle
+import sys
 import types
 from typing import Any, Protocol
 
@@ -18,7 +19,7 @@ from autograder.wire import Bounds
 from autograder.wire_classes import find_class
 from autograder.wire_values import Decoder, Encoder, Json, TooLargeError, need
 
-__all__ = ["LinkDecoder", "LinkEncoder", "Objects"]
+__all__ = ["LinkDecoder", "LinkEncoder", "Objects", "replay"]
 
 _FORBIDDEN = (types.FrameType, types.CodeType, types.TracebackType)
 _LENT_MODULES = ("__main__", "io", "_io", "unittest.mock", "builtins", "itertools", "tempfile")
@@ -186,3 +187,17 @@ class LinkDecoder(Decoder):
                 return self._objects.module(item[1], self.decode(item[2]))
             case _:
                 return super().foreign(item)
+
+
+def replay(said: Json) -> None:
+    """Print here what student code printed while it was asked something."""
+    if not said:
+        return
+    need(type(said) is list and len(said) <= 10_000, "what was printed")
+    for item in said:
+        need(type(item) is list and len(item) == 2, "what was printed")
+        stream, text = item
+        if stream == "display" and type(text) is dict:
+            continue  # a picture shown on the way is no output of the test
+        need(stream in ("stdout", "stderr") and type(text) is str, "what was printed")
+        (sys.stdout if stream == "stdout" else sys.stderr).write(text)

@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import CoroutineType
 from typing import Any
 
-from autograder.examiner_codec import LinkDecoder, LinkEncoder
+from autograder.examiner_codec import LinkDecoder, LinkEncoder, replay
 from autograder.examiner_errors import StudentRoomGoneError, build_error, mirror
 from autograder.examiner_judging import (
     NUMBERS,
@@ -79,13 +79,14 @@ class ExaminerLink:
         self._open: list[list[Any]] = []
         self._lock = threading.RLock()
         self._questions = 0
+        self._stopped = 0
 
     def begin(self) -> None:
         """Start a test cell: its claims and notes are its own."""
         self.claims.clear()
         self.notes.clear()
         self.lending.failed = None
-        self._questions = 0
+        self._questions = self._stopped = 0
         self._classes.clear()
 
     def ask(self, op: str, *args: Any, **kwargs: Any) -> Any:
@@ -224,7 +225,7 @@ class ExaminerLink:
 
     def _take(self, op: str, frame: Frame, sent: list[Any]) -> Any:
         body = frame.body
-        self._say(body.get("out"))
+        replay(body.get("out"))
         decoder = LinkDecoder(self, frame.blob, self.bounds, known=sent)
         decoder.naming = op in _NAMING
         value = decoder.decode(body["v"]) if "v" in body else None
@@ -288,22 +289,10 @@ class ExaminerLink:
             known = _real(kind) and issubclass(kind, Warning)
             warnings.warn(item[1], kind if known else UserWarning, stacklevel=5)
 
-    def _say(self, said: Json) -> None:
-        if not said:
-            return
-        need(type(said) is list and len(said) <= 10_000, "what was printed")
-        for item in said:
-            need(type(item) is list and len(item) == 2, "what was printed")
-            stream, text = item
-            if stream == "display" and type(text) is dict:
-                continue  # a picture shown on the way is no output of the test
-            need(stream in ("stdout", "stderr") and type(text) is str, "what was printed")
-            (sys.stdout if stream == "stdout" else sys.stderr).write(text)
-
     def _call_back(self, frame: Frame) -> None:
         """Let student code use an object that it was handed; its errors are handed back too."""
         body = frame.body
-        self._say(body.get("out"))
+        replay(body.get("out"))
         decoder = LinkDecoder(self, frame.blob, self.bounds, known=self._open[-1])
         need(type(body.get("v")) is list and type(body.get("k")) is list, "a callback")
         args = [decoder.decode(item) for item in body["v"]]
@@ -319,11 +308,20 @@ class ExaminerLink:
         except WireError:
             raise
         except BaseException as error:  # the student's code sees it, as it would in one process
-            if self.gone:
+            if self.gone or self._is_stopped_again(error):
                 raise
             encoder = LinkEncoder(self, self.bounds)
             reply = {"e": encoder.error(error)}
         self._channel.send(reply, encoder.blobs, seconds=self.wall_seconds)
+
+    def _is_stopped_again(self, error: BaseException) -> bool:
+        """Give up on student code that went on when a test's time was up."""
+        if not isinstance(error, CellTimeoutError):
+            return False
+        self._stopped += 1
+        if self._stopped > 1:
+            self._give_up("the student's code went on although the test's time was up")
+        return self._stopped > 1
 
     def keep(self, error: BaseException) -> int:
         """Number an error of this room, so that it can come back as itself."""

@@ -1,6 +1,7 @@
 """Put a freshly forked process behind walls, layer by layer, as far as a level says."""
 
 import os
+import resource
 import signal
 import sys
 import tempfile
@@ -22,6 +23,7 @@ _UNIX, _INTERNET, _INTERNET_6 = 1, 2, 10
 _SIGNAL_SCOPE_ABI = 6
 _ERROR_CHARACTERS = 2_000
 _MAX_FILES = 20_000
+_MOST_DESCRIPTORS = 1 << 20
 
 
 @cache
@@ -150,11 +152,13 @@ def _close_all_but(keep: Sequence[int]) -> None:
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
-    listed = "/proc/self/fd" if sys.platform.startswith("linux") else "/dev/fd"
-    for name in os.listdir(listed):  # noqa: PTH208 - nothing but names is wanted
-        if int(name) > 2 and int(name) not in keep:
-            with suppress(OSError):
-                os.close(int(name))
+    most, begin = resource.getrlimit(resource.RLIMIT_NOFILE)[0], 3
+    if not 0 <= most <= _MOST_DESCRIPTORS:
+        most = _MOST_DESCRIPTORS
+    for number in sorted(number for number in keep if number > 2):
+        os.closerange(begin, number)
+        begin = number + 1
+    os.closerange(begin, max(begin, most))
 
 
 def fork_room(

@@ -65,6 +65,8 @@ class _Zygote:
             sock.setblocking(False)
         signal.set_wakeup_fd(wakes.fileno(), warn_on_full_buffer=False)
         signal.signal(signal.SIGCHLD, lambda *_: None)
+        # A batch system tells everybody at once; the coordinator ends first and takes this along.
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
         self.poll = select.poll()
         for sock in (control, self.wake):
             self.poll.register(sock, select.POLLIN)
@@ -182,7 +184,8 @@ class _Zygote:
 def _run(entry: str, descriptors: list[int]) -> None:
     """Be a room: take the sockets and do what the entry says."""
     signal.set_wakeup_fd(-1)
-    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    for number in (signal.SIGCHLD, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL)
     module, function = entry.split(":")
     run = getattr(importlib.import_module(module), function)
     run([socket.socket(fileno=number) for number in descriptors])

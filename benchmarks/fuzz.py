@@ -362,7 +362,7 @@ def show(result: dict[str, Any]) -> None:
 def main() -> None:
     """Fuzz, and print one JSON object last."""
     from rich.console import Console
-    from rich.progress import track
+    from rich.progress import Progress
 
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--quick", action="store_true", help="a smaller run of the same")
@@ -375,15 +375,17 @@ def main() -> None:
     options = parser.parse_args()
     count = options.count or (QUICK_COUNT if options.quick else COUNT)
     warnings.simplefilter("ignore")
-    steps = iter(track(range(count), "Grading mutants", console=Console(stderr=True)))
-    result = grade_mutants(
-        count=1 if options.only is not None else count,
-        seed=options.seed,
-        first=options.only or 0,
-        workers=options.workers,
-        isolation=options.isolation,
-        move=lambda _: next(steps, None),  # type: ignore[func-returns-value]
-    )
+    count = 1 if options.only is not None else count
+    with Progress(console=Console(stderr=True), redirect_stdout=False) as bar:
+        task = bar.add_task("Grading mutants", total=count)
+        result = grade_mutants(
+            count=count,
+            seed=options.seed,
+            first=options.only or 0,
+            workers=options.workers,
+            isolation=options.isolation,
+            move=lambda done: bar.update(task, completed=done),
+        )
     if not options.json:
         show(result)
     sys.stdout.write(json.dumps(result) + "\n")

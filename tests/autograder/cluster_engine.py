@@ -19,7 +19,8 @@ class QuickEngine:
 
     A cell that says ``# wait FOLDER`` writes its worker's process id there and waits for a file
     ``go``, or until the engine is closed, which leaves a file ``.closed``; ``# die`` ends the
-    worker; ``# break KIND`` raises an exception of that kind.
+    worker; ``# break KIND`` raises an exception of that kind; ``# say surrogate`` makes a verdict
+    that no file can hold.
     """
 
     name = "quick"
@@ -43,7 +44,8 @@ class QuickEngine:
             if cell.cell_type == "code":
                 self._obey(cell.source)
                 runs.append(_ran(index, cell, names))
-        return Execution(executed, tuple(runs), (), 0.25)
+        odd = any("# say surrogate" in cell.source for cell in executed.cells)
+        return Execution(executed, tuple(runs), ("\ud800",) if odd else (), 0.25)
 
     def close(self) -> None:
         self.closed.set()

@@ -277,6 +277,17 @@ def test_a_slip_of_the_grader_is_tried_again_and_then_a_persons(
     assert verdicts["bob"].score == 5.0
 
 
+def test_a_verdict_that_no_file_can_hold_is_a_persons(
+    small_course: Any, opened: Callable[..., Cluster]
+) -> None:
+    """What can't be written down ends neither the grading nor anybody else's verdict."""
+    small_course.hand_in("ann", answer("# say surrogate"))
+    small_course.hand_in("bob")
+    verdicts = graded(small_course.course, opened())
+    assert (verdicts["ann"].status, verdicts["bob"].score) == ("needs-human", 5.0)
+    assert "couldn't be graded" in verdicts["ann"].problems[0]
+
+
 def test_a_fault_of_the_machine_stops_and_names_the_worker(
     small_course: Any, opened: Callable[..., Cluster]
 ) -> None:

@@ -142,12 +142,17 @@ def damaged(draw: Any) -> tuple[Any, bytes]:
 @QUIET
 def test_a_damaged_message_is_refused_or_read_in_bounded_memory(message: tuple[Any, bytes]) -> None:
     """Nothing but :class:`WireError` comes out, and little text never becomes much memory."""
-    item, blob = message
+    # What is over the bound because it imported a library isn't so again.
+    assert memory_for(*message) < MOST_MEMORY or memory_for(*message) < MOST_MEMORY
+
+
+def memory_for(item: Any, blob: bytes) -> int:
+    """Give the most memory that reading a message takes, in bytes."""
     tracemalloc.start()
     try:
         with contextlib.suppress(WireError):
             decode(item, blob)
-        assert tracemalloc.get_traced_memory()[1] < MOST_MEMORY
+        return tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
 
@@ -173,13 +178,9 @@ MUCH_OF_LITTLE = {
 def test_little_text_never_becomes_much_memory(name: str) -> None:
     """What would be written out, or copied, many times over is refused before it is."""
     item, blob = MUCH_OF_LITTLE[name]
-    tracemalloc.start()
-    try:
-        with pytest.raises(WireError):
-            decode(item, blob)
-        assert tracemalloc.get_traced_memory()[1] < MOST_MEMORY
-    finally:
-        tracemalloc.stop()
+    with pytest.raises(WireError):
+        decode(item, blob)
+    assert memory_for(item, blob) < MOST_MEMORY
 
 
 def test_an_announced_length_takes_no_memory() -> None:

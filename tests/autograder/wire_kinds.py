@@ -247,7 +247,8 @@ def alike(one: Any, other: Any) -> bool:
         return False
     match one:
         case set() | frozenset():
-            return alike(sorted(one, key=repr), sorted(other, key=repr))
+            kinds = (collections.Counter(map(type, items)) for items in (one, other))
+            return bool(one == other) and next(kinds) == next(kinds)
         case list() | tuple() | collections.deque():
             return len(one) == len(other) and all(map(alike, one, other))
         case dict():
