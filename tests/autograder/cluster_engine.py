@@ -4,6 +4,7 @@ import ast
 import os
 import signal
 import threading
+import time
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -64,7 +65,8 @@ class QuickEngine:
 
     def _wait(self, folder: Path) -> None:
         (folder / f"{os.getpid()}.pid").touch()
-        while not (folder / "go").exists():
+        patience = time.monotonic() + 60.0  # a test that went wrong ends all the same
+        while not (folder / "go").exists() and time.monotonic() < patience:
             if self.closed.wait(0.02):
                 (folder / f"{os.getpid()}.closed").touch()
                 return

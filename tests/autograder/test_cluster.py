@@ -223,6 +223,16 @@ def test_a_worker_killed_in_the_middle_costs_a_retry_and_no_mark(
     assert {result.cells[0].room for result in verdicts.values()} == {"examiner"}
 
 
+@pytest.fixture
+def second_worker(dask: Dask) -> Iterator[None]:
+    """One more worker beside the usual one, so that two submissions run at the same time."""
+    worker = dask.worker()
+    yield
+    os.killpg(worker.pid, signal.SIGKILL)
+    worker.wait()
+
+
+@pytest.mark.usefixtures("second_worker")
 def test_an_interruption_keeps_what_is_done_and_ends_what_runs(
     small_course: Any, opened: Callable[..., Cluster], tmp_path: Path
 ) -> None:

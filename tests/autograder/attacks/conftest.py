@@ -228,6 +228,14 @@ class Arena:
             "heard": self.listener.heard(),
         }
 
+    def quiet(self) -> dict[str, Any]:
+        """Give the state once no room is left of what went before."""
+        for _ in range(600):
+            if not linux.children(self.warm._process.pid):
+                break
+            time.sleep(0.1)
+        return self.state()
+
     def settled(self, before: dict[str, Any]) -> dict[str, Any]:
         """Give the state once what is ending has ended; what never does is in it."""
         now = self.state()
@@ -265,7 +273,7 @@ def arena(
         # What is made at the first use isn't left behind by an attack.
         teacher = made.teacher({})
         made.grade(teacher, "first", made.hand_in(teacher, {"q1": RIGHT}))
-        made.settled({**made.state(), "rooms": []})
+        made.quiet()
         yield made
 
 
@@ -281,7 +289,7 @@ def attack(arena: Arena) -> Any:
             answers = {"q1": case["attack"], "q2": case.get("later", "pass")}
             answers = {name: arena.render(text) for name, text in answers.items()}
             data = arena.hand_in(teacher, answers)
-        before = arena.state()
+        before = arena.quiet()
         arena.engine(teacher)
         with ThreadPoolExecutor(2) as pool:
             attacking = pool.submit(arena.grade, teacher, "a_attacker", data)

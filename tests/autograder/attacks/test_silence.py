@@ -56,7 +56,7 @@ def test_silence_earns_nothing_and_ends(arena: Any, monkeypatch: pytest.MonkeyPa
     # What stands behind the limits on CPU time is generous; here it needn't be.
     monkeypatch.setattr(room_orders, "WALL_EXTRA", 10.0)
     teacher = arena.teacher({})
-    before = arena.state()
+    before = arena.quiet()
     work = {name: {"q1": arena.render(text)} for name, text in SILENT.items()}
     work["honest"] = {"q1": "def solve(x): return x * x", "q2": "def half(x): return x // 2"}
     with ThreadPoolExecutor(len(work)) as pool:
