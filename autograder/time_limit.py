@@ -77,7 +77,11 @@ class Unheld:
 
     def __enter__(self) -> None:
         self._before, CpuLimit._held = CpuLimit._held, 0
-        release()
+        try:
+            release()
+        except CellTimeoutError:
+            CpuLimit._held = self._before
+            raise
 
     def __exit__(self, *_: object) -> None:
         CpuLimit._held = self._before
