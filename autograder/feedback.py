@@ -18,7 +18,7 @@ from autograder.grade import read_records
 from autograder.gradebook import HandGrade, read_hand_grades
 from autograder.notebook import cell_kind, grade_id
 from autograder.records import Record
-from autograder.release import release_notebook
+from autograder.release import hidden_lines, release_notebook
 from autograder.results import CellResult
 from autograder.score import redacted
 from autograder.teacher import Teacher, open_lab
@@ -45,6 +45,9 @@ _WORDS = {
 class _Output:
     text: str = ""
     image: str = ""
+
+
+_UNTOLD = _Output("What this cell showed isn't repeated here: run your own copy to see it.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -210,10 +213,16 @@ def _answers_before(teacher: Teacher, cells: Iterable[NotebookNode]) -> dict[str
     """Collect under each graded cell the answers that stand between it and the one before."""
     groups: dict[str, list[_Answer]] = {}
     waiting: list[_Answer] = []
+    secretive = {grade_id(cell) for cell in teacher.source.cells if hidden_lines(str(cell.source))}
+    after_hidden = False
     for cell in cells:
         kind = cell_kind(cell)
+        after_hidden = after_hidden or grade_id(cell) in secretive
         if kind in ("answer", "manual"):
-            waiting.append(_Answer(_own_code(teacher, cell.source), _outputs(teacher, cell)))
+            # An answer that a hidden test has called can print what it was called with.
+            told = (_UNTOLD,) if cell.get("outputs") else ()
+            outputs = told if after_hidden else _outputs(teacher, cell)
+            waiting.append(_Answer(_own_code(teacher, cell.source), outputs))
         if kind in ("test", "manual", "task"):
             groups[grade_id(cell)], waiting = waiting, []
     return groups

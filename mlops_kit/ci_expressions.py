@@ -12,7 +12,7 @@ from typing import Any
 
 from mlops_kit.errors import CiError
 
-__all__ = ["FUNCTIONS", "Context", "evaluate", "fill", "holds"]
+__all__ = ["Context", "FUNCTIONS", "evaluate", "fill", "holds"]
 
 FUNCTIONS = (
     *("always", "cancelled", "contains", "endsWith", "failure", "format", "join", "startsWith"),

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-__all__ = ["Artifact", "Job", "Outcome", "Step", "Workflow"]
+__all__ = ["Artifact", "Job", "Step", "Workflow"]
 
 Outcome = Literal["success", "failure", "skipped"]
 

@@ -169,6 +169,15 @@ def test_a_long_output_is_cut(page_of: Any) -> None:
     assert len(page_of({"q1": "print('x' * 500_000)"})) < 60_000
 
 
+def test_what_a_cell_shows_after_a_hidden_test_is_not_repeated(page_of: Any) -> None:
+    """An answer could keep what a hidden test called it with, and print it later."""
+    kept = "seen = []\ndef add(a, b):\n    seen.append((a, b))\n    return a + b\nprint('early')"
+    page = Page(page_of({"q1": kept, "q2": "print(f'kept {seen}')\n"}))
+    assert "early" in page.text
+    assert "kept [" not in page.text
+    assert "isn't repeated here: run your own copy" in page.text
+
+
 def test_what_a_person_graded_and_wrote_is_shown(page_of: Any, hands: Any) -> None:
     """Their score replaces the automatic one, in the sum as well."""
     hands["ann"] = {

@@ -43,7 +43,7 @@ def test_students_own_code_is_shown_as_they_wrote_it(page_of: Any, small_course:
 def test_an_output_with_a_hidden_line_loses_that_line(page_of: Any) -> None:
     """Code that reads the tests as they run can print them."""
     half = "'assert isinstance(tot' + 'al, int), \"hidden kind\"'"
-    text = page_of({"q2": f"total = add(20, 22)\nprint('before')\nprint({half})"})
+    text = page_of({"q1": f"def add(a, b): return a + b\nprint('before')\nprint({half})"})
     assert "before" in text
     assert HIDDEN not in text
     assert "[removed]" in text

@@ -56,6 +56,9 @@ def notebook_lines(notebook: NotebookNode) -> set[str]:
     return set().union(*(lines_of(cell.source) for cell in notebook.cells))
 
 
+PACKAGES = ("autograder", "mlops_kit")
+
+
 def teachers_lines() -> Iterator[str]:
     """Every line of a solution, hidden test or worked example that no release shows."""
     secret: set[str] = set()
@@ -89,8 +92,12 @@ def test_no_line_of_a_teachers_is_published(built: Path, kind: str) -> None:
     """Not one line of a solution, a hidden test or a worked example is in any file."""
     secrets = set(teachers_lines())
     assert len(secrets) > 50
+    # The packages' own modules are public, and a line like `return float(x.max())` is anybody's.
+    ours = {path.read_bytes() for part in PACKAGES for path in (ROOT / part).rglob("*.py")}
     leaks = {
-        path.name: found for path, lines in published(built / kind) if (found := lines & secrets)
+        path.name: found
+        for path, lines in published(built / kind)
+        if path.read_bytes() not in ours and (found := lines & secrets)
     }
     assert leaks == {}
 
