@@ -1,5 +1,5 @@
 # score = 30
-# fails = ["q6_other", "q6_quiet"]
+# fails = ["q6_other", "q6_own"]
 # why = "Judges each day by the whole year: an alert is raised only if the column stays flagged on most of the week after, which nobody knows on the day itself."
 
 # %% q6
