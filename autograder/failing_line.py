@@ -1,10 +1,11 @@
 """Which line of a test cell failed, as far as students may be told."""
 
+import ast
 from collections.abc import Sequence
 
 from autograder.release import hidden_lines
 
-__all__ = ["failing_line"]
+__all__ = ["failing_line", "said_by_teacher"]
 
 
 def failing_line(source: str, lines: Sequence[int]) -> int | None:
@@ -39,3 +40,57 @@ def failing_line(source: str, lines: Sequence[int]) -> int | None:
     there = [line + before for line in lines]
     hidden = hidden_lines(source)
     return next((line for line in there if line in hidden), there[-1] if there else None)
+
+
+def said_by_teacher(source: str, line: int | None) -> str:
+    r"""Give what the failed line of a test says by itself, with nothing of what was computed.
+
+    An answer that a hidden test has called can carry the call into whatever it says or returns
+    later, and so into a message; the words that stand in the cell it can't change.
+
+    Parameters
+    ----------
+    source : str
+        The cell's text.
+    line : int or None
+        The line that failed, from 1; None where it isn't known.
+
+    Returns
+    -------
+    str
+        The assertion's message with ``…`` for each computed part, else the line itself; empty
+        where there is neither.
+
+    Examples
+    --------
+    >>> cell = 'assert f(2) == 4, f"Two gives {f(2)}, not 4."\nassert f(3) == 9'
+    >>> said_by_teacher(cell, 1)
+    'Two gives …, not 4.'
+    >>> said_by_teacher(cell, 2)
+    'Not so: assert f(3) == 9'
+    """
+    lines = source.split("\n")
+    if line is None or not 1 <= line <= len(lines):
+        return ""
+    words = _message(source, line)
+    return words or f"Not so: {lines[line - 1].strip()}"
+
+
+def _message(source: str, line: int) -> str:
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:  # A magic command stands in the cell.
+        return ""
+    asserts = [
+        node
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Assert) and node.lineno <= line <= (node.end_lineno or node.lineno)
+    ]
+    if not asserts:
+        return ""
+    parts = asserts[-1].msg
+    texts = parts.values if isinstance(parts, ast.JoinedStr) else [parts]
+    words = [text.value if isinstance(text, ast.Constant) else "…" for text in texts if text]
+    if not any(isinstance(text, ast.Constant) for text in texts):
+        return ""
+    return " ".join("".join(map(str, words)).split())

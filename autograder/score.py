@@ -24,6 +24,7 @@ from typing import Any
 from nbformat import NotebookNode
 
 from autograder.engine import CellRun
+from autograder.failing_line import said_by_teacher
 from autograder.notebook import cell_kind, grade_id, points
 from autograder.release import hidden_lines, hint_at
 from autograder.results import CellResult
@@ -31,12 +32,15 @@ from autograder.results import CellResult
 __all__ = ["HIDDEN_FAILED", "redacted", "score_cell", "unscored"]
 
 HIDDEN_FAILED = "A hidden test of this question failed."
+RUN_IT = "(Run your own copy to see what came out.)"
 MAX_REASON = 500
 _NUMPY_NUMBER = re.compile(r"np\.(?:float|int|uint)\d+\((.+)\)")
 _SHORTEST_SECRET = 8
 
 
-def score_cell(cell: NotebookNode, run: CellRun | None, *, is_blank: bool = False) -> CellResult:
+def score_cell(
+    cell: NotebookNode, run: CellRun | None, *, is_blank: bool = False, after_hidden: bool = False
+) -> CellResult:
     """Turn one graded cell's run into its verdict.
 
     Parameters
@@ -47,11 +51,14 @@ def score_cell(cell: NotebookNode, run: CellRun | None, *, is_blank: bool = Fals
         What happened to it; None where nothing did.
     is_blank : bool, default=False
         Whether a manual answer is still what students were given.
+    after_hidden : bool, default=False
+        Whether a hidden test of a cell before this one ran: answers may know what it called
+        them with, so nothing that they computed is quoted.
 
     Returns
     -------
     CellResult
-        Its reason never holds a line of a hidden test.
+        Its reason never holds a line of a hidden test, nor what one gave to an answer.
     """
     if cell_kind(cell) in ("manual", "task"):
         return _manual(cell, is_blank=is_blank and cell_kind(cell) == "manual")
@@ -59,9 +66,9 @@ def score_cell(cell: NotebookNode, run: CellRun | None, *, is_blank: bool = Fals
         return _verdict(cell, 0.0, "not-run", "The test didn't run.")
     match run.status:
         case "ok":
-            return _finished(cell, run)
+            return _finished(cell, run, after_hidden or bool(hidden_lines(cell.source)))
         case "error":
-            return _verdict(cell, 0.0, "failed", _failure(cell, run), run)
+            return _verdict(cell, 0.0, "failed", _failure(cell, run, after_hidden), run)
         case "timeout":
             return _verdict(cell, 0.0, "failed", "The test took longer than it may.", run)
         case "died":
@@ -89,29 +96,34 @@ def _manual(cell: NotebookNode, *, is_blank: bool) -> CellResult:
     )
 
 
-def _finished(cell: NotebookNode, run: CellRun) -> CellResult:
+def _finished(cell: NotebookNode, run: CellRun, untold: bool) -> CellResult:
     for output in run.outputs:
         kind = output.get("output_type")
         if kind == "error":
             return _verdict(cell, 0.0, "failed", "The test ended with an error.", run)
         if kind == "stream" and output.get("name") == "stderr":
-            first = _shown(cell, _text(output.get("text", "")))
-            return _verdict(cell, 0.0, "failed", f"The test wrote to stderr{first}.", run)
+            first = _first_line(_text(output.get("text", "")))
+            said = f": {first}" if first and not untold else ""
+            return _verdict(cell, 0.0, "failed", f"The test wrote to stderr{said}.", run)
     results = [out for out in run.outputs if out.get("output_type") == "execute_result"]
     if results:
-        return _partial(cell, results[0], run)
+        return _partial(cell, results[0], run, untold)
     return _verdict(cell, points(cell), "passed", "", run)
 
 
-def _partial(cell: NotebookNode, output: Mapping[str, Any], run: CellRun) -> CellResult:
+def _partial(
+    cell: NotebookNode, output: Mapping[str, Any], run: CellRun, untold: bool
+) -> CellResult:
     worth = points(cell)
     data = output.get("data")
     shown = _text(data.get("text/plain", "")).strip() if isinstance(data, Mapping) else ""
     number = _number(shown)
+    first = "" if untold else _first_line(shown)
     if number is None:
-        reason = f"The test's result isn't a number{_shown(cell, shown)}."
+        reason = "The test's result isn't a number" + (f": {first}." if first else ".")
     elif not math.isfinite(number) or not 0 <= number <= worth:
-        reason = f"The test's result, {_first_line(shown)}, isn't between 0 and {worth:g}."
+        seen = f", {first}," if first else ""
+        reason = f"The test's result{seen} isn't between 0 and {worth:g}."
     else:
         status = "passed" if number == worth else "partial" if number > 0 else "failed"
         reason = "" if number == worth else f"Partial credit: {number:g} of {worth:g}."
@@ -127,18 +139,14 @@ def _number(shown: str) -> float | None:
         return None
 
 
-def _shown(cell: NotebookNode, text: str) -> str:
-    """Quote a test's output, unless a hidden test may have given the student's code what it is."""
-    first = _first_line(text)
-    return f": {first}" if first and not hidden_lines(cell.source) else ""
-
-
-def _failure(cell: NotebookNode, run: CellRun) -> str:
+def _failure(cell: NotebookNode, run: CellRun, after_hidden: bool) -> str:
     """Say why a test failed: its own message if students may see that test, else its hint."""
     hidden = hidden_lines(cell.source)
     if hidden and (run.line is None or run.line in hidden):
         hint = hint_at(cell.source, run.line) if run.line is not None else ""
         return f"{HIDDEN_FAILED} {hint}".strip()
+    if after_hidden or any(number < (run.line or 0) for number in hidden):
+        return f"{said_by_teacher(cell.source, run.line)} {RUN_IT}".strip()
     message = _first_line(run.message)
     if run.error == "AssertionError":
         return message or "An assertion of this question isn't true."

@@ -12,7 +12,7 @@ from autograder.engine import CellRun, Engine
 from autograder.errors import NotebookError
 from autograder.notebook import grade_id, read_notebook
 from autograder.records import Record, RunFacts, points_digest
-from autograder.release import blank_text
+from autograder.release import blank_text, hidden_lines
 from autograder.results import CellResult, SubmissionResult
 from autograder.score import MAX_REASON, redacted, score_cell, unscored
 from autograder.teacher import Teacher
@@ -95,8 +95,15 @@ def _with_scores(
 ) -> SubmissionResult:
     runs = {run.grade_id: run for run in cell_runs if run.grade_id}
     ran = {grade_id(cell): cell for cell in notebook.cells}
+    late = _after_hidden(teacher)
     cells = tuple(
-        _scored(cell, runs.get(grade_id(cell)), ran.get(grade_id(cell))) for cell in teacher.graded
+        _scored(
+            cell,
+            runs.get(grade_id(cell)),
+            ran.get(grade_id(cell)),
+            after_hidden=grade_id(cell) in late,
+        )
+        for cell in teacher.graded
     )
     needs_human = result.needs_human or any(cell.score is None for cell in cells)
     return result.model_copy(
@@ -110,9 +117,19 @@ def _with_scores(
     )
 
 
-def _scored(cell: NotebookNode, run: CellRun | None, ran: NotebookNode | None) -> CellResult:
+def _after_hidden(teacher: Teacher) -> frozenset[str]:
+    """Give the graded cells before which a hidden test ran."""
+    sources = [str(cell.source) for cell in teacher.source.cells]
+    first = next((at for at, text in enumerate(sources) if hidden_lines(text)), len(sources))
+    return frozenset(grade_id(cell) for cell in teacher.source.cells[first + 1 :])
+
+
+def _scored(
+    cell: NotebookNode, run: CellRun | None, ran: NotebookNode | None, *, after_hidden: bool
+) -> CellResult:
     answer = str(ran.source) if ran is not None else ""
-    verdict = score_cell(cell, run, is_blank=is_blank(answer, blank_text(cell)))
+    blank = is_blank(answer, blank_text(cell))
+    verdict = score_cell(cell, run, is_blank=blank, after_hidden=after_hidden)
     said = ran.metadata.get("autograder", {}).get("claims", ()) if ran is not None else ()
     claims = tuple(str(claim)[:_CLAIM] for claim in said[:_CLAIMS])
     return verdict.model_copy(update={"claims": claims}) if claims else verdict

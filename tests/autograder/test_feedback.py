@@ -178,6 +178,22 @@ def test_what_a_cell_shows_after_a_hidden_test_is_not_repeated(page_of: Any) -> 
     assert "isn't repeated here: run your own copy" in page.text
 
 
+def test_an_error_raised_after_a_hidden_test_is_not_repeated(page_of: Any) -> None:
+    """Neither its words nor its name: both can carry what the hidden test called."""
+    kept = "seen = []\ndef add(a, b):\n    seen.append((a, b))\n    return a + b"
+    teller = (
+        "class Total:\n"
+        "    def __eq__(self, other):\n"
+        "        name = 'Kept' + '_'.join(f'{a}and{b}' for a, b in seen)\n"
+        "        raise type(name, (Exception,), {})(f'kept {seen}')\n"
+        "total = Total()"
+    )
+    text = page_of({"q1": kept, "q2": teller})
+    assert re.search(r"Kept-?\d", text) is None
+    assert "kept [" not in text
+    assert "Run your own copy" in text
+
+
 def test_what_a_person_graded_and_wrote_is_shown(page_of: Any, hands: Any) -> None:
     """Their score replaces the automatic one, in the sum as well."""
     hands["ann"] = {

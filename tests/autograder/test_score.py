@@ -10,7 +10,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.utils import determine_grade
 
 from autograder.engine import CellRun
-from autograder.score import HIDDEN_FAILED, redacted, score_cell, unscored
+from autograder.score import HIDDEN_FAILED, RUN_IT, redacted, score_cell, unscored
 
 TEST = """\
 assert add(1, 2) == 3, "Add the two numbers."
@@ -55,7 +55,8 @@ def failed(line: int | None, error: str = "AssertionError", message: str = "") -
         (ran(), 3, "passed", ""),
         (ran("ok", stream("stdout")), 3, "passed", ""),
         (failed(1, message="Add the two numbers."), 0, "failed", "Add the two numbers."),
-        (failed(7), 0, "failed", "An assertion of this question isn't true."),
+        (failed(7, message="secret argument"), 0, "failed",
+         f"Not so: assert add(2, 2) == 4 {RUN_IT}"),
         (failed(1, "NameError", "no add\nmore"), 0, "failed", "NameError: no add"),
         (failed(1, "KeyError"), 0, "failed", "KeyError"),
         (failed(3), 0, "failed", HIDDEN_FAILED),
@@ -76,12 +77,12 @@ def failed(line: int | None, error: str = "AssertionError", message: str = "") -
         (ran("ok", shown("3")), 3, "passed", ""),
         (ran("ok", shown("0")), 0, "failed", "Partial credit: 0 of 3."),
         (ran("ok", shown("nan")), 0, "failed",
-         "The test's result, nan, isn't between 0 and 3."),
+         "The test's result isn't between 0 and 3."),
         (ran("ok", shown("np.float64(inf)")), 0, "failed",
-         "The test's result, np.float64(inf), isn't between 0 and 3."),
-        (ran("ok", shown("-3")), 0, "failed", "The test's result, -3, isn't between 0 and 3."),
+         "The test's result isn't between 0 and 3."),
+        (ran("ok", shown("-3")), 0, "failed", "The test's result isn't between 0 and 3."),
         (ran("ok", shown("3.01")), 0, "failed",
-         "The test's result, 3.01, isn't between 0 and 3."),
+         "The test's result isn't between 0 and 3."),
         (ran("ok", shown("np.float64(0.5)")), 0.5, "partial", "Partial credit: 0.5 of 3."),
     ],
 )  # fmt: skip
@@ -100,7 +101,44 @@ def test_a_test_without_hidden_lines_quotes_what_it_put_out() -> None:
     assert said == "The test wrote to stderr: old name."
     said = score_cell(graded(OPEN_TEST), ran("ok", shown("'two'"))).reason
     assert said == "The test's result isn't a number: 'two'."
+    said = score_cell(graded(OPEN_TEST), ran("ok", shown("-3"))).reason
+    assert said == "The test's result, -3, isn't between 0 and 3."
     assert score_cell(graded(OPEN_TEST), failed(None, message="no")).reason == "no"
+    assert (
+        score_cell(graded(OPEN_TEST), failed(1)).reason
+        == "An assertion of this question isn't true."
+    )
+
+
+@pytest.mark.parametrize(
+    ("source", "run", "reason"),
+    [
+        ('assert f(1) == 2, f"One gives {f(1)}, not 2."', failed(1, message="One gives (41, 43)."),
+         f"One gives …, not 2. {RUN_IT}"),
+        ("import math\nassert f(1) == 2, message", failed(2, message="(41, 43)"),
+         f"Not so: assert f(1) == 2, message {RUN_IT}"),
+        ("f(1)", failed(1, "Told41and43", "(41, 43)"), f"Not so: f(1) {RUN_IT}"),
+        ("%timeit f(1)", failed(1, "ValueError", "(41, 43)"), f"Not so: %timeit f(1) {RUN_IT}"),
+        ("f(1)", failed(None, "ValueError", "(41, 43)"), RUN_IT),
+        ("f(1)", ran("ok", stream("stderr", "(41, 43)")), "The test wrote to stderr."),
+        ("f(1)", ran("ok", shown("4143.0")), "The test's result isn't between 0 and 3."),
+        ("f(1)", ran("ok", shown("'41'")), "The test's result isn't a number."),
+    ],
+)  # fmt: skip
+def test_after_a_hidden_test_nothing_that_an_answer_computed_is_quoted(
+    source: str, run: CellRun, reason: str
+) -> None:
+    """An answer that a hidden test called may put the call into all it says later."""
+    verdict = score_cell(graded(source), run, after_hidden=True)
+    assert verdict.reason == reason
+    assert verdict.score == 0
+
+
+def test_a_reason_that_is_told() -> None:
+    """Before any hidden test, a visible test's own message is what students read."""
+    told = failed(1, message="One gives 3, not 2.")
+    source = 'assert f(1) == 2, f"One gives {f(1)}, not 2."'
+    assert score_cell(graded(source), told).reason == "One gives 3, not 2."
 
 
 def test_the_room_of_the_test_is_recorded() -> None:
