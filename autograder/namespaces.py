@@ -5,7 +5,6 @@ rights, and the room gets a user of its own; as an ordinary user they are made w
 namespace. Either way the room ends up without any right over them.
 """
 
-import fcntl
 import os
 import shutil
 import socket
@@ -17,6 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from autograder import linux
+
+if sys.platform != "win32":
+    import fcntl
 
 __all__ = [
     "HOME",

@@ -2,11 +2,13 @@
 
 import math
 import os
-import resource
 import sys
 from pathlib import Path
 
 from autograder.engine import Limits
+
+if sys.platform != "win32":
+    import resource
 
 __all__ = ["DISK_MB", "OPEN_FILES", "apply", "disk_mb", "user_processes"]
 

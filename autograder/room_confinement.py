@@ -1,7 +1,6 @@
 """Put a freshly forked process behind walls, layer by layer, as far as a level says."""
 
 import os
-import resource
 import signal
 import sys
 import tempfile
@@ -14,6 +13,9 @@ from typing import NoReturn
 from autograder import landlock, linux, namespaces, rlimits, seccomp
 from autograder.engine import Limits
 from autograder.namespaces import View
+
+if sys.platform != "win32":
+    import resource
 
 __all__ = ["Confinement", "fork_room"]
 

@@ -7,6 +7,7 @@ only), which is below the floor: students' code can then read and write what you
 """
 
 import json
+import os
 import shutil
 import socket
 import sys
@@ -33,6 +34,7 @@ _NO_NAMESPACES = (
     "kernel.apparmor_restrict_unprivileged_userns=0), or install bubblewrap, or grade in a "
     "container that is allowed to make namespaces."
 )
+_NOT_LINUX = "Grade on Linux: in WSL 2 on Windows, in a virtual machine or a container on macOS."
 
 
 def start(
@@ -99,6 +101,11 @@ def check(level: str) -> None:
     if level not in LEVELS:
         raise SandboxError(f"there is no isolation {level!r}; there: {', '.join(LEVELS)}.")
     problem = "" if level == "process" else _problem(level)
+    if not hasattr(os, "fork"):
+        raise SandboxError(
+            f"rooms are made by forking, and this system, {sys.platform}, can't. {_NOT_LINUX} "
+            "Without any confinement, 'grade --engine nbgrader' works here too."
+        )
     if problem:
         raise SandboxError(
             f"isolation {level!r} doesn't work on this machine: {problem}. The best that does is "
@@ -191,18 +198,19 @@ def layers() -> tuple[tuple[str, bool, str, str], ...]:
     filtered = sys.platform.startswith("linux") and seccomp.works()
     wrapped = bool(shutil.which(_BUBBLEWRAP))
     level = best()
+    advice = _NO_NAMESPACES if sys.platform.startswith("linux") else _NOT_LINUX
     return (
         (
             "level: what grading uses",
             level != "process",
             level,
-            "" if level != "process" else _NO_NAMESPACES,
+            "" if level != "process" else advice,
         ),
         (
             "namespaces: files, network, processes and users of others",
             spaces,
             "tried, work" if spaces else str(full["problem"]),
-            "" if spaces else _NO_NAMESPACES,
+            "" if spaces else advice,
         ),
         (
             "Landlock: files outside the room, once more",
@@ -227,12 +235,10 @@ def layers() -> tuple[tuple[str, bool, str, str], ...]:
 
 
 def _limits_layer() -> tuple[str, bool, str, str]:
-    import os
-
     works = hasattr(os, "fork")
     return (
         "limits and watchdog: memory, processes, time, disk and output in sum",
         works,
         "work" if works else "not on this system",
-        "" if works else "Grade on Linux (Windows: in WSL).",
+        "" if works else _NOT_LINUX,
     )

@@ -129,6 +129,37 @@ def test_elsewhere_than_on_linux_only_the_lowest_level_is_left(
     assert "needs Linux" in found["problem"]
 
 
+WINDOWS = """\
+import os, pkgutil, sys, types
+import jupyter_client, nbformat, nbgrader, psutil, rich.progress, typer  # not ours to try
+
+for name in ("fcntl", "grp", "pwd", "resource"):
+    sys.modules[name] = None
+sys.modules["msvcrt"] = types.ModuleType("msvcrt")
+for name in ("fork", "getuid", "killpg", "sched_getaffinity"):
+    delattr(os, name)
+sys.platform = "win32"
+import autograder
+for module in pkgutil.iter_modules(autograder.__path__, "autograder."):
+    __import__(module.name)
+from autograder import sandbox
+from autograder.errors import SandboxError
+assert {works for name, works, *_ in sandbox.layers()} == {False}
+try:
+    sandbox.rooms_engine(isolation="process")
+except SandboxError as error:
+    print(error)
+"""
+
+
+def test_where_nothing_can_be_forked_everything_else_still_imports() -> None:
+    """Without the modules of Unix, a clear sentence instead of an import error."""
+    done = subprocess.run([sys.executable, "-c", WINDOWS], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "WSL" in done.stdout
+    assert "grade --engine nbgrader" in done.stdout
+
+
 def test_the_layers_say_what_to_do_where_one_is_missing(monkeypatch: pytest.MonkeyPatch) -> None:
     """Without namespaces, the table says how they are allowed."""
     monkeypatch.setattr(sandbox, "tried", lambda _: {"problem": "unshare: not permitted"})
