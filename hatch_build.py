@@ -1,4 +1,4 @@
-"""Put the labs' releases, never the labs, into the wheel and the source distribution."""
+"""Put the labs' releases, never the labs, into what is published; the templates into the wheel."""
 
 import shutil
 import sys
@@ -24,6 +24,8 @@ class ReleasesHook(BuildHookInterface):
         if version == "editable":
             return
         root = Path(self.root)
+        if self.target_name == "wheel":
+            build_data["force_include"][str(root / "templates")] = "mlops_kit/templates"
         if (root / "labs").is_dir():
             self._scratch = tempfile.mkdtemp(prefix="releases-")
             _generate(root, Path(self._scratch))

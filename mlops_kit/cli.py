@@ -16,6 +16,7 @@ from mlops_kit.edge_cli import edge_check
 from mlops_kit.errors import DataError, KitError
 from mlops_kit.gate_cli import gate_command
 from mlops_kit.monitor_cli import monitor_command, reference_command
+from mlops_kit.new_cli import new_command, update_command
 
 __all__ = ["app", "main"]
 
@@ -33,6 +34,8 @@ app.add_typer(ci_app, name="ci")
 app.command("edge-check")(edge_check)
 app.command("gate")(gate_command)
 app.command("monitor")(monitor_command)
+app.command("new")(new_command)
+app.command("update")(update_command)
 app.command("reference")(reference_command)
 app.command()(serve_cli.serve)
 

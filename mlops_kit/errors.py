@@ -13,6 +13,7 @@ __all__ = [
     "MissingToolError",
     "RegistryError",
     "ServeError",
+    "TemplateError",
     "TrackingError",
 ]
 
@@ -51,3 +52,7 @@ class GateError(KitError, ValueError):
 
 class RegistryError(KitError, RuntimeError):
     """A model can't be registered, promoted, rolled back or traced."""
+
+
+class TemplateError(KitError, ValueError):
+    """A project can't be made from a template, or brought to a newer one."""

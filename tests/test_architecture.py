@@ -41,6 +41,13 @@ KIT_LAYERS = (
         "stores",
         "sqlite_runs",
         "serve_log",
+        "new",
+        "new_git",
+        "new_merge",
+        "new_place",
+        "new_render",
+        "new_templates",
+        "new_update",
     },
     {
         "drift_alarms",
@@ -118,7 +125,7 @@ KIT_LAYERS = (
         "fleet",
     },
     {"flight"},
-    {"cli", "ci_cli", "edge_cli", "gate_cli"},
+    {"cli", "ci_cli", "edge_cli", "gate_cli", "new_cli"},
 )
 HEAVY = {"mlflow", "fastapi", "evidently", "onnxruntime", "sklearn", "matplotlib", "pandera"}
 

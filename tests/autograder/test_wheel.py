@@ -92,8 +92,9 @@ def test_no_line_of_a_teachers_is_published(built: Path, kind: str) -> None:
     """Not one line of a solution, a hidden test or a worked example is in any file."""
     secrets = set(teachers_lines())
     assert len(secrets) > 50
-    # The packages' own modules are public, and a line like `return float(x.max())` is anybody's.
+    # The packages' and templates' own files are public, and `return float(x.max())` is anybody's.
     ours = {path.read_bytes() for part in PACKAGES for path in (ROOT / part).rglob("*.py")}
+    ours |= {path.read_bytes() for path in (ROOT / "templates").rglob("*") if path.is_file()}
     leaks = {
         path.name: found
         for path, lines in published(built / kind)
@@ -118,6 +119,21 @@ def test_each_labs_release_is_in_the_wheel(built: Path) -> None:
     for lab in labs:
         packed = built / "wheel" / "autograder" / "releases" / lab.name / f"{lab.name}.ipynb"
         assert packed.read_bytes() == notebook_bytes(release_notebook(source_notebook(lab)))
+
+
+def test_each_template_is_in_the_wheel(built: Path) -> None:
+    """Every file, those whose names begin with a dot too, also by way of the sdist."""
+    sources = {
+        path.relative_to(ROOT / "templates").as_posix(): path.read_bytes()
+        for path in (ROOT / "templates").rglob("*")
+        if path.is_file() and path.suffix != ".pyc"
+    }
+    assert "service/copier.yml" in sources
+    for wheel in (next(built.glob("*.whl")), next((built / "again").glob("*.whl"))):
+        with zipfile.ZipFile(wheel) as file:
+            top = "mlops_kit/templates/"
+            packed = {n.removeprefix(top): file.read(n) for n in file.namelist() if top in n}
+        assert packed == sources
 
 
 def contents(wheel: Path) -> dict[str, bytes]:
