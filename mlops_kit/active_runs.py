@@ -35,9 +35,10 @@ def active_run(
         directly.
     """
     mlflow = load_mlflow()
-    with quiet_mlflow():
-        mlflow.set_tracking_uri(store.uri)
-        parent = mlflow.active_run()
+    if mlflow.get_tracking_uri() != store.uri:
+        with quiet_mlflow():
+            mlflow.set_tracking_uri(store.uri)
+    parent = mlflow.active_run()
     if parent is not None:
         tags = {**tags, "mlflow.parentRunId": parent.info.run_id}
     quick = open_runs(store.uri)

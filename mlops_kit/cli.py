@@ -12,11 +12,13 @@ from rich.markup import escape
 
 from mlops_kit import serve_cli
 from mlops_kit.ci_cli import ci_app
+from mlops_kit.contract_cli import contract_command
 from mlops_kit.edge_cli import edge_check
 from mlops_kit.errors import DataError, KitError
 from mlops_kit.gate_cli import gate_command
 from mlops_kit.monitor_cli import monitor_command, reference_command
 from mlops_kit.new_cli import new_command, update_command
+from mlops_kit.registry_cli import registry_app
 
 __all__ = ["app", "main"]
 
@@ -31,6 +33,8 @@ track_app = typer.Typer(no_args_is_help=True, help="Runs on record.")
 app.add_typer(worlds_app, name="worlds")
 app.add_typer(track_app, name="track")
 app.add_typer(ci_app, name="ci")
+app.add_typer(registry_app, name="registry")
+app.command("contract")(contract_command)
 app.command("edge-check")(edge_check)
 app.command("gate")(gate_command)
 app.command("monitor")(monitor_command)

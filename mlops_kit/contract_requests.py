@@ -94,6 +94,8 @@ def _type(pydantic: Any, column: "Column") -> Any:
         literal: Any = Literal.__getitem__(column.allowed)
         if column.dtype == "int":
             return Annotated[literal, pydantic.BeforeValidator(_whole)]
+        if column.dtype == "bool":
+            return Annotated[literal, pydantic.BeforeValidator(_truth)]
         return literal
     if column.dtype == "int":
         ends = {
@@ -116,7 +118,15 @@ def _encodable(value: str) -> str:
 
 def _whole(value: Any) -> Any:
     """Take a whole number that arrives as a float, as numbers of a frame's row do."""
+    if isinstance(value, bool):
+        raise ValueError("a whole number is wanted, this is a truth value")
     return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _truth(value: Any) -> Any:
+    if not isinstance(value, bool):
+        raise ValueError("a truth value is wanted")
+    return value
 
 
 def _time_text(value: Any) -> Any:

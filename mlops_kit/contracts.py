@@ -12,7 +12,10 @@ from mlops_kit.contract_columns import DTYPES, Column, drafted, example
 from mlops_kit.contract_requests import request_model
 from mlops_kit.errors import DataError
 
-__all__ = ["Column", "Contract", "ContractReport", "DTYPES", "Violation"]
+__all__ = ["CONTRACT_TAG", "Column", "Contract", "ContractReport", "DTYPES", "Violation"]
+
+CONTRACT_TAG = "mlops_kit.contract"
+"""Under which tag a registered version carries its contract, as JSON."""
 
 _RULE = re.compile(r"^\s*(?P<left>.+?)\s*(?P<operator><=|>=|==|!=|<|>)\s*(?P<right>.+?)\s*$")
 

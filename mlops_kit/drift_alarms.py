@@ -174,6 +174,8 @@ def _of_season(reference: Profile, batch: Summary) -> Iterator[Alarm]:
             "differ, so that rows are taken as independent"
         )
         yield _alarm("short reference", "", text)
+    elif reference.time:
+        yield from _of_memory(reference)
     if not reference.season or reference.time in batch.absent:
         return
     name = reference.time
@@ -186,6 +188,19 @@ def _of_season(reference: Profile, batch: Summary) -> Iterator[Alarm]:
     if unseen:
         text = f"{unseen / batch.rows:.0%} of rows are of a season that the reference lacks"
         yield _alarm("unseen season", name, text)
+
+
+def _of_memory(reference: Profile) -> Iterator[Alarm]:
+    """Say of which columns the reference knows too little, since its days resemble each other."""
+    for name, known in reference.usual.items():
+        usual = known.get(1, {}).get("value")
+        if usual is not None and usual.windows < ENOUGH:
+            text = (
+                f"{name} changes slowly: {reference.blocks} {reference.every}s tell no more than "
+                f"{usual.windows} would that don't resemble their neighbours, so that only a very "
+                "large move is flagged"
+            )
+            yield _alarm("short reference", name, text)
 
 
 def _of_column(

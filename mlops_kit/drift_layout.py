@@ -21,6 +21,7 @@ Flags = NDArray[np.bool_]
 
 CELLS = 100
 MAX_CATEGORIES = 200
+_DIGITS = 1e-6  # of a value: more than single precision loses
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,14 +114,27 @@ def lay(values: pd.Series, kind: str) -> Layout:
     if numbers.size == 0:
         return Layout(name, kind)
     ranks = np.ceil(np.arange(1, CELLS + 1) / CELLS * numbers.size).astype(np.int64) - 1
-    edges = np.unique(numbers[ranks])
-    below = np.nextafter(numbers[0], -np.inf)
+    borders = _above(numbers, np.unique(numbers[ranks]))
+    low = float(numbers[0])
+    below = min(low - _DIGITS * abs(low), float(np.nextafter(low, -np.inf)))
     return Layout(
         name,
         kind,
-        edges=np.concatenate([[below], edges[edges > below]]),
+        edges=np.concatenate([[below], borders[borders > below]]),
         centre=float(numbers[numbers.size // 2]),
     )
+
+
+def _above(ordered: Floats, values: Floats) -> Floats:
+    """Put each border a little above its value, so that digits lost on the way don't matter.
+
+    A value that repeats would otherwise change its cell when a file keeps one digit less.
+    """
+    at = np.searchsorted(ordered, values, side="right")
+    following = np.append(ordered, np.inf)[at]
+    with np.errstate(over="ignore"):
+        room = values + np.minimum(_DIGITS * np.abs(values), (following - values) / 2)
+    return np.unique(np.minimum(room, np.finfo(np.float64).max))
 
 
 def _by_frequency(values: pd.Series) -> tuple[str, ...]:

@@ -330,9 +330,11 @@ def load(path: str | Path) -> Profile:
         kept = json.loads(Path(path).read_text(encoding="utf-8"))
     except FileNotFoundError as error:
         raise DataError(
-            f"there is no reference profile at {path}. Make one with "
-            "mlops_kit.drift.profile(frame).save(path)."
+            f"there is no reference profile at {path}. Make one: `mlops-kit reference TABLE --out "
+            "FILE`, or mlops_kit.drift.profile(frame).save(path)."
         ) from error
+    except OSError as error:
+        raise DataError(f"the reference {path} can't be read: {error.strerror}.") from error
     except (ValueError, RecursionError) as error:
         raise DataError(f"{path} isn't a reference profile: it isn't JSON ({error}).") from error
     return Profile.from_dict(kept)

@@ -227,6 +227,6 @@ def _special() -> Any:
         from scipy import special
     except ImportError as error:
         raise MissingToolError(
-            "testing for drift needs SciPy, which isn't installed. Install mlops-kit[monitor]."
+            "testing for drift needs SciPy, which isn't installed. Install mlops-kit[drift]."
         ) from error
     return special

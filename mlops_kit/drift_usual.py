@@ -37,6 +37,7 @@ SEASONS: Mapping[str, int] = {"hour": 24, "weekday": 7, "weekend": 2, "month": 1
 """What a season can be made of, and how many parts each has."""
 
 # The mean of the squared Kolmogorov–Smirnov statistic times n, where nothing but chance acts.
+_CLOSEST = 0.95  # two days in a row; beyond that no reference is long enough
 CHANCE = np.pi**2 / 12
 ENOUGH = 8
 """So many windows without overlap must fit into a reference to say what is usual."""
@@ -140,7 +141,7 @@ class Usual:
     top : float
         The largest distance.
     windows : int
-        How many windows without overlap there were.
+        How many windows that don't depend on each other there were.
     rows : float
         Rows in a window, on average.
     """
@@ -221,6 +222,10 @@ def usual_days(
         return {}
     total, missed = days.sum(axis=0), missing.sum()
     filled = total.sum()
+    alone = min(count / window, count / _memory(kind, days, total))
+    # Windows that resemble their neighbours lie nearer to the rest, which holds these, than a
+    # window of another time will.
+    farther = (1 + 1 / alone) / (1 - 1 / alone) if alone < count / window else 1.0
     distances, shifts, gaps, rows = [], [], [], []
     for first in range(count - window + 1):
         inside = days[first : first + window].sum(axis=0)
@@ -239,12 +244,45 @@ def usual_days(
     found = {}
     for name, values in (("value", distances), ("shift", shifts), ("missing", gaps)):
         if len(values) >= ENOUGH:
-            squared = np.square(values)
+            squared = np.square(values) * farther
             found[name] = Usual(
                 float(squared.mean()),
                 float(squared.var()),
                 float(max(values)),
-                max(1, len(values) // window),
+                max(1, int(alone * len(values) / (count - window + 1))),
                 float(np.mean(rows)) if rows else 0.0,
             )
     return found
+
+
+def _memory(kind: str, days: Ints, total: Ints) -> float:
+    """Say how many days in a row tell no more than one, since each resembles the one before.
+
+    The sum of the autocorrelations of the days' deviations, from the reference itself, as long as
+    they are clear; at least 1.
+    """
+    here = days.sum(axis=2).sum(axis=1)
+    count = int((here > 0).sum())
+    if count < ENOUGH:
+        return 1.0
+    weight = days.sum(axis=2)[here > 0] / here[here > 0, None]
+    strata = total.sum(axis=1, keepdims=True)
+    usual = weight @ np.divide(total, strata, out=np.zeros(total.shape), where=strata > 0)
+    away = days.sum(axis=1)[here > 0] / here[here > 0, None] - usual
+    if kind == "number":
+        away = np.cumsum(away, axis=1)
+    away -= away.mean(axis=0)
+    scale = float((away**2).sum()) / count
+    if scale <= 0:
+        return 1.0
+    closest, summed, clear = 1.0, 1.0, 2 / np.sqrt(count)
+    for lag in range(1, count // 3):
+        alike = float((away[lag:] * away[:-lag]).sum()) / (count - lag) / scale
+        if alike < clear:
+            break
+        if lag == 1:
+            # A short stretch looks less alike than it is (Kendall), and its mean hides the rest.
+            first = min(_CLOSEST, alike + (1 + 3 * alike) / count)
+            closest = (1 + first) / (1 - first)
+        summed += 2 * alike
+    return max(closest, summed)

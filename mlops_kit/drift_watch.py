@@ -134,6 +134,8 @@ class Watch:
     def __post_init__(self) -> None:
         if not self.windows or min(self.windows) < 1 or self.calm < 1:
             raise DataError("Watch: windows and calm must be at least 1.")
+        if not 0 < self.alpha < 1:
+            raise DataError(f"Watch: alpha must be between 0 and 1, got {self.alpha}.")
         self._history = deque(maxlen=max(self.windows))
 
     def look(

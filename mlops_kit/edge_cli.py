@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from mlops_kit.errors import DataError, KitError
+from mlops_kit.tables import read_table
 
 __all__ = ["edge_check", "measure_file"]
 
@@ -105,13 +106,7 @@ def _accuracy(found: Any, answers: Any) -> float:
 
 
 def _table(path: Path, label: str) -> tuple[Any, Any]:
-    import pandas as pd
-
-    try:
-        frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
-    except Exception as error:  # readers raise nearly anything
-        said = str(error).partition("\n")[0][:200]
-        raise DataError(f"{path} can't be read as a table: {said}.") from error
+    frame = read_table(path)
     if label not in frame.columns:
         known = ", ".join(map(str, frame.columns[:10]))
         raise DataError(f"{path} has no column {label!r}; it begins with: {known}.")

@@ -207,8 +207,7 @@ def plan_of(model: Any) -> Plan:
             f"a fitted scikit-learn model was wanted, got {type(model).__name__}. Train one, or "
             "load it, first."
         )
-    steps = [step for _, step in model.steps] if hasattr(model, "steps") else [model]
-    steps = [step for step in steps if step is not None and step != "passthrough"]
+    steps = _steps(model)
     try:
         check_is_fitted(steps[-1])
     except NotFittedError as error:
@@ -233,7 +232,14 @@ def plan_of(model: Any) -> Plan:
         raise EdgeError(_no_plan(name, sorted(_LINEAR | _NETWORKS | _TREES)))
     if outputs > 1 and not classes:
         raise EdgeError(_SEVERAL.format(name=name))
-    return Plan(name, body, int(model.n_features_in_), outputs, classes, output, accepts)
+    return Plan(name, body, int(steps[0].n_features_in_), outputs, classes, output, accepts)
+
+
+def _steps(model: Any) -> list[Any]:
+    """List what a pipeline does, without steps that do nothing, nested pipelines in their place."""
+    if not hasattr(model, "steps"):
+        return [] if model is None or model == "passthrough" else [model]
+    return [found for _, step in model.steps for found in _steps(step)]
 
 
 def _no_plan(name: str, known: list[str]) -> str:

@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import pandas as pd
 import typer
@@ -14,8 +14,12 @@ from rich.markup import escape
 from mlops_kit.errors import GateError, KitError
 from mlops_kit.gate_report import GateReport, Subject
 from mlops_kit.gate_rules import checked_keys
+from mlops_kit.tables import read_table
 
-__all__ = ["EXIT_CODES", "gate_command", "judge_file"]
+if TYPE_CHECKING:
+    from mlops_kit.gates import Gate
+
+__all__ = ["EXIT_CODES", "gate_command", "judge_file", "rows_of"]
 
 EXIT_CODES: Mapping[str, int] = {"passed": 0, "failed": 1, "refused": 2}
 """What the command ends with."""
@@ -72,8 +76,7 @@ def judge_file(path: Path, *, workspace: str | None = None) -> GateReport:
     folder, sources = path.parent, gate.sources
     if "data" not in sources or "challenger" not in sources:
         raise GateError(f"{path}: data and challenger must say where rows and predictions are.")
-    frame = _rows(folder / str(sources["data"]))
-    measured = _measured(folder, sources.get("measured"))
+    frame, measured = rows_of(gate, path)
     place = workspace
     if place is None and "workspace" in sources:
         named = str(sources["workspace"])
@@ -90,14 +93,20 @@ def judge_file(path: Path, *, workspace: str | None = None) -> GateReport:
     )  # fmt: skip
 
 
-def _rows(path: Path) -> pd.DataFrame:
-    if path.suffix not in (".csv", ".parquet"):
-        raise GateError(f"the data {path} must be a .csv or .parquet file.")
-    try:
-        return pd.read_csv(path) if path.suffix == ".csv" else pd.read_parquet(path)
-    except Exception as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise GateError(f"the data {path} can't be read: {reason}.") from error
+def rows_of(gate: "Gate", path: Path) -> tuple[pd.DataFrame, Mapping[str, float]]:
+    """Read the rows, and the measured numbers, that a gate's file names.
+
+    Raises
+    ------
+    GateError
+        If it doesn't say where the rows are, or the numbers can't be read.
+    DataError
+        If the rows can't be read.
+    """
+    if "data" not in gate.sources:
+        raise GateError(f"{path}: data must say where the rows are, a .csv or .parquet file.")
+    frame = read_table(path.parent / str(gate.sources["data"]))
+    return frame, _measured(path.parent, gate.sources.get("measured"))
 
 
 def _measured(folder: Path, name: object) -> Mapping[str, float]:
@@ -142,7 +151,7 @@ def _model_predictions(
     workspace: str | None,
 ) -> tuple[Any, Subject | None]:
     from mlops_kit import registry, tracking
-    from mlops_kit.registry_models import predictions
+    from mlops_kit.registry_models import answers
 
     if workspace is None:
         raise GateError(f"{role}: a model is named, but no registry; give --workspace.")
@@ -150,6 +159,5 @@ def _model_predictions(
         raise GateError(f"there is no registry in {workspace}. Name one: --workspace.")
     tracking.start(workspace)
     version = registry.get(str(given["model"]), given.get("version", role))
-    model = registry.load(version.name, version.version)
-    scores = predictions(model, frame, scores=gate.task == "classification")
-    return scores, Subject(version.uri, version.model_hash)
+    found = answers(version.uri, frame, task=gate.task)
+    return found, Subject(version.uri, version.model_hash)

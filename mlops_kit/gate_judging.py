@@ -10,6 +10,7 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from mlops_kit.errors import GateError
+from mlops_kit.gate_classes import numbered
 from mlops_kit.gate_metrics import METRICS, Sample, resamples
 from mlops_kit.gate_report import Verdict
 from mlops_kit.gate_rules import Rule
@@ -52,10 +53,14 @@ def judge(
     measured: Mapping[str, float],
 ) -> tuple[Verdict, ...]:
     """Give a verdict for each rule and slice; see :meth:`mlops_kit.gates.Gate.evaluate`."""
-    label = _labels(gate, frame)
-    samples = [_sample(gate, label, challenger, "challenger")]
+    truth = _truth(gate, frame)
+    given: Mapping[str, ArrayLike] = {"challenger": challenger}
     if champion is not None:
-        samples.append(_sample(gate, label, champion, "champion"))
+        given = {**given, "champion": champion}
+    if gate.task == "multiclass":
+        truth, given = numbered(gate.name, truth, given)
+    label = _labels(gate, truth)
+    samples = [_sample(gate, label, values, role) for role, values in given.items()]
     verdicts: list[Verdict] = []
     cache: dict[tuple[str, str], _Draws] = {}
     for rule in gate.rules:
@@ -68,7 +73,7 @@ def judge(
     return tuple(verdicts)
 
 
-def _labels(gate: "Gate", frame: pd.DataFrame) -> NDArray[np.float64]:
+def _truth(gate: "Gate", frame: pd.DataFrame) -> Any:
     if not isinstance(frame, pd.DataFrame) or frame.empty:
         raise GateError(f"gate {gate.name!r}: a pandas.DataFrame with rows was wanted.")
     wanted = [gate.label, *(name for rule in gate.rules for name in rule.slices)]
@@ -79,7 +84,11 @@ def _labels(gate: "Gate", frame: pd.DataFrame) -> NDArray[np.float64]:
             f"gate {gate.name!r}: the rows have no column {', '.join(map(repr, absent))}; "
             f"there: {', '.join(map(str, frame.columns))}."
         )
-    label = _numbers(frame[gate.label], f"the label {gate.label!r}")
+    return frame[gate.label]
+
+
+def _labels(gate: "Gate", truth: Any) -> NDArray[np.float64]:
+    label = _numbers(truth, f"the label {gate.label!r}")
     gone = int((~np.isfinite(label)).sum())
     if gone:
         raise GateError(
@@ -87,7 +96,10 @@ def _labels(gate: "Gate", frame: pd.DataFrame) -> NDArray[np.float64]:
             "rows. Judge the rows whose label is known."
         )
     if gate.task == "classification" and not np.isin(label, (0.0, 1.0)).all():
-        raise GateError(f"gate {gate.name!r}: the label {gate.label!r} must be 0 or 1.")
+        raise GateError(
+            f"gate {gate.name!r}: the label {gate.label!r} must be 0 or 1. For more classes say "
+            "task: multiclass."
+        )
     return label
 
 
@@ -97,7 +109,8 @@ def _sample(gate: "Gate", label: NDArray[np.float64], values: ArrayLike, role: s
         raise GateError(
             f"gate {gate.name!r}: the {role} gives {found.shape} predictions for {len(label)} rows."
         )
-    return Sample(label, found, gate.threshold, gate.costs)
+    threshold = None if gate.task == "multiclass" else gate.threshold
+    return Sample(label, found, threshold, gate.costs)
 
 
 def _judge_slices(
@@ -203,7 +216,10 @@ def _numbers(values: Any, what: str) -> NDArray[np.float64]:
             dtype=np.float64,
         )
     except (TypeError, ValueError) as error:
-        raise GateError(f"{what} must be numbers, one a row ({error}).") from error
+        raise GateError(
+            f"{what} must be numbers, one a row ({error}). Where they are names of classes, say "
+            "task: multiclass."
+        ) from error
 
 
 def _unusable(samples: list[Sample], rule: Rule) -> str:

@@ -26,9 +26,10 @@ class Sample:
     Attributes
     ----------
     label, prediction : numpy.ndarray of shape (n_rows,)
-        For classification the label is 0 or 1 and the prediction a score, higher for 1.
-    threshold : float
-        From which score on the prediction counts as 1.
+        For classification the label is 0 or 1 and the prediction a score, higher for 1; for
+        multiclass both are numbers of classes.
+    threshold : float or None
+        From which score on the prediction counts as 1; None where it is a class itself.
     costs : mapping
         ``false_positive`` and ``false_negative``: what one of each costs, and ``true_positive``,
         what a rightly flagged row still costs.
@@ -36,13 +37,18 @@ class Sample:
 
     label: Floats
     prediction: Floats
-    threshold: float
+    threshold: float | None
     costs: Mapping[str, float]
 
     @property
     def flagged(self) -> NDArray[np.bool_]:
         """Where the score reaches the threshold."""
-        return np.asarray(self.prediction >= self.threshold)
+        return np.asarray(self.prediction >= (0.5 if self.threshold is None else self.threshold))
+
+    @property
+    def decided(self) -> Floats:
+        """The class that each row is taken for."""
+        return self.prediction if self.threshold is None else self.flagged.astype(np.float64)
 
     def take(self, rows: NDArray[np.bool_]) -> "Sample":
         """Keep some rows."""
@@ -51,13 +57,13 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """A metric: for which task, which direction is better, in which range, and how to work it out.
+    """A metric: for which tasks, which direction is better, in which range, how to work it out.
 
     ``values(sample, weights)`` takes weights of shape (n_resamples, n_rows) and gives an array of
     shape (n_resamples,); NaN where it isn't defined.
     """
 
-    task: str
+    tasks: tuple[str, ...]
     higher_is_better: bool
     values: Callable[[Sample, Floats], Floats]
     needs_probability: bool = False
@@ -104,7 +110,32 @@ def _log_loss(s: Sample, w: Floats) -> Floats:
 
 
 def _accuracy(s: Sample, w: Floats) -> Floats:
-    return _mean((s.flagged == (s.label == 1)).astype(float), w)
+    return _mean((s.decided == s.label).astype(float), w)
+
+
+def _by_class(s: Sample, w: Floats) -> tuple[Floats, Floats, Floats]:
+    """Add weights up for each class: of rows that have it and get it, that have it, that get it."""
+    classes = np.union1d(s.label, s.decided)
+    has, gets = s.label[:, None] == classes, s.decided[:, None] == classes
+    hits, there, said = (w @ mask.astype(float) for mask in (has & gets, has, gets))
+    return hits, there, said
+
+
+def _mean_over_classes(above: Floats, below: Floats) -> Floats:
+    """Average over the classes that a resample has."""
+    each = _ratio(above, below)
+    known = np.isfinite(each)
+    return _ratio(np.where(known, each, 0.0).sum(axis=1), known.sum(axis=1).astype(float))
+
+
+def _balanced_accuracy(s: Sample, w: Floats) -> Floats:
+    hits, there, _ = _by_class(s, w)
+    return _mean_over_classes(hits, there)
+
+
+def _macro_f1(s: Sample, w: Floats) -> Floats:
+    hits, there, said = _by_class(s, w)
+    return _mean_over_classes(2 * hits, there + said)
 
 
 def _cells(s: Sample, w: Floats) -> tuple[Floats, Floats, Floats]:
@@ -171,24 +202,31 @@ def _average_precision(s: Sample, w: Floats) -> Floats:
     return _ratio((positives * precision).sum(axis=1), positives.sum(axis=1))
 
 
+_YES_NO = ("classification",)
+_CLASSES = ("classification", "multiclass")
+_VALUES = ("regression",)
+
 METRICS: Mapping[str, Metric] = {
-    "accuracy": Metric("classification", True, _accuracy),
-    "average_precision": Metric("classification", True, _average_precision),
-    "bias": Metric("regression", False, _bias),
-    "brier": Metric("classification", False, _brier, needs_probability=True),
-    "cost": Metric("classification", False, _cost),
-    "f1": Metric("classification", True, _f1),
-    "flag_rate": Metric("classification", False, _flag_rate),
-    "log_loss": Metric("classification", False, _log_loss, needs_probability=True),
-    "mae": Metric("regression", False, _mae),
-    "precision": Metric("classification", True, _precision),
-    "r2": Metric("regression", True, _r2),
-    "recall": Metric("classification", True, _recall),
-    "rmse": Metric("regression", False, _rmse),
-    "roc_auc": Metric("classification", True, _roc_auc),
+    "accuracy": Metric(_CLASSES, True, _accuracy),
+    "average_precision": Metric(_YES_NO, True, _average_precision),
+    "balanced_accuracy": Metric(_CLASSES, True, _balanced_accuracy),
+    "bias": Metric(_VALUES, False, _bias),
+    "brier": Metric(_YES_NO, False, _brier, needs_probability=True),
+    "cost": Metric(_YES_NO, False, _cost),
+    "f1": Metric(_YES_NO, True, _f1),
+    "flag_rate": Metric(_YES_NO, False, _flag_rate),
+    "log_loss": Metric(_YES_NO, False, _log_loss, needs_probability=True),
+    "macro_f1": Metric(_CLASSES, True, _macro_f1),
+    "mae": Metric(_VALUES, False, _mae),
+    "precision": Metric(_YES_NO, True, _precision),
+    "r2": Metric(_VALUES, True, _r2),
+    "recall": Metric(_YES_NO, True, _recall),
+    "rmse": Metric(_VALUES, False, _rmse),
+    "roc_auc": Metric(_YES_NO, True, _roc_auc),
 }
 """Every metric that a rule may name. ``bias`` is the size of the mean error; ``cost`` is money a
-row; ``flag_rate`` is the share of rows whose score reaches the threshold."""
+row; ``flag_rate`` is the share of rows whose score reaches the threshold. ``balanced_accuracy`` and
+``macro_f1`` count every class alike, however rare."""
 
 
 def resamples(groups: NDArray[np.intp], *, count: int, seed: int) -> Iterator[Floats]:

@@ -13,7 +13,7 @@ from mlops_kit.gate_metrics import METRICS
 
 __all__ = ["Interval", "Rule", "TASKS", "checked_keys", "read_yaml"]
 
-TASKS = ("classification", "regression")
+TASKS = ("classification", "multiclass", "regression")
 _BOUNDS = ("at_least", "at_most", "gain_at_least")
 _EVIDENCE = ("point", "interval")
 

@@ -5,7 +5,7 @@ A gate is a short YAML file:
 .. code-block:: yaml
 
     gate: cancellations            # what reports call it
-    task: classification           # or regression
+    task: classification           # 0 or 1 by a score; or multiclass, or regression
     label: cancelled               # the column with the truth
     threshold: 0.5                 # from which score on a row counts as 1
     costs: {false_positive: 2, false_negative: 9}    # for the metric "cost"
@@ -55,8 +55,9 @@ class Gate:
     ----------
     name : str
         What reports call it.
-    task : {"classification", "regression"}
-        Classification: the label is 0 or 1, the prediction a score.
+    task : {"classification", "multiclass", "regression"}
+        Classification: the label is 0 or 1, the prediction a score. Multiclass: both are classes,
+        as numbers or by name.
     label : str
         The column with the truth.
     rules : sequence of Rule
@@ -102,7 +103,8 @@ class Gate:
         if not isinstance(self.name, str) or not self.name.strip():
             raise GateError(f"a gate needs a name, got {self.name!r}.")
         if self.task not in TASKS:
-            raise GateError(f"gate {self.name!r}: task is {' or '.join(TASKS)}, got {self.task!r}.")
+            known = f"{', '.join(TASKS[:-1])} or {TASKS[-1]}"
+            raise GateError(f"gate {self.name!r}: task is {known}, got {self.task!r}.")
         if not isinstance(self.label, str) or not self.label:
             raise GateError(f"gate {self.name!r}: label is a column's name, got {self.label!r}.")
         object.__setattr__(self, "rules", tuple(self.rules))
@@ -123,10 +125,12 @@ class Gate:
         for rule in self.rules:
             if rule.measured:
                 continue
-            if METRICS[rule.metric].task != self.task:
+            if self.task not in METRICS[rule.metric].tasks:
+                fitting = [name for name, metric in METRICS.items() if self.task in metric.tasks]
                 raise GateError(
                     f"gate {self.name!r}: {rule.metric} is a metric for "
-                    f"{METRICS[rule.metric].task}, and the task is {self.task}."
+                    f"{' and '.join(METRICS[rule.metric].tasks)}, and the task is {self.task}; "
+                    f"for that there are {', '.join(fitting)}."
                 )
             if rule.metric == "cost" and not self.costs:
                 raise GateError(
@@ -220,8 +224,8 @@ class Gate:
         frame : pandas.DataFrame of shape (n_rows, n_columns)
             With the label, the columns of slices, and the interval's ``by``.
         challenger, champion : array-like of shape (n_rows,)
-            Predictions: the label's unit for regression, a score for classification. Without a
-            champion, rules that compare are skipped.
+            Predictions: the label's unit for regression, a score for classification, a class
+            for multiclass. Without a champion, rules that compare are skipped.
         measured : mapping of str to float, optional
             Numbers that were measured elsewhere.
         challenger_is, champion_is : Subject, optional

@@ -290,6 +290,9 @@ def _column_content(column: pd.Series) -> tuple[str, bytes]:
     if kind == "m":
         return "span", column.to_numpy("timedelta64[ns]").astype("<i8").tobytes()
     missing = column.isna().to_numpy()
+    if isinstance(column.dtype, pd.StringDtype) and not missing.all():
+        codes, texts = pd.factorize(column.array)
+        return "text", json.dumps(texts.tolist()).encode() + codes.astype("<i8").tobytes()
     values = column.astype(object).to_numpy()
     if pd.api.types.infer_dtype(values, skipna=True) == "string":
         codes, different = pd.factorize(values)

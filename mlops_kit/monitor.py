@@ -18,7 +18,7 @@ from mlops_kit.drift_watch import Alert, Watch
 from mlops_kit.errors import DataError
 from mlops_kit.monitor_gauges import write_gauges
 from mlops_kit.monitor_labels import LabelledError, labelled_error, read_labels
-from mlops_kit.monitor_log import Period, frame_of, read_entries, read_periods
+from mlops_kit.monitor_log import Period, ReadLog, frame_of, read_entries, read_periods
 from mlops_kit.monitor_page import write_page
 from mlops_kit.monitor_report import Health, Limits, MonitorReport
 
@@ -28,6 +28,7 @@ __all__ = [
     "MonitorReport",
     "monitor",
     "read_log",
+    "reference_table",
     "write_gauges",
     "write_page",
 ]
@@ -58,6 +59,23 @@ def read_log(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     files = [paths] if isinstance(paths, str | Path) else list(paths)
     entries = [entry for entry in read_entries(files) if entry is not None]
     return frame_of([entry for entry in entries if entry.get("row_number") is not None])
+
+
+def reference_table(path: str | Path) -> pd.DataFrame:
+    """Read the answered rows of a request log to make a reference of; see :func:`read_log`.
+
+    Raises
+    ------
+    DataError
+        If it can't be read, or nothing was answered.
+    """
+    frame = read_log(path)
+    if frame.empty:
+        raise DataError(
+            f"{path} holds no answered rows. A reference is made of a .csv or .parquet table, or "
+            "of a service's request log."
+        )
+    return frame
 
 
 def monitor(
@@ -129,7 +147,7 @@ def monitor(
     found = [
         *watch.alerts,
         *_health_alerts(read.periods, bounds),
-        *_log_alerts(read.lines, read.skipped, last, moment, bounds),
+        *_log_alerts(read, last, moment, bounds),
         *_error_alerts(error),
     ]
     return MonitorReport(
@@ -211,7 +229,7 @@ def _service(name: str, column: str, advice: str, seen: dict[str, Any], closed: 
 
 
 def _log_alerts(
-    lines: int, skipped: int, last: pd.Timestamp, now: pd.Timestamp, limits: Limits
+    read: ReadLog, last: pd.Timestamp, now: pd.Timestamp, limits: Limits
 ) -> list[Alert]:
     alerts = []
     at = f"{last:%Y-%m-%d %H:%M}"
@@ -220,8 +238,14 @@ def _log_alerts(
         seen = {"since": at, "last": at, "text": f"no line for {silent:.0f} hours"}
         advice = "See whether the service runs, whether anybody calls it, and whether it can write."
         alerts.append(_service("silence", "", advice, seen, ""))
-    if skipped > max(3, 0.01 * lines):
-        seen = {"since": at, "last": at, "text": f"{skipped:,} of {lines:,} lines can't be read"}
+    if read.astray:
+        text = f"{read.astray:,} of {read.lines:,} requests are dated years away from the others"
+        seen = {"since": at, "last": at, "text": text}
+        advice = "Set the clock of the machine that wrote them; they were left out."
+        alerts.append(_service("clock", "", advice, seen, ""))
+    if read.skipped > max(3, 0.01 * read.lines):
+        text = f"{read.skipped:,} of {read.lines:,} lines can't be read"
+        seen = {"since": at, "last": at, "text": text}
         advice = "Look who else writes to the file; a crash tears one line, not many."
         alerts.append(_service("unreadable log", "", advice, seen, ""))
     return alerts

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from mlops_kit.errors import DataError
+from mlops_kit.tables import read_table
 
 __all__ = ["monitor_command", "reference_command"]
 
@@ -151,16 +151,11 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _table(path: Path) -> tuple[pd.DataFrame, bool]:
     """Read a table or a request log; and say which it was."""
-    from mlops_kit.monitor import read_log
+    from mlops_kit.monitor import reference_table
 
-    try:
-        if path.suffix == ".csv":
-            return pd.read_csv(path), False
-        if path.suffix == ".parquet":
-            return pd.read_parquet(path), False
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path} can't be read: {error}") from error
-    return read_log(path), True
+    if path.suffix in (".csv", ".parquet"):
+        return read_table(path), False
+    return reference_table(path), True
 
 
 def _evidently(reference: Path, log: list[Path], page: Path) -> None:

@@ -17,6 +17,7 @@ from mlops_kit.errors import DataError
 __all__ = ["Period", "ReadLog", "frame_of", "read_entries", "read_periods"]
 
 _AT_ONCE = 20_000
+_YEARS = 2  # without a line: no pause of a service, but a wrong clock
 _OWN = ("time", "request_id", "model", "version", "status", "latency_ms")
 _HOURS = {"hour": 1, "day": 24, "week": 168}
 
@@ -78,6 +79,8 @@ class ReadLog:
         Without gaps, from the first to the last.
     lines, skipped : int
         Lines read, and those that weren't a log's.
+    astray : int
+        Requests left out because their time is years away from the others'.
     predictions : dict of (request, row) to prediction
         Of the rows that were asked for.
     """
@@ -86,6 +89,7 @@ class ReadLog:
     lines: int
     skipped: int
     predictions: dict[tuple[str, int], Any]
+    astray: int = 0
 
 
 def read_entries(paths: Iterable[str | Path]) -> Iterator[dict[str, Any] | None]:
@@ -197,8 +201,12 @@ def read_periods(
         waiting.setdefault(start, []).append(entry)
         if len(waiting[start]) >= _AT_ONCE:
             _summarise(period, waiting.pop(start), reference)
+    every_request = sum(period.requests for period in periods.values())
+    periods = _together(periods)
+    astray = every_request - sum(period.requests for period in periods.values())
     for start, entries in waiting.items():
-        _summarise(periods[start], entries, reference)
+        if start in periods:
+            _summarise(periods[start], entries, reference)
     if not periods:
         found = f"{skipped:,} lines that are no log entries" if skipped else "no lines"
         raise DataError(
@@ -206,7 +214,21 @@ def read_periods(
             "give the file that it writes."
         )
     every = pd.date_range(min(periods), max(periods), freq=pd.Timedelta(hours=hours))
-    return ReadLog([periods.get(at, Period(at)) for at in every], lines, skipped, predictions)
+    known = [periods.get(at, Period(at)) for at in every]
+    return ReadLog(known, lines, skipped, predictions, astray)
+
+
+def _together(periods: dict[pd.Timestamp, Period]) -> dict[pd.Timestamp, Period]:
+    """Keep the stretch of time with most requests; a clock that jumps leaves years between."""
+    stretches: list[list[pd.Timestamp]] = []
+    for start in sorted(periods):
+        if not stretches or start.year - stretches[-1][-1].year > _YEARS:
+            stretches.append([])
+        stretches[-1].append(start)
+    if len(stretches) < 2:
+        return periods
+    most = max(stretches, key=lambda starts: sum(periods[start].requests for start in starts))
+    return {start: periods[start] for start in most}
 
 
 def _start(time: dt.datetime, hours: int) -> pd.Timestamp:

@@ -86,7 +86,7 @@ def create(
     -----
     Everything is written to a hidden folder beside ``folder`` and renamed at the end. What an
     error or an interruption leaves is removed; what a killed process left, by the next call.
-    Taught in @sec-service-template.
+    Taught in @sec-templates.
     """
     template = find_template(name, root)
     target = Path(os.path.abspath(folder))  # noqa: PTH100 (resolve() would follow a link)
@@ -150,8 +150,8 @@ def _beside(target: Path) -> Iterator[Path]:
     missing = [folder for folder in target.parents if not folder.exists()]
     target.parent.mkdir(parents=True, exist_ok=True)
     start = f".{target.name}.mlops-kit-"
-    for left in target.parent.glob(f"{start}*"):
-        pid = left.name.removeprefix(start)
+    for left in list(target.parent.iterdir()):
+        pid = left.name.removeprefix(start) if left.name.startswith(start) else ""
         if pid.isdecimal() and not _alive(int(pid)):
             shutil.rmtree(left, ignore_errors=True)
     part = target.parent / f"{start}{os.getpid()}"

@@ -34,13 +34,27 @@ def new_command(
         bool | None,
         typer.Option("--git/--no-git", help="Make a repository with a first commit."),
     ] = None,
-    list_: Annotated[bool, typer.Option("--list", help="List the templates and end.")] = False,
+    list_: Annotated[
+        bool, typer.Option("--list", help="List the templates, or one's questions, and end.")
+    ] = False,
 ) -> None:
-    """Make a project from a template, with questions asked at the terminal."""
+    """Make a project from a template, with questions asked at the terminal.
+
+    The folder must be empty or not exist; it is filled whole or not at all.
+
+    git makes a first commit there, unless it lies in a repository already.
+
+    Nothing of a template is executed. Without TEMPLATE, templates are listed.
+
+    mlops-kit update brings the project to a newer template later.
+    """
     from mlops_kit.new import create
 
     if list_ or template is None:
-        _list()
+        if template is None:
+            _list()
+        else:
+            _list_questions(template)
         if list_:
             return
         raise TemplateError("which template? Name one of these: mlops-kit new TEMPLATE DIR.")
@@ -73,12 +87,17 @@ def update_command(
 ) -> None:
     """Bring a project to the template of the installed mlops-kit; your changes stay.
 
-    git merges three versions: the project as it was generated (from the archive in
-    .mlops-kit/template.zip, so no network is needed), as it is, and as it would be generated
-    now with the same answers. --data changes an answer. New questions are asked, or take their
-    default. Where you and the template changed the same lines, the file holds both between
-    git's markers; such files are listed, and the exit code is 1. What you deleted stays
-    deleted. Commit first: with changes that aren't committed, nothing is done (see --force).
+    git merges three versions: as generated, as it is, as generated now.
+
+    What was generated is known from .mlops-kit/template.zip; no network is used.
+
+    --data changes an answer. New questions are asked, or take their default.
+
+    Where both changed the same lines, the file holds both between git's markers.
+
+    Such files are listed, and the exit code is 1. What you deleted stays deleted.
+
+    Commit first: with anything uncommitted, nothing is done (but see --force).
     """
     from mlops_kit.new_update import check_update, update
 
@@ -136,6 +155,15 @@ def _list() -> None:
 
     for template in find_templates():
         sys.stdout.write(f"{template.name:12} {template.summary}\n")
+
+
+def _list_questions(name: str) -> None:
+    from mlops_kit.new_templates import find_template
+
+    for question in find_template(name).asked():
+        choices = f" ({' | '.join(question.choices)})" if question.choices else ""
+        default = question.default or "made from the other answers"
+        sys.stdout.write(f"{question.name:14} {question.help}{choices} [{default}]\n")
 
 
 def _given(data: list[str] | None, answers: Path | None) -> dict[str, Any]:

@@ -63,11 +63,11 @@ def git(
 
 
 def in_repository(folder: Path) -> bool:
-    """Say whether ``folder`` lies in a git work tree."""
+    """Say whether ``folder`` lies in a git work tree, be it one that git refuses to work in."""
     if not has_git():
         return False
     done = git("rev-parse", "--is-inside-work-tree", folder=folder, wanted=range(256))
-    return done.stdout.strip() == "true"
+    return done.stdout.strip() == "true" or "dubious ownership" in done.stderr
 
 
 def changed_files(folder: Path) -> tuple[str, ...]:

@@ -59,7 +59,7 @@ def finish(project: Path) -> dict[str, Any] | None:
     Raises
     ------
     TemplateError
-        If a file was changed since.
+        If a file was changed since, or the journal would write outside the project.
     """
     stage = project / UPDATING
     if not (stage / _JOURNAL).is_file():
@@ -67,6 +67,7 @@ def finish(project: Path) -> dict[str, Any] | None:
         return None
     journal = json.loads((stage / _JOURNAL).read_text("utf-8"))
     for entry in journal["changes"]:
+        _refuse_outside(project, entry["path"])
         if _state(project / entry["path"]) not in (entry["before"], entry["after"]):
             raise TemplateError(
                 f"an update was interrupted, and {entry['path']} was changed since. Take the "
@@ -122,6 +123,16 @@ def _state(path: Path) -> str:
         return ""
     runs = "x" if path.stat().st_mode & 0o100 else "-"
     return f"{runs} {hashlib.sha256(path.read_bytes()).hexdigest()}"
+
+
+def _refuse_outside(project: Path, path: str) -> None:
+    """Refuse what no update of ours wrote: a journal may have come with somebody's repository."""
+    place = project / path
+    parent = place.parent.resolve()
+    if ".." in place.parts or not parent.is_relative_to(project.resolve()):
+        raise TemplateError(
+            f"{UPDATING}/{_JOURNAL} would write to {path}, outside the project. Remove {UPDATING}."
+        )
 
 
 def _rename_all(project: Path, stage: Path) -> None:

@@ -15,7 +15,14 @@ from typing import Any
 from mlops_kit.errors import KitError, MissingToolError, TemplateError
 from mlops_kit.new_templates import ANSWERS, ARCHIVE, Record, Template, pack
 
-__all__ = ["given_by_kit", "kit_version", "message_after", "render", "reserved_names"]
+__all__ = [
+    "given_by_kit",
+    "kit_version",
+    "message_after",
+    "refuse_unknown",
+    "render",
+    "reserved_names",
+]
 
 # Packages that a generated project imports: its own package mustn't hide one.
 _LIBRARIES = """
@@ -102,13 +109,8 @@ def render(
     copier = _copier()
     filled = dict(given_by_kit(version) if given is None else given)
     asked = [name for name in template.questions if name not in filled]
+    refuse_unknown(template, answers)
     taken = reserved_names() if reserved is None else list(reserved)
-    unknown = sorted(set(answers) - set(asked))
-    if unknown:
-        raise TemplateError(
-            f"{', '.join(unknown)}: the template {template.name!r} has no such question. "
-            f"It asks: {', '.join(asked) or 'nothing'}."
-        )
     with tempfile.TemporaryDirectory(prefix="mlops-kit-") as scratch:
         source = Path(scratch) / template.name
         write_files(template, source)
@@ -129,6 +131,15 @@ def render(
     _write_record(template, record, target)
     _plain_modes(target)
     return record
+
+
+def refuse_unknown(template: Template, answers: Mapping[str, Any]) -> None:
+    """Raise TemplateError where an answer belongs to no question of the template."""
+    if unknown := sorted(set(answers) - set(template.questions)):
+        raise TemplateError(
+            f"{', '.join(unknown)}: the template {template.name!r} has no such question. "
+            f"It asks: {', '.join(template.questions) or 'nothing'}."
+        )
 
 
 def write_files(template: Template, folder: Path) -> None:

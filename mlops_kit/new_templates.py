@@ -21,6 +21,7 @@ __all__ = [
     "ANSWERS",
     "ARCHIVE",
     "KEPT",
+    "Question",
     "Record",
     "Template",
     "TemplateFile",
@@ -55,6 +56,26 @@ class TemplateFile:
 
 
 @dataclass(frozen=True, slots=True)
+class Question:
+    """A question of a template.
+
+    Attributes
+    ----------
+    name, help : str
+        What answers are given to, and what is asked.
+    choices : tuple of str
+        What there is to choose from; empty where the answer is free.
+    default : str
+        What an answer is without being given; empty where it is made from other answers.
+    """
+
+    name: str
+    help: str
+    choices: tuple[str, ...]
+    default: str
+
+
+@dataclass(frozen=True, slots=True)
 class Template:
     """A template in memory: its name and all its files by their path below its folder.
 
@@ -84,12 +105,23 @@ class Template:
     @property
     def questions(self) -> tuple[str, ...]:
         """The names of the questions that are asked, in their order; computed ones are not."""
-        return tuple(
-            name
-            for name, asked in self.config.items()
-            if not name.startswith("_")
-            and not (isinstance(asked, dict) and asked.get("when") is False)
-        )
+        return tuple(question.name for question in self.asked())
+
+    def asked(self) -> tuple[Question, ...]:
+        """Describe the questions that are asked, in their order."""
+        found = []
+        for name, asked in self.config.items():
+            if name.startswith("_"):
+                continue
+            words = asked if isinstance(asked, dict) else {"default": asked}
+            if words.get("when") is False:
+                continue
+            choices = words.get("choices") or ()
+            values = choices.values() if isinstance(choices, dict) else choices
+            default = str(words.get("default", ""))
+            given = "" if "{{" in default else default
+            found.append(Question(name, str(words.get("help", "")), tuple(map(str, values)), given))
+        return tuple(found)
 
     @property
     def summary(self) -> str:

@@ -16,7 +16,13 @@ from mlops_kit.new import read_answers, stopped_cleanly
 from mlops_kit.new_git import changed_files, has_git, in_repository
 from mlops_kit.new_merge import Change, copy_files, merge, project_files
 from mlops_kit.new_place import finish, place
-from mlops_kit.new_render import given_by_kit, kit_version, render, reserved_names
+from mlops_kit.new_render import (
+    given_by_kit,
+    kit_version,
+    refuse_unknown,
+    render,
+    reserved_names,
+)
 from mlops_kit.new_templates import (
     ANSWERS,
     ARCHIVE,
@@ -156,7 +162,7 @@ def update(
     that the user deleted stays deleted; one that the user changed and the template deleted
     stays; of one that isn't text the user's stays, with the template's beside it. Until
     everything is merged, nothing in the project changes; see :mod:`mlops_kit.new_place`.
-    Taught in @sec-service-template.
+    Taught in @sec-templates.
     """
     project = folder.resolve()
     report = finish(project)
@@ -175,6 +181,7 @@ def _plan(folder: Path, given: Mapping[str, Any], root: Path | None, version: st
     old, record = _read_project(folder)
     _refuse_newer(folder, record, version)
     new = find_template(record.template, root)
+    refuse_unknown(new, given)
     now = read_answers(folder / ANSWERS)
     answers = {**_carried(new, record.answers), **_carried(new, now), **given}
     why = []
@@ -260,7 +267,11 @@ def _merge_and_place(project: Path, plan: _Plan, scratch: Path, ask: bool) -> Up
     record = render(
         plan.new, theirs, answers=plan.answers, version=plan.version, ask=ask, reserved=reserved
     )
-    own = tuple(Change(path, (theirs / path).read_bytes()) for path in _OWN)
+    own = tuple(
+        Change(path, content)
+        for path in _OWN
+        if (content := (theirs / path).read_bytes()) != (project / path).read_bytes()
+    )
     for side in (base, theirs):
         for path in _OWN:
             (side / path).unlink()
@@ -269,7 +280,7 @@ def _merge_and_place(project: Path, plan: _Plan, scratch: Path, ask: bool) -> Up
     generated = {*_files(base), *_files(theirs)}
     copy_files(project, set(project_files(project, scratch, generated)) - set(_OWN), ours)
     merged = merge(base, ours, theirs, scratch=scratch, label=f"mlops-kit-{record.version}")
-    changes = merged.changes
+    changes = (*merged.changes, *own)
     done = Updated(
         plan.record.version,
         plan.version,
@@ -279,7 +290,7 @@ def _merge_and_place(project: Path, plan: _Plan, scratch: Path, ask: bool) -> Up
         conflicts=merged.conflicts,
         kept_deleted=(*in_the_way, *merged.kept_deleted),
     )
-    place(project, (*changes, *own), asdict(done))
+    place(project, changes, asdict(done))
     return done
 
 

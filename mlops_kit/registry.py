@@ -19,7 +19,7 @@ from mlops_kit import registry_trail as trail
 from mlops_kit.errors import RegistryError
 from mlops_kit.gates import Gate, GateReport, Subject
 from mlops_kit.registry_calls import client, one_writer, reaching
-from mlops_kit.registry_models import files_hash, load_model, predictions
+from mlops_kit.registry_models import answers, files_hash, load_model
 from mlops_kit.registry_reading import (
     Checked,
     Origin,
@@ -61,6 +61,7 @@ __all__ = [
     "rollback",
     "trace",
     "versions",
+    "withdraw",
 ]
 
 _SETTLED = "The champion is the old or the new version, nothing between; recover() says which."
@@ -84,6 +85,26 @@ def nominate(name: str, version: int, *, why: str = "", who: str | None = None) 
         client().set_registered_model_alias(name, CHALLENGER, str(chosen.version))
         append(name, entries, "nominated", chosen.version, who=person(who), why=why)
     return get(name, version)
+
+
+def withdraw(name: str, *, why: str, who: str | None = None) -> Version:
+    """Take the alias of the challenger away, such as after a canary that went badly.
+
+    Raises
+    ------
+    RegistryError
+        If there is none, or the registry can't be reached.
+
+    Notes
+    -----
+    Taught in @sec-register.
+    """
+    with one_writer(current_store()), reaching(f"withdrawing the challenger of {name}"):
+        chosen = get(name, CHALLENGER)
+        entries = _settled(name, person(who))
+        client().delete_registered_model_alias(name, CHALLENGER)
+        append(name, entries, "withdrawn", chosen.version, who=person(who), why=why)
+    return get(name, chosen.version)
 
 
 def require_gate(name: str, gate: Gate, *, why: str = "", who: str | None = None) -> None:
@@ -139,9 +160,8 @@ def judge(
     """
     challenger = get(name, version)
     champion = _champion(name)
-    scores = gate.task == "classification"
     found = [
-        predictions(load_model(entry.uri), frame, scores=scores)
+        answers(entry.uri, frame, task=gate.task)
         for entry in (challenger, champion)
         if entry is not None
     ]

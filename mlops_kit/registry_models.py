@@ -12,7 +12,7 @@ from mlops_kit.errors import RegistryError
 from mlops_kit.registry_calls import reaching
 from mlops_kit.stores import current_store, load_mlflow, quiet_mlflow
 
-__all__ = ["files_hash", "load_model", "predictions"]
+__all__ = ["answers", "files_hash", "load_model", "predictions"]
 
 # MLflow writes it into the model's folder when a registered model is loaded.
 _NOT_CONTENT = {"registered_model_meta"}
@@ -67,8 +67,27 @@ def load_model(uri: str) -> Any:
         ) from error
 
 
-def predictions(model: Any, frame: pd.DataFrame, *, scores: bool) -> NDArray[np.float64]:
-    """Ask a model for one number a row, from the columns that it was fitted on.
+def answers(uri: str, frame: pd.DataFrame, *, task: str) -> NDArray[Any]:
+    """Load a model and give its :func:`predictions`.
+
+    Raises
+    ------
+    RegistryError
+        If the model can't be loaded, or fails on these rows.
+    """
+    model = load_model(uri)
+    names = _inputs(model)
+    if names is None:
+        schema = load_mlflow().models.get_model_info(uri).signature
+        known = schema is not None and schema.inputs is not None and schema.inputs.has_input_names()
+        names = tuple(map(str, schema.inputs.input_names())) if known else None
+    return predictions(model, frame, task=task, names=names)
+
+
+def predictions(
+    model: Any, frame: pd.DataFrame, *, task: str, names: tuple[str, ...] | None = None
+) -> NDArray[Any]:
+    """Ask a model for what a gate judges, from the columns that it was fitted on.
 
     Parameters
     ----------
@@ -76,31 +95,37 @@ def predictions(model: Any, frame: pd.DataFrame, *, scores: bool) -> NDArray[np.
         With ``predict``, and for scores ``predict_proba`` where it has one.
     frame : pandas.DataFrame of shape (n_rows, n_columns)
         It may have further columns.
-    scores : bool
-        Whether the probability of the second class is wanted instead of the prediction.
+    task : {"classification", "multiclass", "regression"}
+        The probability of the second class where the model tells it, the class, or the value.
+    names : tuple of str, optional
+        The columns that it takes, where the model itself doesn't say; by default all.
 
     Returns
     -------
     numpy.ndarray of shape (n_rows,)
+        Numbers, and for multiclass classes as the model names them.
 
     Raises
     ------
     RegistryError
-        If the model fails, columns are missing, or it doesn't give one number a row.
+        If the model fails, columns are missing, or it doesn't give one answer a row.
     """
-    names = _inputs(model)
+    names = _inputs(model) or names
     absent = [name for name in names or () if name not in frame]
     if absent:
         raise RegistryError(
             f"the model was fitted on columns that the data doesn't have: {', '.join(absent)}."
         )
-    table = frame[list(names)] if names is not None else frame
+    table: Any = frame[list(names)] if names is not None else frame
+    if hasattr(model, "n_features_in_") and not hasattr(model, "feature_names_in_"):
+        table = table.to_numpy()
     try:
-        if scores and hasattr(model, "predict_proba"):
+        if task == "classification" and hasattr(model, "predict_proba"):
             found = np.asarray(model.predict_proba(table), dtype=float)
             found = found[:, 1] if found.ndim == 2 and found.shape[1] == 2 else found
         else:
-            found = np.asarray(model.predict(table), dtype=float)
+            kind = object if task == "multiclass" else float
+            found = np.asarray(model.predict(table), dtype=kind)
     except Exception as error:
         raise RegistryError(
             f"the model fails on this data ({type(error).__name__}: {error}). Give it rows as "
@@ -109,8 +134,8 @@ def predictions(model: Any, frame: pd.DataFrame, *, scores: bool) -> NDArray[np.
     found = found.squeeze(axis=1) if found.ndim == 2 and found.shape[1] == 1 else found
     if found.shape != (len(frame),):
         raise RegistryError(
-            f"the model gives an array of shape {found.shape} for {len(frame)} rows; one number a "
-            "row was wanted."
+            f"the model gives an array of shape {found.shape} for {len(frame)} rows; one answer a "
+            "row was wanted. A gate of more than two classes says task: multiclass."
         )
     return found
 

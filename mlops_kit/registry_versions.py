@@ -1,19 +1,20 @@
 """Versions of a registered model, each with what it was made of."""
 
 import getpass
-import hashlib
+import json
 import re
 import string
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
 from mlops_kit import registry_trail as trail
 from mlops_kit import tracking
+from mlops_kit.contracts import CONTRACT_TAG, Contract
 from mlops_kit.errors import RegistryError
+from mlops_kit.registry_adopt import Source, run_for
 from mlops_kit.registry_calls import ABSENT, client, one_writer, reaching
 from mlops_kit.registry_models import files_hash
 from mlops_kit.stores import current_store, load_mlflow
@@ -36,8 +37,6 @@ _TAG = "mlops_kit.version."
 _LINEAGE = ("code_hash", "data_hash", "environment", "seed", "git_commit", "git_dirty")
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9 ._-]{0,99}")
 _WHY_LENGTH = 1000
-
-Source = Callable[..., Any] | str | Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +85,7 @@ def register(
     seed: int | None = None,
     params: Mapping[str, object] | None = None,
     metrics: Mapping[str, float] | None = None,
+    contract: Contract | None = None,
     why: str = "",
     who: str | None = None,
 ) -> Version:
@@ -106,6 +106,9 @@ def register(
         ``model`` isn't a run.
     seed, params, metrics : optional
         What else is known of a model that isn't a run.
+    contract : mlops_kit.contracts.Contract, optional
+        What the model is sent; a service of this version checks it. Needed where the model was
+        fitted with an array, which has no names, beside the label or other columns.
     why, who : str, optional
         For the trail; ``who`` is the user of this machine by default.
 
@@ -131,8 +134,8 @@ def register(
             raise RegistryError("register: a run knows its data and code; leave both out.")
         found = tracking.get_run(model if isinstance(model, str) else model.run_id)
     else:
-        found = _run_for(model, name, data=data, code=code, seed=seed, params=params or {},
-                         metrics=metrics or {})  # fmt: skip
+        found = run_for(model, name, data=data, code=code, seed=seed, params=params or {},
+                        metrics=metrics or {}, contract=contract)  # fmt: skip
     absent = [
         word
         for word, value in (("data", found.lineage.data_hash), ("code", found.lineage.code_hash))
@@ -146,11 +149,17 @@ def register(
     source = _logged_model(found.run_id)
     digest = files_hash(source)
     with one_writer(current_store()), reaching(f"registering {name}"):
-        return _register(name, found, source, digest, actor, why)
+        return _register(name, found, source, digest, actor, why, contract)
 
 
 def _register(
-    name: str, found: tracking.RunRecord, source: str, digest: str, who: str, why: str
+    name: str,
+    found: tracking.RunRecord,
+    source: str,
+    digest: str,
+    who: str,
+    why: str,
+    contract: Contract | None,
 ) -> Version:
     registry = client()
     mlflow = load_mlflow()
@@ -162,6 +171,7 @@ def _register(
     known = [v for v in _all(name) if v.source == source and v.model_hash == digest]
     if known:
         version = known[0]
+        _same_contract(version, contract)
     else:
         tags = {
             f"{_TAG}{key}": str(value)
@@ -169,7 +179,13 @@ def _register(
             if value is not None
         }
         tags[f"{_TAG}model_hash"] = digest
-        made = registry.create_model_version(name, source, run_id=found.run_id, tags=tags)
+        if contract is not None:
+            tags[CONTRACT_TAG] = json.dumps(contract.to_dict())
+        # A server takes no source whose logged model isn't named beside it.
+        logged = source.removeprefix("models:/") if source.startswith("models:/") else None
+        made = registry.create_model_version(
+            name, source, run_id=found.run_id, tags=tags, model_id=logged
+        )
         version = get(name, int(made.version))
     entries = read_trail(name)
     if not any(e.what == "registered" and e.version == version.version for e in entries):
@@ -178,43 +194,14 @@ def _register(
     return version
 
 
-def _run_for(
-    model: Any,
-    name: str,
-    *,
-    data: pd.DataFrame | None,
-    code: Source | None,
-    seed: int | None,
-    params: Mapping[str, object],
-    metrics: Mapping[str, float],
-) -> tracking.RunRecord:
-    """Record a run for a model that has none."""
-    if not hasattr(model, "predict"):
+def _same_contract(version: Version, contract: Contract | None) -> None:
+    kept = client().get_model_version(version.name, str(version.version)).tags.get(CONTRACT_TAG)
+    if contract is not None and kept != json.dumps(contract.to_dict()):
         raise RegistryError(
-            f"register: a run or a fitted model was wanted, got {type(model).__name__}."
+            f"register: {version.uri} is this run's model already, with "
+            f"{'another' if kept else 'no'} contract, and a version never changes. Record the run "
+            "again to register it with this one."
         )
-    if data is None or code is None:
-        raise RegistryError(
-            "register: a model that isn't a run needs data= (what it was fitted on) and code= "
-            "(the training function, its text or its file), so that it can be traced."
-        )
-    text = None
-    if isinstance(code, Path):
-        text = code.read_text("utf-8")
-    elif isinstance(code, str):
-        text = code
-    function = code if text is None and not isinstance(code, str | Path) else None
-    inputs = getattr(model, "feature_names_in_", None)
-    example = data.head() if inputs is None else data[list(inputs)].head()
-    with tracking.run(name, code=function, data=data, seed=seed, params=params) as run:
-        if text is not None:
-            run.log_text(text, "lineage/source.txt")
-            digest = hashlib.sha256(text.encode()).hexdigest()
-            client().set_tag(run.run_id, "mlops_kit.code_hash", digest)
-        if metrics:
-            run.log_metrics(metrics)
-        run.log_model(model, example=example)
-    return tracking.get_run(run.run_id)
 
 
 def _logged_model(run_id: str) -> str:

@@ -189,31 +189,23 @@ def compare_runs(
     -----
     Taught in @sec-track.
     """
-    rows = [
-        {
-            "run_id": entry.run_id,
-            "name": entry.name,
-            "status": entry.status,
-            "code_hash": entry.lineage.code_hash,
-            "data_hash": entry.lineage.data_hash,
-            "environment": entry.lineage.environment,
-            "seed": entry.lineage.seed,
-            "git_commit": entry.lineage.git_commit,
-            **{f"params.{key}": value for key, value in sorted(entry.params.items())},
-            **{
-                f"metrics.{key}": value
-                for key, value in sorted(entry.metrics.items())
-                if metrics is None or key in metrics
-            },
-        }
-        for entry in _all_runs(experiment)
-    ]
-    columns = [
-        "run_id", "name", "status", "code_hash", "data_hash", "environment", "seed", "git_commit",
-    ]  # fmt: skip
-    frame = pd.DataFrame(rows, columns=None if rows else columns)
-    extra = sorted(set(frame.columns) - set(columns), key=lambda name: (name[0] == "m", name))
-    return frame[[*columns, *extra]]
+    found = _all_runs(experiment)
+    columns: dict[str, list[Any]] = {
+        "run_id": [entry.run_id for entry in found],
+        "name": [entry.name for entry in found],
+        "status": [entry.status for entry in found],
+        "code_hash": [entry.lineage.code_hash for entry in found],
+        "data_hash": [entry.lineage.data_hash for entry in found],
+        "environment": [entry.lineage.environment for entry in found],
+        "seed": [entry.lineage.seed for entry in found],
+        "git_commit": [entry.lineage.git_commit for entry in found],
+    }
+    for name in sorted({key for entry in found for key in entry.params}):
+        columns[f"params.{name}"] = [entry.params.get(name) for entry in found]
+    for name in sorted({key for entry in found for key in entry.metrics}):
+        if metrics is None or name in metrics:
+            columns[f"metrics.{name}"] = [entry.metrics.get(name) for entry in found]
+    return pd.DataFrame(columns, dtype=None if found else object)
 
 
 def best_run(

@@ -193,7 +193,9 @@ def run(
 
     Notes
     -----
-    Taught in @sec-serve. One process: for more, start several behind a load balancer.
+    Taught in @sec-serve. One process: for more, start several behind a load balancer. Bodies have
+    a time limit, headers have none: on a network that you don't trust put a proxy before it, which
+    also ends TLS and knows who may ask.
     """
     uvicorn = load_framework("uvicorn")
     try:

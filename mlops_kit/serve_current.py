@@ -86,8 +86,8 @@ def serve_ready(
     agreed = contract or found.contract
     if agreed is None:
         raise ServeError(
-            f"{found.name} doesn't say what it takes. Give a contract, or fit the model with a "
-            "DataFrame, so that it knows its columns."
+            f"{found.name} doesn't say what it takes. Give a contract (`mlops-kit contract DATA` "
+            "drafts one), or fit the model with a DataFrame, so that it knows its columns."
         )
     predictor = predictor_of(found.model, agreed, features=features, output=output, onnx=onnx)
     checker = RowChecker(

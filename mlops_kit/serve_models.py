@@ -13,14 +13,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
-from mlops_kit.contracts import Column, Contract
+from mlops_kit.contracts import CONTRACT_TAG, Column, Contract
 from mlops_kit.errors import DataError, MissingToolError, ServeError
 from mlops_kit.serve_registry import ModelAddress, find_entry, registry_uri, version_meant
 from mlops_kit.stores import load_mlflow, quiet_mlflow
 
 __all__ = ["FoundModel", "ModelSource", "source_of"]
 
-CONTRACT_TAG = "mlops_kit.contract"
 CONTRACT_FILE = "contract.json"
 _PLAIN_FORMATS = ("pickle", "cloudpickle")
 _PICKLES = (".joblib", ".pickle", ".pkl")

@@ -106,6 +106,13 @@ def version_meant(address: ModelAddress, uri: str) -> str:
             version = _alias_in(tables, address)
             if version is not None:
                 return version
+            # Only tables that are as they should be can say that there is none.
+            query = (
+                "SELECT count(a.alias) FROM registered_models m LEFT JOIN "
+                "registered_model_aliases a ON a.name = m.name AND a.alias = ? WHERE m.name = ?"
+            )
+            if _rows(tables, query, str(address.alias), address.name) == [(0,)]:
+                raise _absent(address, uri, f"the model has no {address.alias}.")
     return str(_ask(address, uri).version)
 
 
@@ -198,10 +205,14 @@ def _ask(address: ModelAddress, uri: str) -> Any:
                 return client.get_model_version(address.name, address.version)
             return client.get_model_version_by_alias(address.name, address.alias)
     except Exception as error:  # MLflow's own, and those of whatever store lies below it
-        raise ServeError(
-            f"{address.text} can't be found in {uri}: {_first_line(error)} Register the model and "
-            "set the alias, or name another store."
-        ) from error
+        raise _absent(address, uri, _first_line(error)) from error
+
+
+def _absent(address: ModelAddress, uri: str, reason: str) -> ServeError:
+    return ServeError(
+        f"{address.text} can't be found in {uri}: {reason} Register the model and set the alias, "
+        "or name another store."
+    )
 
 
 def _downloaded(address: str, uri: str) -> Path:

@@ -7,10 +7,12 @@ written here MLflow reads, and the other way round. A store whose tables want mo
 here is left to the client: :func:`open_runs` gives None for it.
 """
 
+import atexit
 import contextlib
 import functools
 import getpass
 import math
+import os
 import sqlite3
 import time
 import uuid
@@ -90,6 +92,61 @@ def _is_known(database: Path, _: int) -> bool:
     return True
 
 
+# The connection that was used last. SQLite reads the whole schema, some sixty tables, whenever
+# one is opened, which takes longer than all that is written of a run.
+_Place = tuple[int, str, int, int]
+_kept: list[tuple[_Place, sqlite3.Connection]] = []
+_left: list[sqlite3.Connection] = []
+
+
+@contextlib.contextmanager
+def _connected(database: Path) -> Iterator[sqlite3.Connection]:
+    """Lend a connection to a database; one that nothing went wrong with is kept for the next."""
+    there = database.stat()
+    place = (os.getpid(), str(database.absolute()), there.st_dev, there.st_ino)
+    connection = _taken(place) or sqlite3.connect(
+        f"{database.absolute().as_uri()}?mode=rw",
+        uri=True,
+        timeout=_BUSY_SECONDS,
+        isolation_level=None,
+        check_same_thread=False,
+    )
+    try:
+        yield connection
+    except BaseException:
+        connection.close()
+        raise
+    if _kept or os.name != "posix":  # elsewhere a file that is open can't be removed
+        connection.close()
+    else:
+        _kept.append((place, connection))
+
+
+def _taken(place: _Place) -> sqlite3.Connection | None:
+    """Take the kept connection, if it is to the same file; another one isn't kept any longer."""
+    try:
+        known, connection = _kept.pop()
+    except IndexError:
+        return None
+    if known == place:
+        return connection
+    if known[0] == place[0]:
+        connection.close()
+    else:
+        _left.append(connection)  # it belongs to the process that forked this one
+    return None
+
+
+@atexit.register
+def _close() -> None:
+    while _kept:
+        known, connection = _kept.pop()
+        if known[0] == os.getpid():
+            connection.close()
+        else:
+            _left.append(connection)
+
+
 class SqliteRuns:
     """The runs of one store."""
 
@@ -98,24 +155,16 @@ class SqliteRuns:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
-        connection = sqlite3.connect(self._database, timeout=_BUSY_SECONDS, isolation_level=None)
         try:
-            connection.execute("BEGIN IMMEDIATE")
-            yield connection
-            connection.execute("COMMIT")
+            with _connected(self._database) as connection:
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
         except sqlite3.Error as error:
             raise TrackingError(
                 f"the store {self._database} couldn't be written ({error}). Nothing was changed; "
                 "see that its disk isn't full and that no other program holds it."
             ) from error
-        finally:
-            connection.close()
-
-    @contextlib.contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
-        uri = f"{self._database.absolute().as_uri()}?mode=ro"
-        with contextlib.closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_SECONDS)) as opened:
-            yield opened
 
     def begin(
         self,
@@ -177,7 +226,7 @@ class SqliteRuns:
         return next(iter(self._read("run_uuid = ?", run_id)), None)
 
     def _read(self, condition: str, value: object) -> list[StoredRun]:
-        with self._reading() as opened:
+        with _connected(self._database) as opened:
             rows = opened.execute(
                 "SELECT run_uuid, name, status, start_time, artifact_uri FROM runs "  # noqa: S608
                 f"WHERE {condition} ORDER BY start_time, rowid",

@@ -136,13 +136,19 @@ class Run:
             info = mlflow.sklearn.log_model(
                 model,
                 name=name,
-                signature=models.infer_signature(example, model.predict(example)),
+                signature=models.infer_signature(example, model.predict(_given(model, example))),
                 input_example=None,
                 pip_requirements=list(requirements or _requirements()),
                 # MLflow asks for a choice; estimators of many kinds need the general one.
                 serialization_format="cloudpickle",
             )
         return str(info.model_uri)
+
+
+def _given(model: Any, example: pd.DataFrame) -> Any:
+    """Give a model that was fitted with an array an array."""
+    bare = hasattr(model, "n_features_in_") and not hasattr(model, "feature_names_in_")
+    return example.to_numpy() if bare else example
 
 
 def _requirements() -> list[str]:

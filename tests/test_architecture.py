@@ -39,6 +39,7 @@ KIT_LAYERS = (
         "maturity",
         "lineage",
         "stores",
+        "tables",
         "sqlite_runs",
         "serve_log",
         "new",
@@ -80,6 +81,7 @@ KIT_LAYERS = (
         "monitor_cli",
         "rollout",
         "gates",
+        "gate_classes",
         "gate_judging",
         "gate_metrics",
         "gate_report",
@@ -89,6 +91,7 @@ KIT_LAYERS = (
         "pipeline",
         "llm",
         "registry",
+        "registry_adopt",
         "registry_calls",
         "registry_models",
         "registry_reading",
@@ -125,7 +128,7 @@ KIT_LAYERS = (
         "fleet",
     },
     {"flight"},
-    {"cli", "ci_cli", "edge_cli", "gate_cli", "new_cli"},
+    {"cli", "ci_cli", "contract_cli", "registry_cli", "edge_cli", "gate_cli", "new_cli"},
 )
 HEAVY = {"mlflow", "fastapi", "evidently", "onnxruntime", "sklearn", "matplotlib", "pandera"}
 

@@ -378,3 +378,22 @@ def test_utc_is_utc() -> None:
     """A limit with an offset is kept as UTC."""
     column = Column("t", "datetime", minimum=datetime(2025, 1, 1, tzinfo=UTC))
     assert column.minimum == Column("t", "datetime", minimum="2025-01-01T01:00+01:00").minimum
+
+
+@pytest.mark.parametrize(
+    ("column", "value"),
+    [
+        (Column("x", "int", allowed=(0, 1)), True),
+        (Column("x", "int"), False),
+        (Column("x", "bool", allowed=(True,)), 1),
+        (Column("x", "bool", allowed=(True,)), 1.0),
+        (Column("x", "bool"), 1),
+        (Column("x", "float"), True),
+    ],
+)
+def test_truth_and_numbers_are_told_apart_by_table_and_request(column: Column, value) -> None:
+    """True equals 1 in Python, and isn't a 1 of the contract."""
+    contract = Contract([column])
+    assert not contract.check(pd.DataFrame({"x": [value]}, dtype=object)).ok
+    with pytest.raises(pydantic.ValidationError):
+        contract.request_model()(x=value)

@@ -64,6 +64,37 @@ def test_rows_that_share_a_day_are_not_independent_evidence(reference):
     assert "warmth" not in drift.compare(reference, days(1, first=60, seed=9)).drifted
 
 
+def wandering(count, *, seed, closeness=0.9):
+    """Days of which each resembles the one before, around a level that never changes."""
+    rng = np.random.default_rng(seed)
+    level, frames = rng.normal(), []
+    for day in range(count):
+        level = closeness * level + np.sqrt(1 - closeness**2) * rng.normal()
+        at = FIRST + pd.Timedelta(days=day)
+        frames.append(pd.DataFrame({"time": at, "load": level + 0.5 * rng.normal(size=60)}))
+    return frames
+
+
+def test_days_that_resemble_their_neighbours_are_fewer_than_they_look():
+    """A level that wanders slowly and comes back isn't drift, and the note says what is known."""
+    opened = 0
+    for seed in range(3):
+        frames = wandering(260, seed=seed)
+        watch = drift.Watch(drift.profile(pd.concat(frames[:60]), time="time"))
+        notes = [alert for frame in frames[60:] for alert in watch.look(frame).opened]
+        opened += sum(alert.serious for alert in notes)
+        assert any("changes slowly" in alert.text for alert in notes if not alert.serious)
+    assert opened <= 1
+
+
+def test_a_large_move_of_a_column_that_wanders_is_still_flagged():
+    """Such as another unit."""
+    frames = wandering(210, seed=1, closeness=0.7)
+    watch = drift.Watch(drift.profile(pd.concat(frames[:200]), time="time"))
+    found = [watch.look(f.assign(load=f["load"] * 1.8 + 32)).opened for f in frames[200:]]
+    assert ("drift", "load") in {(alert.name, alert.column) for look in found for alert in look}
+
+
 def test_a_shift_is_flagged_with_its_size_and_place(reference):
     """What moved, by how much, where, and what to do."""
     batch = days(1, first=70)

@@ -151,3 +151,21 @@ def test_counts_that_cant_be_compared_are_refused(one, other, said):
     for distance in (drift.psi, drift.jensen_shannon, drift.total_variation, drift.chi_square):
         with pytest.raises(DataError, match=said):
             distance(one, other)
+
+
+@pytest.mark.parametrize("noise", ["one digit", "single precision"])
+def test_digits_lost_on_the_way_are_no_drift(noise):
+    """A column of few values that comes through another file format is the same column."""
+    rng = np.random.default_rng(3)
+    levels = np.array([-0.044641636506989144, 0.05068011873981862, 1 / 3])
+    before, after = rng.choice(levels, 400), rng.choice(levels, 400)
+    if noise == "one digit":
+        after = np.nextafter(after, rng.choice([-np.inf, np.inf], 400))
+    else:
+        after = after.astype(np.float32).astype(float)
+    reference = drift.profile(pd.DataFrame({"sex": before}))
+    plain = drift.compare(reference, pd.DataFrame({"sex": rng.choice(levels, 400)}))
+    noisy = drift.compare(reference, pd.DataFrame({"sex": after}))
+    assert noisy.drifted == plain.drifted == ()
+    same = drift.compare(reference, pd.DataFrame({"sex": before.astype(np.float32).astype(float)}))
+    assert same["sex"].distance == 0

@@ -8,6 +8,7 @@ import pytest
 
 from mlops_kit import drift
 from mlops_kit.errors import DataError
+from mlops_kit.tables import read_table
 
 RNG = np.random.default_rng(11)
 
@@ -213,3 +214,15 @@ def test_identifiers_are_left_out_unless_asked_for():
     assert "token" in drift.profile(frame, kinds={"token": "category"}).layouts
     found = drift.compare(drift.profile(frame), frame.assign(trip_id=frame["trip_id"] + 200))
     assert found.ok
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_table_keeps_every_digit_on_its_way(tmp_path, suffix):
+    """Read as it was written, to the last digit."""
+    frame = pd.DataFrame({"x": np.random.default_rng(1).normal(size=2000)})
+    path = tmp_path / f"rows{suffix}"
+    frame.to_csv(path, index=False) if suffix == ".csv" else frame.to_parquet(path)
+    pd.testing.assert_frame_equal(read_table(path), frame, check_exact=True)
+    path.write_bytes(b"\xff\x00")
+    with pytest.raises(DataError, match="can't be read"):
+        read_table(path)

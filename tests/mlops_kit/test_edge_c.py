@@ -12,7 +12,7 @@ from sklearn.ensemble import ExtraTreesClassifier, RandomForestClassifier, Rando
 from sklearn.gaussian_process import GaussianProcessClassifier
 from sklearn.linear_model import LogisticRegression, Ridge, RidgeClassifier
 from sklearn.neural_network import MLPClassifier, MLPRegressor
-from sklearn.pipeline import make_pipeline
+from sklearn.pipeline import Pipeline, make_pipeline
 from sklearn.preprocessing import MaxAbsScaler, MinMaxScaler, PolynomialFeatures, StandardScaler
 from sklearn.tree import DecisionTreeClassifier
 
@@ -64,6 +64,19 @@ def test_c_answers_as_scikit_learn_on_rows_that_neither_has_seen(name: str) -> N
     assert (compiled.predict(rows) == model.predict(rows)).mean() > 0.9995
     give = getattr(model, "predict_proba", None) or model.decision_function
     assert np.abs(compiled.outputs(rows) - give(rows)).max() < 1e-4
+
+
+def test_steps_that_do_nothing_and_pipelines_within_pipelines_are_read_through() -> None:
+    """As notebooks leave them behind; the plan is that of the steps that count."""
+    plain = fitted(make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)))
+    nested = fitted(
+        Pipeline([
+            ("first", "passthrough"),
+            ("then", make_pipeline(make_pipeline(StandardScaler()), None)),
+            ("last", make_pipeline(LogisticRegression(max_iter=500))),
+        ])
+    )  # fmt: skip
+    assert edge.to_c(nested).code == edge.to_c(plain).code
 
 
 @needs_compiler

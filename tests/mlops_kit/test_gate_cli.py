@@ -97,7 +97,7 @@ def test_a_build_server_gets_its_files(gate: Run, tmp_path: Path) -> None:
         ("{column: new}", "{model: demand}\nworkspace: nowhere", "there is no registry in"),
         ("label: y", "label: z", "no column 'z'"),
         ("challenger: {column: new}", "", "data and challenger must say"),
-        ("task: regression", "task: guessing", "classification or regression"),
+        ("task: regression", "task: guessing", "multiclass or regression"),
     ],
 )
 def test_what_cannot_be_judged_is_one_message(gate: Run, old: str, new: str, said: str) -> None:

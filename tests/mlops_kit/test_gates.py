@@ -44,6 +44,9 @@ def expected_cost(y: np.ndarray, p: np.ndarray, w: np.ndarray) -> float:
 
 ORACLES = {
     "accuracy": lambda y, p, w: oracle.accuracy_score(y, p >= 0.5, sample_weight=w),
+    "balanced_accuracy": lambda y, p, w: oracle.balanced_accuracy_score(
+        y, p >= 0.5, sample_weight=w
+    ),
     "average_precision": lambda y, p, w: oracle.average_precision_score(y, p, sample_weight=w),
     "bias": lambda y, p, w: abs(np.average(p - y, weights=w)),
     "brier": lambda y, p, w: oracle.brier_score_loss(y, p, sample_weight=w),
@@ -51,6 +54,7 @@ ORACLES = {
     "f1": lambda y, p, w: oracle.f1_score(y, p >= 0.5, sample_weight=w),
     "flag_rate": lambda y, p, w: np.average(p >= 0.5, weights=w),
     "log_loss": lambda y, p, w: oracle.log_loss(y, p, sample_weight=w),
+    "macro_f1": lambda y, p, w: oracle.f1_score(y, p >= 0.5, sample_weight=w, average="macro"),
     "mae": lambda y, p, w: oracle.mean_absolute_error(y, p, sample_weight=w),
     "precision": lambda y, p, w: oracle.precision_score(y, p >= 0.5, sample_weight=w),
     "r2": lambda y, p, w: oracle.r2_score(y, p, sample_weight=w),
@@ -65,7 +69,7 @@ def test_each_metric_agrees_with_scikit_learn_on_every_resample(name: str) -> No
     """With weights as a bootstrap draws them, zeros and ties among them."""
     frame = scored()
     label, score = frame["y"].to_numpy(float), frame["a"].to_numpy()
-    if METRICS[name].task == "regression":
+    if METRICS[name].tasks == ("regression",):
         label = label * 30 + 1000 + frame["b"].to_numpy()
         score = score * 30 + 1000
     weights = np.random.default_rng(1).integers(0, 4, (5, len(frame))).astype(float)
@@ -73,6 +77,63 @@ def test_each_metric_agrees_with_scikit_learn_on_every_resample(name: str) -> No
     wanted = [ORACLES[name](label, score, row) for row in weights]
     np.testing.assert_allclose(found, wanted, rtol=1e-9)
     assert set(ORACLES) == set(METRICS)
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("accuracy", oracle.accuracy_score),
+        ("balanced_accuracy", oracle.balanced_accuracy_score),
+        ("macro_f1", lambda y, p, sample_weight: oracle.f1_score(
+            y, p, sample_weight=sample_weight, average="macro")),
+    ],
+)  # fmt: skip
+def test_many_classes_agree_with_scikit_learn_on_every_resample(name: str, theirs) -> None:
+    """Classes that a resample lacks, and one that is never given, among them."""
+    chance = np.random.default_rng(4)
+    label = chance.choice(4, 60, p=[0.5, 0.3, 0.17, 0.03]).astype(float)
+    given = np.where(chance.random(60) < 0.7, label, chance.choice([0.0, 1.0, 2.0], 60))
+    weights = chance.integers(0, 3, (20, 60)).astype(float)
+    found = METRICS[name].values(Sample(label, given, None, {}), weights)
+    for value, row in zip(found, weights, strict=True):
+        drawn = row > 0
+        wanted = theirs(label[drawn], given[drawn], sample_weight=row[drawn])
+        assert value == pytest.approx(wanted)
+
+
+def test_a_gate_of_many_classes_judges_names_and_numbers() -> None:
+    """Each class alone too, by slices of the label; a model without an answer is refused."""
+    names = np.array(["barolo", "barbera", "grignolino"])
+    chance = np.random.default_rng(6)
+    code = chance.integers(0, 3, 300)
+    given = np.where(chance.random(300) < 0.8, code, 0)
+    rules = Rule("accuracy", at_least=0.7), Rule("accuracy", at_least=0.5, slices=("y",))
+    many = gate(*rules, task="multiclass", costs={})
+    by_name = many.evaluate(pd.DataFrame({"y": names[code]}), challenger=names[given])
+    by_number = many.evaluate(pd.DataFrame({"y": code}), challenger=given.astype(float))
+    assert by_name.passed
+    assert by_name.verdicts[0].value == by_number.verdicts[0].value == (code == given).mean()
+    assert {v.slice for v in by_name.verdicts} == {"", *(f"y={name}" for name in names)}
+    blank = many.evaluate(pd.DataFrame({"y": names[code]}), challenger=[None, *names[given][1:]])
+    assert blank.outcome == "refused"
+
+
+@pytest.mark.parametrize(
+    ("label", "given", "said"),
+    [
+        (["a", "b"], [0, 1], "no class in common"),
+        (["a", None], ["a", "b"], "missing in 1 of 2"),
+        (["a", "b"], [[0.1, 0.9], [0.2, 0.8]], "one class a row"),
+        (["a", "b"], ["a"], "predictions for 2 rows"),
+    ],
+)
+def test_classes_that_cannot_be_compared_are_refused_at_once(label, given, said: str) -> None:
+    """Numbers beside names would count every row as wrong."""
+    many = gate(Rule("accuracy", at_least=0.5), task="multiclass", costs={})
+    with pytest.raises(GateError, match=said):
+        many.evaluate(pd.DataFrame({"y": label}), challenger=given)
+    with pytest.raises(GateError, match="roc_auc is a metric for classification"):
+        gate(Rule("roc_auc", at_least=0.5), task="multiclass", costs={})
 
 
 def test_the_interval_is_scipys_paired_bootstrap() -> None:
@@ -331,7 +392,7 @@ def test_a_gate_is_read_from_yaml(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [
-        ("task: classification", "task: ranking", "classification or regression"),
+        ("task: classification", "task: ranking", "multiclass or regression"),
         ("task: classification", "task: regression", "cost is a metric for classification"),
         ("label: y", "", "doesn't say its label"),
         ("label: y", "label: y\nlabel: z", r"line 5: 'label' is there twice"),

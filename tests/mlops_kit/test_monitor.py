@@ -336,3 +336,27 @@ def test_what_cannot_be_read_is_one_message(tmp_path, monkeypatch, capsys, words
     assert code == 1
     assert said in err
     assert list(Path().iterdir()) == []
+
+
+def test_a_clock_that_went_astray_is_told_and_not_waited_for(tmp_path, trips, reference):
+    """Lines years away from the others would make as many empty days as lie between."""
+    lines = entries(trips)
+    plain = monitoring.monitor(write(tmp_path / "plain.jsonl", lines), reference)
+    for number, moment in enumerate(["0001-01-01", "1970-01-01", "9999-12-31"]):
+        lines.insert(7 * number, lines[0] | {"time": f"{moment}T00:00:00Z", "request_id": "x"})
+    report = monitoring.monitor(write(tmp_path / "log.jsonl", lines), reference)
+    assert len(report.health) == len(plain.health) == 12
+    [alert] = [alert for alert in report.open if alert.name == "clock"]
+    assert "3 of" in alert.text
+    assert {a.name for a in report.open} - {a.name for a in plain.open} == {"clock"}
+    assert report.lines == plain.lines + 3
+
+
+def test_a_reference_of_nothing_says_what_was_wanted(tmp_path):
+    """A log without answers, a file that is no log, a folder."""
+    (tmp_path / "model.joblib").write_bytes(b"\x80\x04")
+    for path in (write(tmp_path / "log.jsonl", []), tmp_path / "model.joblib"):
+        with pytest.raises(DataError, match="no answered rows"):
+            monitoring.reference_table(path)
+    with pytest.raises(DataError, match="can't be read"):
+        drift.load(tmp_path)

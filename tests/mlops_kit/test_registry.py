@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from sklearn.linear_model import LinearRegression, LogisticRegression
+from sklearn.metrics import balanced_accuracy_score
 
 from mlops_kit import registry, registry_versions, tracking
 from mlops_kit import registry_trail as trail
@@ -127,6 +128,20 @@ def test_promotion_goes_through_the_gate(three: list[registry.Version]) -> None:
     whats = list(registry.history("line")["what"])
     assert whats[3:] == ["promoting", "promoted", "nominated", "promoting", "promoted"]
     assert registry.check("line").ok
+
+
+def test_a_withdrawn_challenger_is_none_any_more(three: list[registry.Version]) -> None:
+    """The champion stays, and the trail says who gave up on which version, and why."""
+    promoted(three[0])
+    registry.nominate("line", 2)
+    assert registry.withdraw("line", why="the canary failed", who="bo").aliases == ()
+    with pytest.raises(RegistryError, match="has no challenger"):
+        registry.withdraw("line", why="again")
+    last = registry.history("line").iloc[-1]
+    assert list(last[["who", "what", "version", "why"]]) == [
+        "bo", "withdrawn", 2, "the canary failed",
+    ]  # fmt: skip
+    assert champion() == 1 and registry.check("line").ok
 
 
 def test_a_worse_model_is_refused_by_the_rule_it_broke(three: list[registry.Version]) -> None:
@@ -519,6 +534,23 @@ def test_a_classifier_is_judged_by_its_probability(store: tracking.Store) -> Non
         registry.judge("late", 1, gate, data.drop(columns="x"))
     with pytest.raises(RegistryError, match="fails on this data"):
         registry.judge("late", 1, gate, data.assign(x="a"))
+
+
+def test_a_model_of_many_classes_is_judged_by_its_answers(store: tracking.Store) -> None:
+    """By the names that it was fitted with; as two classes it is refused with what helps."""
+    data = rows()
+    data["size"] = pd.cut(data["x"], 3, labels=["small", "middle", "large"]).astype(str)
+    model = LogisticRegression().fit(data[["x"]], data["size"])
+    registry.register(model, "sizes", data=data, code="LogisticRegression().fit(x, size)")
+    many = Gate("sizes", "multiclass", "size", (Rule("balanced_accuracy", at_least=0.3),))
+    report = registry.judge("sizes", 1, many, data)
+    assert report.verdicts[0].value == pytest.approx(
+        balanced_accuracy_score(data["size"], model.predict(data[["x"]]))
+    )
+    assert registry.promote("sizes", 1, report, why="first").aliases == ("champion",)
+    two = Gate("sizes", "classification", "size", (Rule("accuracy", at_least=0.5),))
+    with pytest.raises(RegistryError, match="task: multiclass"):
+        registry.judge("sizes", 1, two, data)
 
 
 def test_an_old_trail_with_many_versions_is_read_whole(

@@ -150,6 +150,22 @@ def test_a_long_body_is_refused_while_it_still_arrives(ask):
     assert ask(app, content=endless()).status_code == 413
 
 
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_long_body_is_taken_off_so_that_the_client_reads_why(ask, declared):
+    """A connection that is closed with unread data is reset, and the answer gets lost with it."""
+    taken = []
+
+    async def pieces():
+        for number in range(10):
+            taken.append(number)
+            yield b" " * 10_000
+
+    app = create_app(fare, contract=TRIPS, max_bytes=50_000)
+    headers = {"content-length": "100000"} if declared else {}
+    assert ask(app, content=pieces(), headers=headers).status_code == 413
+    assert len(taken) == 10
+
+
 def test_a_body_that_never_ends_is_given_up(ask):
     """With 408, so that idle clients don't hold connections for ever."""
 
