@@ -264,6 +264,11 @@ def test_an_unknown_or_missing_template_lists_what_there_is(tmp_path: Path) -> N
     assert code == 1
     assert re.search(r"service +A model as a service", said)
     assert run("new", "--list")[0] == 0
+    code, said = run("new", "service", "--list")
+    assert code == 0
+    assert "(github | gitlab | both | none) [github]" in said
+    assert "[made from the other answers]" in said
+    assert "slug" not in said
     assert "Name a folder" in run("new", "service")[1]
 
 
@@ -404,6 +409,7 @@ import json, os, signal, sys
 from pathlib import Path
 import copier
 from mlops_kit import new, new_render
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background job ignores it
 
 def interrupted(function, number):
     def called(*args, **options):

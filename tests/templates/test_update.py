@@ -294,6 +294,13 @@ def test_an_answer_that_is_refused_now_is_named(project: Path, tmp_path: Path) -
     assert "It is green." in (project / "README.md").read_text()
 
 
+def test_an_answer_to_no_question_is_refused(project: Path, new: Path) -> None:
+    """Also when only asking whether there is an update."""
+    for call in (update, check_update):
+        with pytest.raises(TemplateError, match=r"color: .*no such question.*package, colour"):
+            call(project, answers={"color": "blue"}, root=new, version="0.2.0")
+
+
 def test_nothing_new_changes_nothing(project: Path, old: Path) -> None:
     """The same template, the same answers: not one byte."""
     before = snapshot(project)
@@ -313,7 +320,7 @@ def test_two_updates_in_a_row(project: Path, new: Path, tmp_path: Path) -> None:
     root = write_template(tmp_path / "third", third)
     done = update(project, root=root, version="0.3.0")
     assert done.conflicts == ()
-    assert done.changed == ("pyproject.toml", "src/shop/code.py")
+    assert done.changed == ("pyproject.toml", "src/shop/code.py", ANSWERS, ARCHIVE)
     assert "line drei\n" in code.read_text()
     assert "mine\n" in code.read_text()
 
@@ -535,6 +542,23 @@ def test_an_unfinished_update_isnt_finished_over_the_users_edits(
     with pytest.raises(TemplateError, match=r"pyproject\.toml was changed since"):
         bring(project, new)
     assert (project / "pyproject.toml").read_text() == "mine\n"
+
+
+@pytest.mark.parametrize("path", ["../outside.txt", "/tmp/outside.txt", "link/outside.txt"])
+def test_a_journal_cant_lead_out_of_the_project(
+    project: Path, new: Path, tmp_path: Path, path: str
+) -> None:
+    """One that came with somebody's repository writes nothing elsewhere."""
+    (tmp_path / "elsewhere").mkdir()
+    (project / "link").symlink_to(tmp_path / "elsewhere")
+    stage = project / new_place.UPDATING
+    stage.mkdir()
+    (stage / "0").write_text("x")
+    changes = [{"path": path, "before": "", "after": "x"}]
+    (stage / "journal.json").write_text(json.dumps({"changes": changes, "report": {}}))
+    with pytest.raises(TemplateError, match="outside the project"):
+        bring(project, new)
+    assert list(tmp_path.rglob("outside.txt")) == []
 
 
 def test_a_full_disk_leaves_the_old_project(

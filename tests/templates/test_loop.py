@@ -1,0 +1,181 @@
+"""The loop, really: from the built wheel to a model retrained, promoted and rolled back."""
+
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import tomllib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+ROOT = Path(__file__).resolve().parents[2]
+BUILD = "import sys; from hatchling import build; build.build_wheel(sys.argv[1])"
+LATER = "2026-01-05"
+ROW = {
+    "pickup_time": "2025-03-03T08:00:00",
+    "zone": "zone-01",
+    "distance_km": 3.2,
+    "wait_min": 4.0,
+    "surge": 1.1,
+    "raining": False,
+}
+
+
+@dataclass(frozen=True)
+class Project:
+    """A generated project in an environment that holds it and what it asks for, and no more."""
+
+    folder: Path
+    environment: Path
+
+    @property
+    def variables(self) -> dict[str, str]:
+        own = ("APP_", "PYTHON", "MLFLOW_", "VIRTUAL_ENV", "UV_")
+        kept = {key: value for key, value in os.environ.items() if not key.startswith(own)}
+        binaries = f"{self.environment / 'bin'}{os.pathsep}{kept['PATH']}"
+        return {**kept, "PATH": binaries, "APP_SERVING__RELOAD_S": "0.2"}
+
+    def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
+        """Run a program of the environment, in the project's folder."""
+        return subprocess.run(
+            [str(self.environment / "bin" / command[0]), *command[1:]],
+            cwd=self.folder,
+            env={**self.variables, **variables},
+            capture_output=True,
+            text=True,
+        )
+
+    def ride(self, *command: str, code: int = 0, **variables: str) -> dict[str, Any]:
+        """Run one of the project's commands and read its JSON."""
+        done = self.run("ride-cancellations", *command, "--json", **variables)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        found: dict[str, Any] = json.loads(done.stdout)
+        return found
+
+
+def install(environment: Path, *wanted: str, constraints: Path) -> None:
+    """Install from uv's cache, and from the registry only what isn't there."""
+    command = ["uv", "pip", "install", "--quiet", "--python", str(environment)]
+    command += ["--constraint", str(constraints), *wanted]
+    for network in (["--offline"], []):
+        done = subprocess.run([*command, *network], capture_output=True, text=True)
+        if done.returncode == 0:
+            return
+    raise AssertionError(done.stderr)
+
+
+def generated(folder: Path) -> Project:
+    """Build the wheel, install it alone, and let its command make and set up a project."""
+    subprocess.run([sys.executable, "-c", BUILD, str(folder)], cwd=ROOT, check=True)
+    wheel = next(folder.glob("*.whl"))
+    pinned = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))
+    constraints = folder / "constraints.txt"
+    constraints.write_text("\n".join(pinned["tool"]["uv"]["constraint-dependencies"]))
+    environment = folder / "environment"
+    subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, environment], check=True)
+    install(environment, f"{wheel}[templates]", constraints=constraints)
+    project = Project(folder / "rides", environment)
+    made = subprocess.run(
+        [environment / "bin" / "mlops-kit", "new", "service", "rides", "--defaults", "--no-git"],
+        cwd=folder,
+        env=project.variables,
+        capture_output=True,
+        text=True,
+    )
+    assert made.returncode == 0, made.stderr
+    kit = f"mlops-kit @ {wheel.as_uri()}"
+    own = ["--editable", str(project.folder), "--group", f"{project.folder}/pyproject.toml:dev"]
+    install(environment, kit, *own, constraints=constraints)
+    return project
+
+
+@contextmanager
+def serving(project: Project) -> Iterator[str]:
+    """Serve the champion as a process of its own, and give its address."""
+    command = [project.environment / "bin" / "ride-cancellations", "serve", "--port", "0"]
+    with subprocess.Popen(
+        command,
+        cwd=project.folder,
+        env=project.variables,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        assert process.stderr is not None
+        said = process.stderr.readline()
+        address = re.search(r"http://\S+", said)
+        try:
+            assert address, said + process.stderr.read()
+            yield address[0]
+        finally:
+            process.terminate()
+
+
+def answered_by(url: str, wanted: str) -> str:
+    """Ask until a version answers, or for long enough, and say which one does."""
+    for _ in range(300):
+        answer = httpx.post(f"{url}/predict", json=ROW, timeout=30)
+        assert answer.status_code == 200, answer.text
+        assert 0 < answer.json()["prediction"] < 1
+        if answer.json()["version"] == wanted:
+            break
+        time.sleep(0.1)
+    return str(answer.json()["version"])
+
+
+def test_the_loop_closes(tmp_path: Path) -> None:
+    """Generated, tested, trained, released, served, watched, retrained, promoted, rolled back."""
+    project = generated(tmp_path)
+    kit = project.run("python", "-c", "import mlops_kit; print(mlops_kit.__file__)").stdout
+    assert str(project.environment) in kit
+
+    for words in (["check"], ["format", "--check"]):
+        lint = project.run("ruff", *words)
+        assert lint.returncode == 0, lint.stdout
+    tests = project.run("pytest", "-q", "-p", "no:cacheprovider")
+    assert tests.returncode == 0, tests.stdout[-4000:]
+    assert re.search(r"[5-9]\d passed", tests.stdout)
+
+    trained = project.ride("train")
+    assert trained["version"] == 1 and trained["metrics"]["roc_auc"] > 0.55
+    released = project.ride("release")
+    assert released["promoted"] and released["champion"] == 1
+    assert (project.folder / "reports" / "gate.md").is_file()
+
+    with serving(project) as url:
+        assert answered_by(url, "1") == "1"
+        refused = httpx.post(f"{url}/predict", json={**ROW, "wait_min": -1})
+        assert refused.status_code == 422
+        asked = ("replay", "--url", url, "--rows")
+        sent = project.ride(*asked, "300", APP_DATA__UNTIL="2025-03-10")
+        assert sent["answered"] == {"1": 300}
+        assert project.ride("monitor")["alerts"] == []
+
+        sent = project.ride(*asked, "900", "--scale", "distance_km=1.3", APP_DATA__UNTIL=LATER)
+        assert sent["answered"] == {"1": 900}
+        seen = project.ride("monitor", code=1)
+        moved = {alert["column"] for alert in seen["alerts"] if alert["serious"]}
+        assert {"distance_km", "surge", "zone"} <= moved
+        page = (project.folder / "reports" / "monitor.html").read_text("utf-8")
+        assert "zone-13" in page and "surge" in page
+        assert "mlops_monitor_ok 0.0" in httpx.get(f"{url}/monitoring").text
+
+        again = project.ride("retrain", APP_DATA__UNTIL=LATER)
+        assert any(reason.startswith("surge:") for reason in again["reasons"])
+        assert again["promoted"] and again["champion"] == 2
+        report = json.loads((project.folder / "reports" / "gate.json").read_text("utf-8"))
+        assert report["champion"]["uri"].endswith("/1")
+        gains = [v["gain"] for v in report["verdicts"] if v["rule"] == "no worse as a chance"]
+        assert gains[0] > 0
+        assert answered_by(url, "2") == "2"
+
+        back = project.ride("rollback", "--why", "the test says so")
+        assert back["champion"] == 1
+        assert answered_by(url, "1") == "1"

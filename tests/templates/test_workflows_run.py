@@ -1,0 +1,269 @@
+"""The service template's workflows and its image's commands, run on a generated project.
+
+The environment is this one, with the project on top: nothing is downloaded. What the steps that
+install, build images, push and deploy do isn't run here.
+"""
+
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import site
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import venv
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from mlops_kit.new import create
+
+SLUG = "ride-cancellations"
+
+
+class Environment(NamedTuple):
+    folder: Path
+
+    @property
+    def python(self) -> Path:
+        return self.folder / "bin" / "python"
+
+    def variables(self, **more: str) -> dict[str, str]:
+        path = f"{self.folder / 'bin'}{os.pathsep}{os.environ['PATH']}"
+        return {"PATH": path, "HOME": str(self.folder), **more}
+
+
+def environment(folder: Path, source: Path | None) -> Environment:
+    """Make an environment in which everything that is installed here can be imported."""
+    venv.create(folder, symlinks=True)
+    packages = next(folder.glob("lib/python*/site-packages"))
+    lines = [f"import site; site.addsitedir({place!r})" for place in site.getsitepackages()]
+    (packages / "here.pth").write_text("\n".join([*([str(source)] if source else []), *lines]))
+    for name, call in (
+        ("mlops-kit", "mlops_kit.cli.main"),
+        ("mypy", "mypy.__main__.console_entry"),
+        ("pytest", "pytest.console_main"),
+    ):
+        script(folder, name, call)
+    if source is not None:
+        script(folder, SLUG, "ride_cancellations.cli.main")
+    ruff = shutil.which("ruff", path=str(Path(sys.executable).parent))
+    assert ruff
+    (folder / "bin" / "ruff").symlink_to(ruff)
+    return Environment(folder)
+
+
+def script(folder: Path, name: str, call: str) -> None:
+    module, _, function = call.rpartition(".")
+    file = folder / "bin" / name
+    file.write_text(
+        f"#!{folder / 'bin' / 'python'}\nimport sys\n"
+        f"from {module} import {function}\nsys.exit({function}())\n"
+    )
+    file.chmod(0o755)
+
+
+@pytest.fixture(scope="module")
+def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Make a project with both servers' files; its settings are those of a quick rehearsal."""
+    folder = tmp_path_factory.mktemp("project") / "project"
+    create("service", folder, answers={"ci": "both"}, git=False)
+    base = folder / "conf" / "base.yml"
+    text, count = re.subn(r"window_days: \d+", "window_days: 21", base.read_text())
+    base.write_text(text.replace("trees: 80", "trees: 20"))
+    assert count == 1
+    # What the project's own tests say is tested where the project is; here one file of them runs.
+    for file in (folder / "tests").glob("**/test_*.py"):
+        if file.parent.name != "unit":
+            file.unlink()
+    return folder
+
+
+@pytest.fixture(scope="module")
+def around(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
+    return environment(tmp_path_factory.mktemp("environment") / "venv", project / "src")
+
+
+def ci_run(around: Environment, project: Path, file: str, *more: str) -> str:
+    command = [str(around.folder / "bin" / "mlops-kit"), "ci", "run", file]
+    found = subprocess.run(
+        [*command, "--variable", "INSTALLED=yes", *more],
+        cwd=project,
+        env=around.variables(),
+        capture_output=True,
+        text=True,
+    )
+    assert found.returncode == 0, f"{found.stdout}\n{found.stderr}"
+    return found.stdout
+
+
+def outcomes(said: str) -> dict[str, str]:
+    return dict(re.findall(r"^([\w-]+): (\w+)$", said, re.MULTILINE))
+
+
+def test_a_change_of_code_is_checked(around: Environment, project: Path) -> None:
+    """Lint, types and tests run and pass; what needs Docker or a cluster is left out."""
+    said = ci_run(around, project, ".github/workflows/code.yml")
+    assert outcomes(said) == {
+        **{"check": "success", "image": "skipped", "publish": "skipped"},
+        **{"staging": "skipped", "production": "skipped"},
+    }
+    for step in ("Lint", "Types", "Tests"):
+        assert f"success  {step}" in said
+    assert "skipped  Install what uv.lock names" in said
+
+
+def test_a_change_of_the_model_is_judged(around: Environment, project: Path) -> None:
+    """On a pull request the model is trained, evaluated and released apart; its report is kept."""
+    file = ".github/workflows/model.yml"
+    said = ci_run(around, project, file, "--event", "pull_request")
+    assert outcomes(said) == {"candidate": "success", "comment": "skipped"}
+    for step in ("Data", "Train", "Evaluate", "Judge and release", "Report"):
+        assert f"success  {step}" in said
+    kept = re.findall(r"actions/upload-artifact\S+ \((\d+) files kept\)", said)
+    assert int(kept[0]) >= 3
+
+
+def test_a_refused_model_fails_the_check(
+    around: Environment, project: Path, tmp_path: Path
+) -> None:
+    """And the report is kept all the same."""
+    worse = tmp_path / "project"
+    shutil.copytree(project, worse)
+    gates = worse / "conf" / "gates.yml"
+    gates.write_text(
+        gates.read_text().replace("roc_auc, at_least: 0.55", "roc_auc, at_least: 0.99")
+    )
+    with pytest.raises(AssertionError) as failed:
+        ci_run(around, worse, ".github/workflows/model.yml")
+    said = str(failed.value)
+    assert "failure  Judge and release" in said
+    assert "success  Report" in said
+
+
+def test_the_schedule_retrains(around: Environment, project: Path) -> None:
+    """Monitoring looks first; without a champion, there is reason to train."""
+    said = ci_run(around, project, ".github/workflows/retrain.yml", "--event", "schedule")
+    assert outcomes(said) == {"retrain": "success"}
+    assert "success  Retrain, judge, open the canary" in said
+
+
+@pytest.mark.parametrize(
+    ("event", "runs"),
+    [("pull_request", {"check", "candidate"}), ("schedule", {"retrain"})],
+)
+def test_gitlab_runs_what_the_event_asks_for(
+    around: Environment, project: Path, tmp_path: Path, event: str, runs: set[str]
+) -> None:
+    """A merge request is checked and judged; a schedule retrains; nothing is deployed."""
+    light = tmp_path / "environment"
+    shutil.copytree(around.folder, light, symlinks=True)
+    for name in ("ruff", "mypy", "pytest"):
+        # GitHub's check has run them.
+        (light / "bin" / name).unlink()
+        (light / "bin" / name).write_text(
+            f"#!/bin/sh\nmkdir -p reports; echo {name} $* >> reports/tests.xml\n"
+        )
+        (light / "bin" / name).chmod(0o755)
+    said = ci_run(Environment(light), project, ".gitlab-ci.yml", "--event", event)
+    found = outcomes(said)
+    assert {name for name, outcome in found.items() if outcome == "success"} == runs
+    assert "failure" not in found.values()
+    assert {"build-image", "deploy-staging", "deploy-production", "release"} <= set(found)
+
+
+# The image's commands.
+
+
+def docker_words(project: Path, stage_of: str) -> list[str]:
+    found = re.findall(
+        rf"^{stage_of} (\[.*\])$", (project / "Dockerfile").read_text(), re.MULTILINE
+    )
+    words: list[str] = json.loads(found[-1])
+    return words
+
+
+@contextlib.contextmanager
+def served(
+    command: list[str], where: Path, env: Mapping[str, str]
+) -> Iterator["subprocess.Popen[str]"]:
+    process = subprocess.Popen(
+        command, cwd=where, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+    try:
+        yield process
+    finally:
+        if process.poll() is None:
+            process.kill()
+        process.communicate()
+
+
+def test_what_the_image_holds_starts_answers_and_stops(project: Path, tmp_path: Path) -> None:
+    """Built from what .dockerignore lets in, in a folder with conf alone, as the image runs it.
+
+    The first model is trained as compose and Kubernetes do it; the service answers, its
+    healthcheck says so, and SIGTERM ends it in order.
+    """
+    context, inside = tmp_path / "context", tmp_path / "app"
+    ignore = (project / ".dockerignore").read_text()
+    context.mkdir()
+    for name in re.findall(r"^!(\S+)$", ignore, re.MULTILINE):
+        source = project / name
+        if source.is_dir():
+            shutil.copytree(source, context / name)
+        elif source.exists():
+            shutil.copy2(source, context)
+    around = environment(tmp_path / "venv", None)
+    command = ["uv", "pip", "install", "--quiet", "--offline", "--no-deps", "--no-build-isolation"]
+    subprocess.run(
+        [*command, "--python", str(around.python), "."], cwd=context, env={**os.environ}, check=True
+    )
+    shutil.copytree(context / "conf", inside / "conf")
+    shutil.rmtree(context)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    text = (project / "Dockerfile").read_text()
+    settings = dict(re.findall(r"(APP_\w+)=(\S+)", text))
+    assert settings["APP_SERVING__PORT"] == "8000"
+    settings = {
+        key: value.replace("/workspace", str(tmp_path / "workspace"))
+        for key, value in settings.items()
+    }
+    given = around.variables(
+        **settings, OMP_NUM_THREADS="1", USER="app", MLFLOW_DISABLE_TELEMETRY="true"
+    )
+    given |= {"APP_SERVING__PORT": port, "APP_SERVING__HOST": "127.0.0.1"}
+    program = docker_words(project, "ENTRYPOINT")
+    first = subprocess.run(
+        [*program, "retrain"], cwd=inside, env=given, capture_output=True, text=True
+    )
+    assert first.returncode == 0, first.stdout + first.stderr
+    again = subprocess.run(
+        [*program, "retrain"], cwd=inside, env=given, capture_output=True, text=True
+    )
+    assert (again.returncode, "no reason" in again.stdout) == (0, True), again.stdout + again.stderr
+    health = re.findall(r'CMD (\["python", "-c", .*127\.0\.0\.1:8000.*\])$', text, re.MULTILINE)
+    check = [word.replace(":8000/", f":{port}/") for word in json.loads(health[0])]
+    with served([*program, *docker_words(project, "CMD")], inside, given) as process:
+        until = time.monotonic() + 60
+        while subprocess.run(check, env=given, capture_output=True).returncode:
+            assert process.poll() is None, process.communicate()[0]
+            assert time.monotonic() < until, "the service isn't healthy"
+            time.sleep(0.2)
+            for path in ("/ready", "/metrics", "/monitoring", "/model"):
+                with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+                    assert answer.status == 200, path
+        process.send_signal(signal.SIGTERM)
+        said, _ = process.communicate(timeout=60)
+        # It has ended in order by then, and ends as the signal would have ended it.
+        assert process.returncode in (0, -signal.SIGTERM), said
+    assert subprocess.run(check, env=given, capture_output=True).returncode == 1
+    assert [path.name for path in inside.iterdir()] == ["conf"]
