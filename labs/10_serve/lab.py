@@ -725,22 +725,24 @@ _cases = (
     (4.0, 0.2, 50.0),
     (2.0, 1.0, 40.0),
     (20.0, 0.5, 100.0),
-    (0.5, 0.05, 10.0),
+    (0.5, 0.25, 10.0),
     (9.0, 2.0, 26.0),
 )
 _plans = [plan(*_case) for _case in _cases]
 
 
+def _half(_fixed, _per_row, _budget):
+    """The rows of a batch within half the budget."""
+    return max(1, int((_budget / 2 - _fixed) / _per_row))
+
+
 def _nights(_fixed, _per_row, _budget):
-    """Rates from calm to three times of what batches within half the budget can bear."""
-    _rows = max(1, int((_budget / 2 - _fixed) / _per_row))
+    """Half-second nights: from calm to three times of what such batches can bear."""
+    _rows = _half(_fixed, _per_row, _budget)
     _most = 1000.0 * _rows / (_fixed + _per_row * _rows)
-    return [max(5, int(_share * _most)) for _share in (0.1, 0.6, 1.0, 3.0)]
-
-
-def _night_of(_rate):
-    _rng = _np.random.default_rng([SEED + 5, int(_rate)])
-    return _np.cumsum(_rng.exponential(1000.0 / _rate, int(2.0 * _rate))).tolist()
+    for _rate in [max(5, int(_share * _most)) for _share in (0.1, 0.6, 1.0, 3.0)]:
+        _rng = _np.random.default_rng([SEED + 5, _rate])
+        yield _np.cumsum(_rng.exponential(1000.0 / _rate, int(0.5 * _rate) + 20)).tolist()
 
 
 def _outcome(_pair, _case, _arrivals):
@@ -762,19 +764,17 @@ def _outcome(_pair, _case, _arrivals):
 
 def _best(_case, _arrivals):
     """The most useful answers of any pair of a grid that keeps the budget."""
-    _tried = []
-    for _rows in (1, 2, 4, 8, 16, 32, 64, 128, 256, 512):
-        if _case[0] + _case[1] * _rows <= _case[2]:
-            for _room in (max(1, _rows // 2), _rows, 2 * _rows):
-                _pair = {"max_rows": _rows, "max_waiting": _room}
-                _tried.append(_outcome(_pair, _case, _arrivals))
+    _tried, _fits = [], _half(*_case)
+    for _rows in {1, max(1, _fits // 2), _fits, 2 * _fits}:
+        for _room in {max(1, _rows // 2), _rows, 2 * _rows}:
+            _pair = {"max_rows": _rows, "max_waiting": _room}
+            _tried.append(_outcome(_pair, _case, _arrivals))
     return max([_each["useful"] for _each in _tried if _each["kept"] >= 0.99], default=0)
 
 
 _outcomes = []
 for _case, _each in zip(_cases, _plans):
-    for _rate in _nights(*_case):
-        _arrivals = _night_of(_rate)
+    for _arrivals in _nights(*_case):
         _outcomes.append((_outcome(_each, _case, _arrivals), _best(_case, _arrivals)))
 ### HINT Under overload, whoever is let in must be answered in time: bound the queue so that all who wait fit into the next batch, and the batch so that two in a row fit into the budget.
 assert all(_each["kept"] >= 0.99 for _each, _ in _outcomes)
