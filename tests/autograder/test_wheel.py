@@ -14,6 +14,7 @@ from nbformat import NotebookNode
 from autograder.labs import find_labs, source_notebook
 from autograder.notebook import cell_kind, notebook_bytes, read_notebook
 from autograder.release import answer_text, release_notebook
+from mlops_kit.new import create
 
 ROOT = Path(__file__).parents[2]
 # Shorter lines are in any program; a release, which is no program of ours, may hold none.
@@ -164,3 +165,28 @@ def test_a_student_begins_from_the_installed_wheel_alone(built: Path, tmp_path: 
     notebook = tmp_path / "05_track" / "05_track.ipynb"
     released = built / "wheel" / "autograder" / "releases" / "05_track" / "05_track.ipynb"
     assert notebook.read_bytes() == released.read_bytes()
+
+
+def test_a_project_is_made_from_the_installed_wheel_alone(built: Path, tmp_path: Path) -> None:
+    """No checkout on the path: byte for byte the project that the repository's templates give."""
+    script = (
+        f"import sys; sys.path.insert(0, {str(built / 'wheel')!r}); sys.argv[0] = 'mlops-kit'; "
+        "import mlops_kit.cli as c; print(c.__file__); c.main()"
+    )
+    done = subprocess.run(
+        [sys.executable, "-I", "-c", script, "new", "service", "installed", "--defaults"],
+        cwd=tmp_path, capture_output=True, text=True, env={**os.environ, "COLUMNS": "200"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith(str(built / "wheel"))
+    create("service", tmp_path / "repository", root=ROOT / "templates", git=False)
+    installed, repository = (
+        {
+            path.relative_to(tmp_path / name): path.read_bytes()
+            for path in (tmp_path / name).rglob("*")
+            if path.is_file() and ".git" not in path.relative_to(tmp_path / name).parts
+        }
+        for name in ("installed", "repository")
+    )
+    assert installed == repository
+    assert Path("pyproject.toml") in installed
