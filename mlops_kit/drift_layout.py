@@ -21,6 +21,7 @@ Flags = NDArray[np.bool_]
 
 CELLS = 100
 MAX_CATEGORIES = 200
+_OFTEN = 20  # rows of a category, where there are too many to keep all
 _DIGITS = 1e-6  # of a value: more than single precision loses
 
 
@@ -105,10 +106,11 @@ def lay(values: pd.Series, kind: str) -> Layout:
     if kind == "time":
         return Layout(name, kind)
     if kind == "category":
-        order = _by_frequency(values)
-        return Layout(
-            name, kind, categories=order[:MAX_CATEGORIES], open=len(order) > MAX_CATEGORIES
-        )
+        known = _by_frequency(values)
+        many = len(known) > MAX_CATEGORIES
+        # Of very many the most frequent are partly so by luck, and would seem to lose rows later.
+        kept = [category for category, rows in known if not many or rows >= _OFTEN]
+        return Layout(name, kind, categories=tuple(kept[:MAX_CATEGORIES]), open=many)
     numbers, _ = as_numbers(values)
     numbers = np.sort(numbers[np.isfinite(numbers)])
     if numbers.size == 0:
@@ -137,14 +139,14 @@ def _above(ordered: Floats, values: Floats) -> Floats:
     return np.unique(np.minimum(room, np.finfo(np.float64).max))
 
 
-def _by_frequency(values: pd.Series) -> tuple[str, ...]:
-    """Name the categories, the most frequent first, ties in the order of their names."""
+def _by_frequency(values: pd.Series) -> list[tuple[str, int]]:
+    """Name and count the categories, the most frequent first, ties in the order of their names."""
     codes, uniques = factorize(values)
     total: dict[str, int] = {}
     frequency = np.bincount(codes[codes >= 0], minlength=len(uniques))
     for name, rows in zip(as_names(uniques), frequency, strict=True):
         total[name] = total.get(name, 0) + int(rows)
-    return tuple(sorted(total, key=lambda name: (-total[name], name)))
+    return sorted(total.items(), key=lambda pair: (-pair[1], pair[0]))
 
 
 def as_numbers(values: pd.Series) -> tuple[Floats, Flags | None]:

@@ -28,7 +28,6 @@ __all__ = [
     "MonitorReport",
     "monitor",
     "read_log",
-    "reference_table",
     "write_gauges",
     "write_page",
 ]
@@ -50,7 +49,7 @@ def read_log(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If a file can't be read.
+        If a file can't be read, or nothing was answered.
 
     Notes
     -----
@@ -58,22 +57,11 @@ def read_log(paths: str | Path | Iterable[str | Path]) -> pd.DataFrame:
     """
     files = [paths] if isinstance(paths, str | Path) else list(paths)
     entries = [entry for entry in read_entries(files) if entry is not None]
-    return frame_of([entry for entry in entries if entry.get("row_number") is not None])
-
-
-def reference_table(path: str | Path) -> pd.DataFrame:
-    """Read the answered rows of a request log to make a reference of; see :func:`read_log`.
-
-    Raises
-    ------
-    DataError
-        If it can't be read, or nothing was answered.
-    """
-    frame = read_log(path)
+    frame = frame_of([entry for entry in entries if entry.get("row_number") is not None])
     if frame.empty:
         raise DataError(
-            f"{path} holds no answered rows. A reference is made of a .csv or .parquet table, or "
-            "of a service's request log."
+            f"{files[0] if files else 'the request log'} holds no answered rows; the log of a "
+            "service that has answered some was wanted."
         )
     return frame
 

@@ -151,11 +151,11 @@ def _names(text: str) -> tuple[str, ...]:
 
 def _table(path: Path) -> tuple[pd.DataFrame, bool]:
     """Read a table or a request log; and say which it was."""
-    from mlops_kit.monitor import reference_table
+    from mlops_kit.monitor import read_log
 
     if path.suffix in (".csv", ".parquet"):
         return read_table(path), False
-    return reference_table(path), True
+    return read_log(path), True
 
 
 def _evidently(reference: Path, log: list[Path], page: Path) -> None:

@@ -331,3 +331,21 @@ def test_results_are_frozen(reference):
     found = drift.compare(reference, days(1))
     with pytest.raises(dataclasses.FrozenInstanceError):
         found.alpha = 0.5
+
+
+@pytest.mark.parametrize("kind", ["uniform", "few among many"])
+def test_a_column_of_very_many_categories_does_not_drift_by_luck(kind):
+    """The most frequent of thousands are so by luck; a real change is seen all the same."""
+    rng = np.random.default_rng(8)
+
+    def drawn(rows):
+        numbers = rng.integers(0, 5000, rows) if kind == "uniform" else rng.zipf(1.3, rows)
+        return pd.DataFrame({"user": [f"u{number}" for number in numbers]})
+
+    reference = drift.profile(drawn(1500))
+    found = [drift.compare(reference, drawn(400), looks=20).drifted for _ in range(20)]
+    assert found == [()] * 20
+    if kind != "uniform":
+        moved = drawn(400)
+        moved.loc[moved["user"] == "u1", "user"] = "u2"
+        assert drift.compare(reference, moved).drifted == ("user",)

@@ -357,6 +357,6 @@ def test_a_reference_of_nothing_says_what_was_wanted(tmp_path):
     (tmp_path / "model.joblib").write_bytes(b"\x80\x04")
     for path in (write(tmp_path / "log.jsonl", []), tmp_path / "model.joblib"):
         with pytest.raises(DataError, match="no answered rows"):
-            monitoring.reference_table(path)
+            monitoring.read_log(path)
     with pytest.raises(DataError, match="can't be read"):
         drift.load(tmp_path)
