@@ -3,9 +3,10 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
-from nbformat import NotebookNode
+if TYPE_CHECKING:  # Rooms know this module, and nbformat takes longer to import than all of theirs.
+    from nbformat import NotebookNode
 
 __all__ = ["CellRun", "Engine", "Execution", "Limits", "Room", "RunStatus"]
 
@@ -43,7 +44,7 @@ class CellRun:
 class Execution:
     """A notebook that was run: the notebook with its outputs, and each code cell's fate."""
 
-    notebook: NotebookNode
+    notebook: "NotebookNode"
     cells: tuple[CellRun, ...]
     problems: tuple[str, ...] = ()
     cpu_seconds: float = 0.0
@@ -63,11 +64,11 @@ class Engine(Protocol):
     isolation: str
     room: Room
 
-    def prepare(self, source: NotebookNode) -> None:
+    def prepare(self, source: "NotebookNode") -> None:
         """Look at the teacher's notebook, before the first run of a lab."""
         ...
 
-    def run(self, notebook: NotebookNode, files: Path | None, limits: Limits) -> Execution:
+    def run(self, notebook: "NotebookNode", files: Path | None, limits: Limits) -> Execution:
         """Run every code cell in order, within ``limits``."""
         ...
 

@@ -87,8 +87,11 @@ class Release:
         """Note that student code has run: from now on its room may lie."""
         self._trusted = False
 
-    def ran(self, text: str) -> None:
-        """Have for this room what a locked cell gave that was run in the student's."""
+    def ran(self, text: str, *, there: bool = False) -> None:
+        """Have for this room what a locked cell gave that was run in the student's.
+
+        Nothing of it, if its functions are to run ``there``: each call is one question then.
+        """
         bound, students = bound_names(text), self._names.students
         if self.known:
             self._names.given |= bound - students
@@ -100,7 +103,8 @@ class Release:
         for node in body:
             if isinstance(node, DEFINITIONS):
                 self._words[node.name] = names_in(node)
-        self._define([node for node in body if self._is_own(node, students)])
+        if not there:
+            self._define([node for node in body if self._is_own(node, students)])
         for name in bound:
             value = dict.get(self._names, name)
             if callable(value) and getattr(value, "__module__", "") == "__main__":

@@ -122,7 +122,7 @@ class _Room:
                 self._begin(order)
                 return {}
             case "ran":
-                self._ran(order["text"], order["kind"])
+                self._ran(order["text"], order["kind"], there=order.get("there") is True)
                 return {}
             case _:
                 return self._test(order)
@@ -132,11 +132,11 @@ class _Room:
         self.reach.to_change = order["changes"]
         self.release.begin(order)
 
-    def _ran(self, text: str, kind: str) -> None:
+    def _ran(self, text: str, kind: str, *, there: bool) -> None:
         """Take note of a cell that ran in the student's room."""
         self.texts.append(text)
         if kind == "locked":
-            self.release.ran(text)
+            self.release.ran(text, there=there)
             return
         self.names.rebound(bound_names(text))
         if kind != "plain":

@@ -7,9 +7,7 @@ changed in place, and which of the shipped files students are asked to change.
 import ast
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
-from typing import Any
-
-from nbformat import NotebookNode
+from typing import TYPE_CHECKING, Any
 
 from autograder.examiner_source import (
     bound_names,
@@ -19,7 +17,9 @@ from autograder.examiner_source import (
     targets,
     words,
 )
-from autograder.notebook import cell_kind
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
 
 __all__ = ["DEFINITIONS", "changed_names", "facts_of", "is_to_change", "kept_names"]
 
@@ -76,13 +76,15 @@ def kept_names(answers: Sequence[str], locked: Sequence[str], tests: Sequence[st
     return kept
 
 
-def facts_of(reference: NotebookNode | None) -> dict[str, Any]:
+def facts_of(reference: "NotebookNode | None") -> dict[str, Any]:
     """Give what the examiner's room must know of a lab before its first cell runs.
 
     Which names and classes are the student's to define, what the reference imports, which names
     only the release and its tests use, which it changes in place, and the text that speaks of
     files to change: empty where neither the reference nor a locked cell writes any.
     """
+    from autograder.notebook import cell_kind  # not in rooms: it imports nbformat
+
     texts: dict[str, list[str]] = {"answer": [], "locked": [], "test": []}
     for cell in reference.cells if reference is not None else ():
         if cell.cell_type == "code":

@@ -10,8 +10,8 @@ import shutil
 import socket
 import struct
 import sys
-from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -27,6 +27,7 @@ __all__ = [
     "build_view",
     "copy_into",
     "enter_user_namespace",
+    "first_children",
     "unshare_all",
     "visible_paths",
 ]
@@ -101,10 +102,35 @@ def visible_paths(modules: Iterable[str] = ()) -> tuple[str, ...]:
     return tuple(shown)
 
 
-def unshare_all(*, privileged: bool) -> None:
-    """Leave the machine's namespaces; the next child is the first process of its own."""
+@contextmanager
+def first_children() -> Iterator[None]:
+    """Let each child that is forked here be the first process of a namespace of its own.
+
+    For root, and for one fork at a time: it spares the room a process that only waits for it.
+    """
+    own = os.open("/proc/self/ns/pid", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        linux.unshare(NEWPID)
+        try:
+            yield
+        finally:
+            linux.syscall("setns", own, NEWPID)
+    finally:
+        os.close(own)
+
+
+def unshare_all(*, privileged: bool, first: bool = False) -> None:
+    """Leave the machine's namespaces; the next child is the first process of its own.
+
+    Parameters
+    ----------
+    privileged : bool
+        Whether this is root.
+    first : bool, default=False
+        Whether this is the first process of its own already.
+    """
     user, group = os.getuid(), os.getgid()
-    own = NEWNS | NEWPID | NEWNET | NEWIPC | NEWUTS
+    own = NEWNS | NEWNET | NEWIPC | NEWUTS | (0 if first else NEWPID)
     linux.unshare(own if privileged else own | NEWUSER)
     if not privileged:
         _map_user(user, group)

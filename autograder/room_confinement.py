@@ -5,7 +5,7 @@ import signal
 import sys
 import tempfile
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from functools import cache
 from pathlib import Path
 from typing import NoReturn
@@ -61,10 +61,15 @@ class Confinement:
         """Say whether the room has a view of its own."""
         return self.level == "full"
 
+    @property
+    def needs_keeper(self) -> bool:
+        """Say whether a process must wait for the room that could make its namespaces only."""
+        return self.is_full and not self.root
+
     def prepare(self) -> None:
-        """Do what must be done before the fork that makes the room."""
+        """Do what must be done before the room's first process may be walled in."""
         if self.is_full:
-            namespaces.unshare_all(privileged=self.root)
+            namespaces.unshare_all(privileged=self.root, first=not self.needs_keeper)
 
     def enter(self, *, files: Path | None, cache: str, keep: Sequence[int]) -> None:
         """Confine this process, for good, but for the last wall.
@@ -189,14 +194,19 @@ def fork_room(
     OSError
         If the walls couldn't be put up; nothing is left of the room then.
     """
+    if walls.level != "process":
+        _readable()  # here, where the answer is kept for the rooms to come
     reading, writing = os.pipe()
-    keeper = os.fork()
-    if keeper == 0:
-        os.close(reading)
-        _be(walls, run, files, cache, [*keep, writing])
+    with namespaces.first_children() if walls.is_full and walls.root else nullcontext():
+        keeper = os.fork()
+        if keeper == 0:
+            os.close(reading)
+            _be(walls, run, files, cache, [*keep, writing])
     os.close(writing)
     with open(reading, encoding="utf-8", errors="replace") as pipe:  # noqa: PTH123
         told = dict(line.rstrip("\n").partition(" ")[::2] for line in pipe)
+    if not walls.needs_keeper:
+        told.setdefault("pid", str(keeper))
     if "error" in told or "pid" not in told:
         with suppress(OSError):
             os.kill(keeper, signal.SIGKILL)
@@ -218,15 +228,13 @@ def _be(
         if sys.platform.startswith("linux"):
             linux.set_parent_death_signal(signal.SIGKILL)
         walls.prepare()
-        pid = os.fork() if walls.is_full else 0
+        pid = os.fork() if walls.needs_keeper else 0
         if pid:
             os.write(writing, f"pid {pid}\n".encode())
             code = _keep(pid)
         else:
-            if walls.is_full:
+            if walls.needs_keeper:
                 linux.set_parent_death_signal(signal.SIGKILL)
-            else:
-                os.write(writing, f"pid {os.getpid()}\n".encode())
             walls.enter(files=files, cache=cache, keep=keep)
             os.close(writing)
             run()

@@ -16,6 +16,9 @@ __all__ = ["Orders", "RoomProcess", "clean_report"]
 
 WALL_FACTOR = 3.0
 WALL_EXTRA = 40.0
+# A room gives its cell up that long before the room itself is given up.
+REPORT_SECONDS = 10.0
+SETTLE_SECONDS = 20.0
 _LOOK_SECONDS = 0.5
 _CPU_FACTOR = 1.3
 _CPU_EXTRA = 2.0
@@ -65,7 +68,8 @@ class Orders:
             return None
         seconds = min(limits.cell_seconds, max(left, 0.1))
         wall = seconds * WALL_FACTOR + WALL_EXTRA
-        order = order | {"seconds": seconds, "wall": wall - 10, "output": limits.output_kb * 1024}
+        own = {"seconds": seconds, "wall": wall - REPORT_SECONDS, "output": limits.output_kb * 1024}
+        order = order | own
         report = self.send(order, wall, cpu=seconds, other=other)
         if isinstance(report, dict) and _is_number(report.get("cpu")):
             self.cpu_seconds += max(0.0, float(report["cpu"]))
@@ -74,7 +78,7 @@ class Orders:
     def settle(self) -> float:
         """Have the student's room tidy up after a test; give the CPU time that it spent on it."""
         seconds = min(5.0, self._limits.cell_seconds)
-        report = self.send({"do": "settle", "seconds": seconds}, 20.0, cpu=seconds + 1.0)
+        report = self.send({"do": "settle", "seconds": seconds}, SETTLE_SECONDS, cpu=seconds + 1.0)
         if not isinstance(report, dict) or not _is_number(report.get("cpu")):
             return 0.0
         spent = max(0.0, float(report["cpu"]))

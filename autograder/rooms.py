@@ -137,7 +137,8 @@ class RoomsEngine:
         except BaseException:
             first.close()
             raise
-        if len(set(found.modules) - set(usual)) < _FEW_MODULES and not found.cache:
+        there = getattr(first, "loaded", frozenset(usual))
+        if len(set(found.modules) - there) < _FEW_MODULES and not found.cache:
             remember(key, Findings())
             return first
         first.close()
@@ -199,7 +200,7 @@ class RoomsEngine:
 
     def _is_examined(self, cell: NotebookNode) -> bool:
         """Say whether a cell runs in the examiner's room."""
-        beside = self.room == "student" or STUDENT_ROOM_TAG in cell.metadata.get("tags", [])
+        beside = self.room == "student" or _is_beside(cell)
         return cell.cell_type == "code" and cell_kind(cell) == "test" and not beside
 
     def _cell(self, rooms: "_Rooms", index: int, cell: NotebookNode) -> CellRun:
@@ -279,7 +280,8 @@ class _Rooms:
         order = {"do": "run", "text": cell.source, "kind": kind}
         report = clean_report(self.student.cell(order), self.student)
         if self.examiner is not None:
-            self.examiner.send({"do": "ran", "text": cell.source, "kind": kind}, 30.0)
+            ran = {"do": "ran", "text": cell.source, "kind": kind, "there": _is_beside(cell)}
+            self.examiner.send(ran, 30.0)
         return report
 
     def examine(self, cell: NotebookNode) -> dict[str, Any]:
@@ -301,6 +303,11 @@ class _Rooms:
                 room.close()
         for sock in self._sockets:
             sock.close()
+
+
+def _is_beside(cell: NotebookNode) -> bool:
+    """Say whether a cell, or what it defines, belongs beside the student's code alone."""
+    return STUDENT_ROOM_TAG in cell.metadata.get("tags", [])
 
 
 def _kind(cell: NotebookNode) -> Literal["locked", "answer", "test", "plain"]:

@@ -122,6 +122,8 @@ class WarmProcess:
     left_out : tuple of str
         The modules that weren't imported after all: they aren't there, or leave a thread running,
         and a process with two threads can't be forked safely. Rooms import them by themselves.
+    loaded : frozenset of str
+        All modules that are imported, so that every room has them.
     """
 
     def __init__(
@@ -136,6 +138,7 @@ class WarmProcess:
         self._folder = folder
         self._shown = shown
         self.left_out: tuple[str, ...] = ()
+        self.loaded: frozenset[str] = frozenset()
 
     @classmethod
     def start(
@@ -208,7 +211,9 @@ class WarmProcess:
                     break
                 told += data
         if told.endswith(b"\n"):
-            self.left_out = tuple(json.loads(told)["without"])
+            about = json.loads(told)
+            self.left_out = tuple(about["without"])
+            self.loaded = frozenset(about["loaded"])
             return
         self._process.kill()
         said = self._process.stderr.read(20_000) if self._process.stderr else b""

@@ -99,8 +99,8 @@ class _Zygote:
         """End each room whose coordinator has let go of it."""
         for room in self.rooms.values():
             if room.status.fileno() in ready and not room.reason:
-                with contextlib.suppress(OSError):
-                    room.status.recv(64)
+                # It stays ready: a room takes a while to end, which mustn't be spent asking.
+                self.poll.unregister(room.status)
                 room.end("it was told to go")
 
     def _look(self) -> None:
@@ -138,7 +138,8 @@ class _Zygote:
         reason = room.reason or _ending(status)
         with contextlib.suppress(OSError):
             room.status.sendall(json.dumps({"reason": reason}).encode() + b"\n")
-        self.poll.unregister(room.status)
+        with contextlib.suppress(KeyError, ValueError):  # it was told to go, or is closed
+            self.poll.unregister(room.status)
         room.status.close()
         room.watch.close()
 
@@ -263,7 +264,8 @@ def main(arguments: list[str]) -> None:
     gc.collect()
     gc.freeze()
     zygote = _Zygote(control, settings)
-    control.sendall(json.dumps({"without": missing}).encode() + b"\n")
+    loaded = [name for name in sys.modules if type(name) is str]
+    control.sendall(json.dumps({"without": missing, "loaded": loaded}).encode() + b"\n")
     zygote.serve()
 
 

@@ -2,7 +2,7 @@
 
 # %% q1
 def repeatable_error(data, *, seed):
-    from sklearn.ensemble import RandomForestRegressor
+    from sklearn.tree import ExtraTreeRegressor
 
     chance = np.random.default_rng(seed)
     columns = [data["hour"], data["weekday"], data["temperature_c"], pd.factorize(data["zone"])[0]]
@@ -11,11 +11,9 @@ def repeatable_error(data, *, seed):
     rows = chance.permutation(len(data))[: round(0.9 * len(data))]
     cut = round(0.75 * len(rows))
     fitted, held_out = rows[:cut], rows[cut:]
-    forest = RandomForestRegressor(
-        n_estimators=10, max_depth=8, random_state=int(chance.integers(2**31))
-    )
-    forest.fit(features[fitted], demand[fitted])
-    return np.abs(demand[held_out] - forest.predict(features[held_out])).mean()
+    tree = ExtraTreeRegressor(max_depth=8, random_state=int(chance.integers(2**31)))
+    tree.fit(features[fitted], demand[fitted])
+    return np.abs(demand[held_out] - tree.predict(features[held_out])).mean()
 
 
 # %% q2

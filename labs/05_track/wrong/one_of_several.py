@@ -1,20 +1,20 @@
 # score = 29
 # fails = ["q1_same", "q1_chance", "q6_honest"]
-# why = "Sees one of several: pins the forest alone, while the draw of the rows and the split stay free; and takes the depth for the whole configuration."
+# why = "Sees one of several: pins the tree alone, while the draw of the rows and the split stay free; and takes the depth for the whole configuration."
 
 # %% q1
 def repeatable_error(data, *, seed):
-    from sklearn.ensemble import RandomForestRegressor
     from sklearn.model_selection import train_test_split
+    from sklearn.tree import ExtraTreeRegressor
 
-    features = ["hour", "weekday", "temperature_c", "zone_number"]
-    table = data.assign(zone_number=pd.factorize(data["zone"])[0])
+    columns = ["hour", "weekday", "temperature_c", "zone_number", "demand"]
+    table = data.assign(zone_number=pd.factorize(data["zone"])[0])[columns]
     table = table.sample(frac=0.9)
-    fitted, held_out = train_test_split(table, test_size=0.25)
-    forest = RandomForestRegressor(n_estimators=10, max_depth=8, random_state=seed)
-    forest.fit(fitted[features], fitted["demand"])
-    forecast = forest.predict(held_out[features])
-    return float(abs(held_out["demand"] - forecast).mean())
+    fitted, held_out = train_test_split(table.to_numpy(), test_size=0.25)
+    tree = ExtraTreeRegressor(max_depth=8, random_state=seed)
+    tree.fit(fitted[:, :4], fitted[:, 4])
+    forecast = tree.predict(held_out[:, :4])
+    return float(abs(held_out[:, 4] - forecast).mean())
 
 
 # %% q6
