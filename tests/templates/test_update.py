@@ -16,6 +16,7 @@ from mlops_kit import new_place, new_templates
 from mlops_kit.cli import app
 from mlops_kit.errors import MissingToolError, TemplateError
 from mlops_kit.new import create
+from mlops_kit.new_merge import project_files
 from mlops_kit.new_templates import ANSWERS, ARCHIVE, find_template, unpack
 from mlops_kit.new_update import Updated, check_update, update
 
@@ -246,6 +247,15 @@ def test_a_package_can_be_renamed_with_the_users_work_in_it(project: Path, old: 
     assert not (project / "src" / "shop").exists()
 
 
+def test_a_file_that_both_moved_is_listed_in_both_places(project: Path, old: Path) -> None:
+    """Nothing is lost, and a person decides which place is right."""
+    git(project, "mv", "src/shop/code.py", "src/shop/core.py")
+    commit(project)
+    done = update(project, answers={"package": "store"}, root=old, version="0.1.0")
+    assert [path for path, _ in done.conflicts] == ["src/store/code.py", "src/store/core.py"]
+    assert (project / "src" / "store" / "core.py").read_text() == LINES
+
+
 def test_an_answer_edited_in_the_file_counts(project: Path, old: Path) -> None:
     """What the project was generated with is known from the archive all the same."""
     answers = project / ANSWERS
@@ -325,15 +335,30 @@ def test_two_updates_in_a_row(project: Path, new: Path, tmp_path: Path) -> None:
     assert "mine\n" in code.read_text()
 
 
-def test_what_git_ignores_is_left_alone(project: Path, new: Path) -> None:
+def test_what_git_ignores_is_left_alone(project: Path, new: Path, tmp_path: Path) -> None:
     """Workspaces and environments are neither read nor moved."""
     (project / ".gitignore").write_text("workspace/\n")
     commit(project)
     (project / "workspace").mkdir()
     (project / "workspace" / "big.db").write_bytes(b"\0" * 100)
+    (project / "workspace" / "wanted.txt").write_text("")
+    listed = project_files(project, tmp_path, ["workspace/wanted.txt", "workspace/none.txt"])
+    assert {path for path in listed if path.startswith("workspace")} == {"workspace/wanted.txt"}
     done = bring(project, new)
     assert done.conflicts == ()
     assert (project / "workspace" / "big.db").read_bytes() == b"\0" * 100
+
+
+def test_line_ends_of_the_users_are_no_change(project: Path, new: Path) -> None:
+    """Windows' line ends: no file is rewritten for them, and a merge isn't a conflict."""
+    for name in ("README.md", "src/shop/code.py"):
+        path = project / name
+        path.write_bytes(path.read_bytes().replace(b"\n", b"\r\n"))
+    before = (project / "README.md").read_bytes()
+    commit(project)
+    assert bring(project, new).conflicts == ()
+    assert (project / "README.md").read_bytes() == before
+    assert b"line three" in (project / "src" / "shop" / "code.py").read_bytes()
 
 
 def test_a_link_out_of_the_project_is_not_followed(

@@ -1,7 +1,8 @@
 """The service template's workflows and its image's commands, run on a generated project.
 
-The environment is this one, with the project on top: nothing is downloaded. What the steps that
-install, build images, push and deploy do isn't run here.
+The environment is this one, with the project on top: nothing is downloaded. GitHub's checks of code
+and model run for real; where it is about order and failure, stand-ins run instead of the project's
+commands. The steps that install, build images, push and deploy aren't run here.
 """
 
 import contextlib
@@ -91,7 +92,7 @@ def around(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Environme
     return environment(tmp_path_factory.mktemp("environment") / "venv", project / "src")
 
 
-def ci_run(around: Environment, project: Path, file: str, *more: str) -> str:
+def ci_run(around: Environment, project: Path, file: str, *more: str, fails: bool = False) -> str:
     command = [str(around.folder / "bin" / "mlops-kit"), "ci", "run", file]
     found = subprocess.run(
         [*command, "--variable", "INSTALLED=yes", *more],
@@ -100,7 +101,7 @@ def ci_run(around: Environment, project: Path, file: str, *more: str) -> str:
         capture_output=True,
         text=True,
     )
-    assert found.returncode == 0, f"{found.stdout}\n{found.stderr}"
+    assert found.returncode == int(fails), f"{found.stdout}\n{found.stderr}"
     return found.stdout
 
 
@@ -131,52 +132,90 @@ def test_a_change_of_the_model_is_judged(around: Environment, project: Path) -> 
     assert int(kept[0]) >= 3
 
 
-def test_a_refused_model_fails_the_check(
-    around: Environment, project: Path, tmp_path: Path
-) -> None:
-    """And the report is kept all the same."""
-    worse = tmp_path / "project"
-    shutil.copytree(project, worse)
-    gates = worse / "conf" / "gates.yml"
-    gates.write_text(
-        gates.read_text().replace("roc_auc, at_least: 0.55", "roc_auc, at_least: 0.99")
-    )
-    with pytest.raises(AssertionError) as failed:
-        ci_run(around, worse, ".github/workflows/model.yml")
-    said = str(failed.value)
-    assert "failure  Judge and release" in said
-    assert "success  Report" in said
+@pytest.fixture
+def stand_ins(around: Environment, tmp_path: Path) -> Environment:
+    """Give an environment whose programs say what they were called with, and end as they are told.
+
+    What a folder of the project holds as ``codes`` is how: "monitor 1" makes `monitor` end with 1.
+    """
+    light = tmp_path / "environment"
+    shutil.copytree(around.folder, light, symlinks=True)
+    script(light, "mlops-kit", "mlops_kit.cli.main")
+    for name in ("ruff", "mypy", "pytest", SLUG):
+        file = light / "bin" / name
+        file.unlink()
+        file.write_text(
+            "#!/bin/sh\nmkdir -p reports workspace\n"
+            f'echo "{name} $*" | tee -a reports/tests.xml reports/gate.md workspace/kept\n'
+            'exit "$(sed -n "s/^$1 //p" codes | grep . || echo 0)"\n'
+        )
+        file.chmod(0o755)
+    return Environment(light)
 
 
-def test_the_schedule_retrains(around: Environment, project: Path) -> None:
-    """Monitoring looks first; without a champion, there is reason to train."""
-    said = ci_run(around, project, ".github/workflows/retrain.yml", "--event", "schedule")
-    assert outcomes(said) == {"retrain": "success"}
-    assert "success  Retrain, judge, open the canary" in said
+@pytest.fixture
+def draft(project: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "draft"
+    shutil.copytree(project, folder)
+    (folder / "codes").touch()
+    return folder
+
+
+def test_a_refused_model_fails_the_check(stand_ins: Environment, draft: Path) -> None:
+    """On both servers; and the report is kept all the same."""
+    (draft / "codes").write_text("release 1\n")
+    for file in (".github/workflows/model.yml", ".gitlab-ci.yml"):
+        said = ci_run(stand_ins, draft, file, "--event", "pull_request", fails=True)
+        assert outcomes(said)["candidate"] == "failure"
+        assert re.search(
+            r"success  (artifacts|actions/upload-artifact\S+) \(\d+ files kept\)", said
+        )
 
 
 @pytest.mark.parametrize(
     ("event", "runs"),
-    [("pull_request", {"check", "candidate"}), ("schedule", {"retrain"})],
+    [
+        ("push", {"check", "release"}),
+        ("pull_request", {"check", "candidate"}),
+        ("schedule", {"retrain"}),
+    ],
 )
 def test_gitlab_runs_what_the_event_asks_for(
-    around: Environment, project: Path, tmp_path: Path, event: str, runs: set[str]
+    stand_ins: Environment, draft: Path, event: str, runs: set[str]
 ) -> None:
-    """A merge request is checked and judged; a schedule retrains; nothing is deployed."""
-    light = tmp_path / "environment"
-    shutil.copytree(around.folder, light, symlinks=True)
-    for name in ("ruff", "mypy", "pytest"):
-        # GitHub's check has run them.
-        (light / "bin" / name).unlink()
-        (light / "bin" / name).write_text(
-            f"#!/bin/sh\nmkdir -p reports; echo {name} $* >> reports/tests.xml\n"
-        )
-        (light / "bin" / name).chmod(0o755)
-    said = ci_run(Environment(light), project, ".gitlab-ci.yml", "--event", event)
-    found = outcomes(said)
+    """Nothing more, and nothing is deployed."""
+    branch = "feature" if event == "pull_request" else "main"
+    found = outcomes(
+        ci_run(stand_ins, draft, ".gitlab-ci.yml", "--event", event, "--branch", branch)
+    )
     assert {name for name, outcome in found.items() if outcome == "success"} == runs
     assert "failure" not in found.values()
-    assert {"build-image", "deploy-staging", "deploy-production", "release"} <= set(found)
+    assert {"build-image", "deploy-staging", "deploy-production"} <= set(found)
+
+
+@pytest.mark.parametrize("code", ["0", "1"])
+def test_drift_does_not_end_the_schedule(stand_ins: Environment, draft: Path, code: str) -> None:
+    """It is why there is one; but a model that is refused ends it, on both servers."""
+    for file, job in ((".github/workflows/retrain.yml", "retrain"), (".gitlab-ci.yml", "retrain")):
+        (draft / "codes").write_text(f"monitor 1\nretrain {code}\n")
+        said = ci_run(stand_ins, draft, file, "--event", "schedule", fails=code == "1")
+        assert outcomes(said)[job] == ("success" if code == "0" else "failure")
+
+
+@pytest.mark.parametrize("given", ["true", "false", "true; touch hacked", "$(touch hacked)"])
+def test_force_is_a_word_and_no_script(stand_ins: Environment, draft: Path, given: str) -> None:
+    """What is typed into GitHub's form reaches the shell as a value alone."""
+    file = draft / ".github" / "workflows" / "retrain.yml"
+    file.write_text(file.read_text().replace("- name: Report", "- name: Called", 1))
+    text = file.read_text().replace(
+        "run: if [ -f reports/gate.md ]; then",
+        "run: if [ -e hacked ] || ! grep -q WANTED reports/tests.xml; then exit 1; else",
+    )
+    file.write_text(text.replace("WANTED", f"'retrain{' --force' if given == 'true' else ''}$'"))
+    ci_run(
+        stand_ins, draft, ".github/workflows/retrain.yml", "--event", "workflow_dispatch",
+        "--input", f"force={given}",
+    )  # fmt: skip
 
 
 # The image's commands.
@@ -258,9 +297,9 @@ def test_what_the_image_holds_starts_answers_and_stops(project: Path, tmp_path: 
             assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < until, "the service isn't healthy"
             time.sleep(0.2)
-            for path in ("/ready", "/metrics", "/monitoring", "/model"):
-                with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
-                    assert answer.status == 200, path
+        for path in ("/ready", "/metrics", "/monitoring", "/model"):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+                assert answer.status == 200, path
         process.send_signal(signal.SIGTERM)
         said, _ = process.communicate(timeout=60)
         # It has ended in order by then, and ends as the signal would have ended it.

@@ -148,11 +148,16 @@ def compare(
     late = hours > limits.patience_hours
     undecided: Decision = "abort" if late else "wait"
     fewest = min(requests.values())
-    if fewest < limits.min_requests:
-        reason = f"{fewest} of the {limits.min_requests} requests that each model must answer"
-        return judgement(undecided, reason)
     alpha = limits.alpha / limits.looks / _COMPARISONS
-    found = [_failures(champion, challenger, limits.failed_share, alpha)]
+    found = []
+    if fewest:
+        found.append(_failures(champion, challenger, limits.failed_share, alpha))
+    if fewest < limits.min_requests:
+        # Whatever else is uncertain: one that fails and fails needn't go on till there are enough.
+        if found and found[0].decision == "abort":
+            return judgement("abort", found[0].what, *found)
+        reason = f"{fewest} of the {limits.min_requests} requests that each model must answer"
+        return judgement(undecided, reason, *found)
     if min(len(champion.rows), len(challenger.rows)) >= 2:
         found.append(_latencies(champion, challenger, limits.latency_ratio, alpha))
         if losses is not None and len(losses[0]) >= limits.min_requests:

@@ -56,12 +56,8 @@ def save(found: MonitorReport, folder: Path) -> tuple[Path, ...]:
 
 
 def needs_training(found: MonitorReport) -> tuple[str, ...]:
-    """Name what moved in the data; a slow or failing service isn't cured by training."""
-    return tuple(
-        f"{alert.column or 'the table'}: {alert.text}"
-        for alert in found.open
-        if alert.role != "service"
-    )
+    """Say what moved in the data; a slow or failing service isn't cured by training."""
+    return tuple(alert.text for alert in found.open if alert.role != "service")
 
 
 def _asked(logs: Sequence[Path], since: pd.Timestamp) -> bool:

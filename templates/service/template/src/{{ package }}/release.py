@@ -12,6 +12,7 @@ from mlops_kit import registry
 from mlops_kit.errors import GateError, RegistryError
 from mlops_kit.gate_rules import read_yaml
 from mlops_kit.gates import Gate, GateReport
+from mlops_kit.registry_calls import client, reaching
 
 from .config import Settings
 from .contract import LABEL, REQUEST, SLICES, TASK
@@ -123,17 +124,15 @@ def one_row_ms(model: Any, rows: pd.DataFrame) -> float:
 
 def keep_verdict(version: registry.Version, champion: int, decision: str) -> None:
     """Write the canary's verdict onto the version, for a release on whatever machine."""
-    from mlflow import MlflowClient
-
     told = json.dumps({"decision": decision, "champion": champion})
-    MlflowClient().set_model_version_tag(version.name, str(version.version), _VERDICT, told)
+    with reaching(f"keeping the canary's verdict on {version.uri}"):
+        client().set_model_version_tag(version.name, str(version.version), _VERDICT, told)
 
 
 def canary_verdict(version: registry.Version, champion: int | None) -> str:
     """Read the canary's verdict beside this champion; empty if there is none."""
-    from mlflow import MlflowClient
-
-    tags = MlflowClient().get_model_version(version.name, str(version.version)).tags
+    with reaching(f"reading the canary's verdict on {version.uri}"):
+        tags = client().get_model_version(version.name, str(version.version)).tags
     kept = json.loads(tags.get(_VERDICT, "{}"))
     return str(kept.get("decision", "")) if kept.get("champion") == champion else ""
 
