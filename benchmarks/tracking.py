@@ -91,15 +91,20 @@ def main() -> None:
         root = Path(name)
         for part in ("warm", "plain", "kit"):
             (root / part).mkdir()
-        kit(root / "warm", 1)  # imports, and the ready store that later starts copy
+        os.environ["XDG_CACHE_HOME"] = str(root / "cache")
+        # The first start of all also migrates the ready store that later starts copy.
+        first = kit(root / "warm", 1)["store"]
         theirs, ours = plain(root / "plain", steps), kit(root / "kit", steps)
     rows = [
         {"what": what, "mlflow_s": round(theirs[what], 4), "kit_s": round(ours[what], 4)}
         for what in theirs
     ]
+    told = {"what": "store, the first of all, with imports", "mlflow_s": None}
+    rows.append(told | {"kit_s": round(first, 4)})
     if not options.json:
         for row in rows:
-            sys.stdout.write(f"{row['what']:8} {row['mlflow_s']:>9} s {row['kit_s']:>9} s\n")
+            theirs_s = "" if row["mlflow_s"] is None else f"{row['mlflow_s']} s"
+            sys.stdout.write(f"{row['what']:38} {theirs_s:>11} {row['kit_s']:>9} s\n")
     result = {
         "benchmark": "tracking",
         "versions": {"mlflow": metadata.version("mlflow")},

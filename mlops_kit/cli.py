@@ -1,4 +1,4 @@
-"""The command line of the kit: worlds to files, and what a tracking store holds."""
+"""The command line of the kit: each stage's commands, worlds to files, runs on record."""
 
 import dataclasses
 import json
@@ -26,7 +26,7 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
-    help="Operate machine learning: simulated worlds, tracked runs.",
+    help="Operate machine learning: contracts, versions, gates, services, drift, devices.",
 )
 worlds_app = typer.Typer(no_args_is_help=True, help="Simulated worlds whose truth is known.")
 track_app = typer.Typer(no_args_is_help=True, help="Runs on record.")

@@ -76,7 +76,10 @@ def profile(
 
     Notes
     -----
-    Taught in @sec-monitor.
+    Taught in @sec-monitor. Where each day resembles the one before, the reference counts as fewer
+    days than it has, and a column that wanders is flagged only when it moves far; a note of the
+    comparison says so. Of more than 200 categories the most frequent are kept apart, each with at
+    least 20 rows: below that their order is mostly luck. Digits beyond the sixth don't matter.
 
     Examples
     --------

@@ -38,7 +38,10 @@ def reference_command(
     every: Annotated[str, typer.Option("--every", help="hour, day or week.")] = "day",
     ignore: Annotated[str, typer.Option("--ignore", help="Columns to leave out.")] = "",
     predictions: Annotated[
-        str, typer.Option("--predictions", help="Columns that hold a model's answers.")
+        str,
+        typer.Option(
+            "--predictions", help="Columns of a model's answers; in a log it is called prediction."
+        ),
     ] = "",
     labels: Annotated[
         str, typer.Option("--labels", help="Columns that hold what turned out to be true.")
