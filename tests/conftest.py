@@ -1,8 +1,60 @@
-"""What all tests share: caches of their own, so that nobody's home folder is touched."""
+"""What all tests share: caches of their own, one thread each, and an order that suits two workers.
 
+Every file is one worker's, with what it made for its tests; those that take longest come first.
+"""
+
+import os
 from collections.abc import Iterator
 
 import pytest
+
+# The workers share the cores. Libraries that start a thread for each core, and let it spin, take
+# many times the CPU time then; it is set before anything imports them, for programs as well.
+for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS", "VECLIB_MAXIMUM"):
+    os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+# The files that take most of the time, longest first.
+LONGEST = (
+    "attacks/test_attacks.py",
+    "autograder/test_cluster.py",
+    "conformance/test_conformance.py",
+    "book/test_book.py",
+    "templates/test_loop.py",
+    "templates/test_service.py",
+    "autograder/test_foreign_courses.py",
+    "mlops_kit/test_registry.py",
+    "conformance/test_lies.py",
+    "conformance/test_rooms.py",
+    "autograder/test_stock_nbgrader.py",
+    "autograder/test_killed.py",
+    "templates/test_update.py",
+    "templates/test_new.py",
+    "templates/test_workflows.py",
+    "templates/test_workflows_run.py",
+    "templates/test_deploy.py",
+    "templates/test_postgres.py",
+    "autograder/test_nbgrader_engine.py",
+    "autograder/test_sandbox.py",
+    "attacks/test_silence.py",
+    "attacks/test_honest.py",
+    "attacks/test_notebook_attacks.py",
+    "attacks/test_record_attacks.py",
+    "mlops_kit/test_serve_models.py",
+    "autograder/test_fuzz.py",
+    "autograder/test_wheel.py",
+    "autograder/test_wire_fuzz.py",
+    "mlops_kit/test_serve_reload.py",
+    "mlops_kit/test_tracking.py",
+    "autograder/test_gradebook.py",
+    "autograder/test_release.py",
+    "autograder/test_watchdog.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what takes longest, so that no worker is left with it at the end."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get("/".join(item.path.parts[-2:]), len(place)))
 
 
 @pytest.fixture(scope="session", autouse=True)

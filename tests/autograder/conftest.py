@@ -4,17 +4,23 @@
 import ast
 import builtins
 import copy
+import functools
 import io
+import os
+import re
 import sys
 import threading
 import traceback
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from autograder import sandbox
 from autograder.engine import CellRun, Execution, Limits
+from autograder.rooms import RoomsEngine, preload_for
+from autograder.zygote import WarmProcess
 
 # One lab with every kind of cell: given code, parameters, two questions with hidden tests, one
 # test that gives a share of its points, a reflection, a task and a plain cell.
@@ -238,6 +244,90 @@ def _node(output: Mapping[str, Any]) -> Any:
     import nbformat
 
     return nbformat.from_dict(dict(output))
+
+
+# What some cells of the tests use beside NumPy and pandas, and the words that tell those cells.
+LIBRARIES = (
+    *("matplotlib.pyplot", "matplotlib_inline.backend_inline", "pytest", "joblib", "doctest"),
+    *("sklearn.linear_model", "sklearn.metrics", "sklearn.pipeline", "sklearn.model_selection"),
+    *("sklearn.dummy", "sklearn.tree", "fastapi.testclient", "unittest.mock"),
+)
+USES_LIBRARIES = re.compile(
+    "matplotlib|plt|figure|pytest|joblib|doctest|sklearn|fastapi|mock|raises|plot"
+)
+
+
+class WarmProcesses:
+    """Two warm processes for all tests, confined as well as this machine can, on demand.
+
+    One has imported the libraries and is for cells that use them. A room forked from the other
+    costs half as much.
+    """
+
+    def __init__(self) -> None:
+        self.level = os.environ.get("AUTOGRADER_TEST_ISOLATION") or sandbox.best()
+        self._started: dict[bool, WarmProcess] = {}
+
+    def __call__(self, text: str) -> WarmProcess:
+        """Give the process for cells of that text."""
+        uses_libraries = bool(USES_LIBRARIES.search(text))
+        if uses_libraries not in self._started:
+            *modules, last = preload_for(None)
+            more = LIBRARIES if uses_libraries else ()
+            warm = sandbox.start([*modules, *more, last], isolation=self.level)
+            self._started[uses_libraries] = warm
+        return self._started[uses_libraries]
+
+    def close(self) -> None:
+        for warm in self._started.values():
+            warm.close()
+
+
+@pytest.fixture(scope="session")
+def warm_for() -> Iterator[WarmProcesses]:
+    """A warm process for cells of a text; the environment of their starter holds a secret."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("GRADER_SECRET", "secret of the graders environment")
+        processes = WarmProcesses()
+        yield processes
+        processes.close()
+
+
+class Borrowed:
+    """A warm process that stays for the next test when an engine closes it."""
+
+    def __init__(self, warm: WarmProcess) -> None:
+        self.spawn = warm.spawn
+        self.left_out = warm.left_out
+        self.loaded = warm.loaded
+
+    def close(self) -> None:
+        """Leave it as it is."""
+
+
+@pytest.fixture(scope="session")
+def borrowing_engine(warm_for: WarmProcesses) -> Callable[..., RoomsEngine]:
+    """Make an engine of two rooms, as the sandbox makes them, that starts no process of its own."""
+
+    def make(*, tests: str = "examiner") -> RoomsEngine:
+        return RoomsEngine(
+            lambda modules, *_: Borrowed(warm_for(" ".join(modules))),
+            compatible=tests == "student",
+            isolation=warm_for.level,
+        )
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def alembic_asked_once() -> Iterator[None]:
+    """For each gradebook, nbgrader starts a program that takes seconds to say the same."""
+    import nbgrader.api
+
+    with pytest.MonkeyPatch.context() as patch:
+        asked = functools.cache(nbgrader.api.get_alembic_version)
+        patch.setattr(nbgrader.api, "get_alembic_version", asked)
+        yield
 
 
 @pytest.fixture

@@ -208,14 +208,18 @@ def nbgrader_does(root: Path, assignment: str, student: str, *steps: str) -> dic
     return shown
 
 
-def graded(root: Path, assignment: str, *, tests: str = "student", **options: Any) -> GradeReport:
+def graded(
+    root: Path, assignment: str, engine: Callable[..., Any], *, tests: str = "student"
+) -> GradeReport:
     """Grade everybody in two rooms, as confined as this machine can."""
     return grade_assignment(
-        Course.open(root), assignment, workers=1,
-        engine=lambda: sandbox.rooms_engine(
-            isolation=sandbox.best(), compatible=tests == "student"
-        ),
-    )  # fmt: skip
+        Course.open(root), assignment, workers=1, engine=lambda: engine(tests=tests)
+    )
+
+
+def own_engine(*, tests: str) -> Any:
+    """Make the engine that grading makes, with warm processes of its own."""
+    return sandbox.rooms_engine(isolation=sandbox.best(), compatible=tests == "student")
 
 
 def marks(root: Path, assignment: str, student: str) -> dict[str, list[Any]]:
@@ -232,17 +236,21 @@ def marks(root: Path, assignment: str, student: str) -> dict[str, list[Any]]:
 
 
 @pytest.fixture(scope="module")
-def example(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, GradeReport]:
+def example(
+    tmp_path_factory: pytest.TempPathFactory, borrowing_engine: Any, alembic_asked_once: None
+) -> tuple[Path, GradeReport]:
     """nbgrader's own example course, graded."""
     root = make_example(tmp_path_factory.mktemp("example") / "course101")
-    return root, graded(root, "ps1")
+    return root, graded(root, "ps1", borrowing_engine)
 
 
 @pytest.fixture(scope="module")
-def hard(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, GradeReport]:
+def hard(
+    tmp_path_factory: pytest.TempPathFactory, alembic_asked_once: None
+) -> tuple[Path, GradeReport]:
     """The harder course, graded."""
     root = make_hard(tmp_path_factory.mktemp("hard") / "stats")
-    return root, graded(root, "week-1")
+    return root, graded(root, "week-1", own_engine)
 
 
 def graded_by_nbgrader(student: str, notebook_name: str) -> dict[str, list[Any]]:
@@ -286,11 +294,13 @@ def test_the_command_line_grades_it_beside_the_answers_by_default(
     assert rooms == {"student"}
 
 
-def test_the_example_can_be_examined_in_a_room_apart(tmp_path: Path) -> None:
+def test_the_example_can_be_examined_in_a_room_apart(
+    tmp_path: Path, borrowing_engine: Any, alembic_asked_once: None
+) -> None:
     """By choice, unchanged: the test that deletes the student's function works there as well."""
     root = make_example(tmp_path / "course101")
     shutil.rmtree(root / "submitted" / "bitdiddle")
-    graded(root, "ps1", tests="examiner", notebook="problem1")
+    graded(root, "ps1", borrowing_engine, tests="examiner")
     found = marks(root, "ps1", "hacker")
     graded_here = {name: mark for name, mark in found.items() if name.startswith("problem1/")}
     assert graded_here == graded_by_nbgrader("hacker", "problem1")

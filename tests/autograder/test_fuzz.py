@@ -14,7 +14,7 @@ from autograder.engine import Execution
 from autograder.engines import trusting_isolation
 
 BENCHMARKS = Path(__file__).resolve().parents[2] / "benchmarks"
-COUNT = 300
+COUNT = 150
 
 
 @pytest.fixture(scope="module")

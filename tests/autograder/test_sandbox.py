@@ -268,6 +268,13 @@ def test_rooms_end_with_their_coordinator(tmp_path: Path) -> None:
     assert not [pid for pid in pids if psutil.pid_exists(pid)]
 
 
+def test_a_warm_process_has_only_what_rooms_use(warm_for: Any) -> None:
+    """What reads notebooks takes longer to import than all the rest, and no room needs it."""
+    loaded = warm_for("").loaded
+    assert {"pandas", "autograder.student_room", "autograder.examiner_room"} <= loaded
+    assert not {"nbformat", "jsonschema", "sklearn"} & loaded
+
+
 def test_a_module_that_leaves_a_thread_is_not_forked_from(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,10 +2,9 @@
 
 import hashlib
 import json
-import os
 import socket
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, suppress
 from dataclasses import dataclass
@@ -14,21 +13,17 @@ from typing import Any
 
 import pytest
 
-from autograder import linux, sandbox
+from autograder import linux
 from autograder.course import Course
 from autograder.feedback import feedback_page
 from autograder.notebook import notebook_bytes
 from autograder.records import load_record, save_record
 from autograder.release import build_course
-from autograder.rooms import RoomsEngine, preload_for
+from autograder.rooms import RoomsEngine
 from autograder.teacher import Teacher, open_lab
 from autograder.verdict import Graded, Job, grade_job, recorded
 from autograder.zygote import WarmProcess
 
-LIBRARIES = (
-    *("sklearn.linear_model", "sklearn.metrics", "pytest", "unittest.mock"),
-    *("matplotlib.pyplot", "matplotlib_inline.backend_inline"),
-)
 META = '"schema_version": 3, "task": false'
 HEAD = (
     f'# %%%% nbgrader={{{META}, "grade_id": "%s", "grade": %s, "solution": %s, "locked": %s%s}}\n'
@@ -49,9 +44,13 @@ questions, orders = room.questions, room.orders
 # What nobody can know who hasn't read a hidden test.
 SECRETS = (CANARY, "1522756", "solve(1234)", "half(8644)", "4322")
 ENVIRONMENT_SECRET = "secret of the graders environment"
+# How many attackers are graded beside one honest student.
+ROUND = 6
+HONEST, FAILING = "b_honest", "c_wrong"
+_READ = 100_000
 LIMITS = """\
-cell_seconds = 1
-total_seconds = 6
+cell_seconds = 0.6
+total_seconds = 3
 memory_mb = 256
 output_kb = 64
 processes = 48
@@ -84,6 +83,14 @@ def lab_text(*, hidden: str, visible: str, right: str, given: str) -> str:
             cell("q2_test", test("assert half(4) == 2", HIDDEN_LATER), kind="test"),
         )
     )
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """What an attacker tries: a case, and the file handed in where it isn't the case's answers."""
+
+    case: Mapping[str, str]
+    data: bytes | None = None
 
 
 @dataclass(frozen=True)
@@ -131,16 +138,19 @@ class Listener:
 class Arena:
     """A course of which somebody wants more than they deserve.
 
-    Everything runs in one warm process, as a class does. The course's folder holds what others
-    would love to change: their work, their marks, the teacher's notebook.
+    Those who are graded together run in one warm process, as a class does. The course's folder
+    holds what others would love to change: their work, their marks, the teacher's notebook.
     """
 
-    def __init__(self, warm: WarmProcess, folder: Path, listener: Listener) -> None:
-        self.warm = warm
+    def __init__(
+        self, warm_for: Callable[[str], WarmProcess], folder: Path, listener: Listener
+    ) -> None:
+        self._warm_for = warm_for
+        self._warm: list[WarmProcess] = []
         self.folder = folder
         self.listener = listener
         self.outside = folder / "outside"
-        self._engines: dict[int, RoomsEngine] = {}
+        self._engines: dict[tuple[int, int], RoomsEngine] = {}
         self._teachers: dict[tuple[str, ...], Teacher] = {}
         self._known = ""
 
@@ -165,7 +175,7 @@ class Arena:
                 (lab / "files").mkdir()
                 (lab / "files" / name).write_text(f"{text}\n", "utf-8")
             build_course(lab.parent, place)
-            for student in ("b_honest", "c_wrong"):
+            for student in (HONEST, FAILING):
                 work = place / "submitted" / student / "01_square" / "01_square.ipynb"
                 work.parent.mkdir(parents=True)
                 work.write_text(f"the work of {student}", "utf-8")
@@ -184,17 +194,36 @@ class Arena:
                 cell["source"] = answers[name]
         return notebook_bytes(notebook)
 
-    def engine(self, teacher: Teacher) -> RoomsEngine:
-        """Give the engine for a lab, on the one warm process."""
-        if id(teacher) not in self._engines:
-            self._engines[id(teacher)] = RoomsEngine(
-                lambda *_: self.warm, reference=teacher.source, isolation=warm_level()
-            )
-        return self._engines[id(teacher)]
+    def warm(self, teacher: Teacher, *files: bytes) -> WarmProcess:
+        """Give the warm process for those who hand in these files, with nothing left to begin."""
+        cells = [cell.source for cell in teacher.source.cells]
+        shown = [data[:_READ].decode("utf-8", "replace") for data in files]
+        warm = self._warm_for("\n".join(cells + shown))
+        if warm not in self._warm:
+            self._warm.append(warm)
+            # What is made at the first use isn't left behind by an attack.
+            self.grade(warm, teacher, "first", self.hand_in(teacher, {}))
+            self.quiet()
+        return warm
 
-    def grade(self, teacher: Teacher, student: str, data: bytes) -> Verdict:
+    def file_of(self, teacher: Teacher, attempt: Attempt) -> bytes:
+        """Give the file that an attacker hands in."""
+        if attempt.data is not None:
+            return attempt.data
+        answers = {"q1": attempt.case["attack"], "q2": attempt.case.get("later", "pass")}
+        rendered = {name: self.render(text) for name, text in answers.items()}
+        return self.hand_in(teacher, rendered)
+
+    def engine(self, warm: WarmProcess, teacher: Teacher) -> RoomsEngine:
+        """Give the engine for a lab, on a warm process."""
+        return self._engines.setdefault(
+            (id(warm), id(teacher)),
+            RoomsEngine(lambda *_: warm, reference=teacher.source, isolation=self._warm_for.level),
+        )
+
+    def grade(self, warm: WarmProcess, teacher: Teacher, student: str, data: bytes) -> Verdict:
         """Grade one submission, and make all that is kept of it and shown to its author."""
-        engine = self.engine(teacher)
+        engine = self.engine(warm, teacher)
         key = hashlib.sha256(student.encode() + data).hexdigest()
         graded = grade_job(teacher, Job(student, key, data), engine)
         record = recorded(teacher, key, engine, graded)
@@ -223,90 +252,103 @@ class Arena:
             "files": files,
             "shared memory": [str(path) for path in Path("/dev/shm").glob("attack*")],
             "descriptors": len(list(Path("/proc/self/fd").iterdir())),
-            "rooms": linux.children(self.warm._process.pid),
-            "rooms' files": sorted(path.name for path in self.warm._folder.rglob("*")),
+            "rooms": self._rooms(),
+            "rooms' files": sorted(
+                path.name for warm in self._warm for path in warm._folder.rglob("*")
+            ),
             "heard": self.listener.heard(),
         }
 
+    def _rooms(self) -> list[int]:
+        return [child for warm in self._warm for child in linux.children(warm._process.pid)]
+
     def quiet(self) -> dict[str, Any]:
         """Give the state once no room is left of what went before."""
-        for _ in range(600):
-            if not linux.children(self.warm._process.pid):
+        for _ in range(3000):
+            if not self._rooms():
                 break
-            time.sleep(0.1)
+            time.sleep(0.02)
         return self.state()
 
     def settled(self, before: dict[str, Any]) -> dict[str, Any]:
         """Give the state once what is ending has ended; what never does is in it."""
         now = self.state()
-        for _ in range(600):
+        for _ in range(1200):
             if now == before:
                 break
-            time.sleep(0.1)
+            time.sleep(0.05)
             later = self.state()
             now = {**later, "heard": [*now["heard"], *later["heard"]]}
         return now
 
 
-def warm_level() -> str:
-    return os.environ.get("AUTOGRADER_TEST_ISOLATION") or sandbox.best()
-
-
 @pytest.fixture(scope="session")
-def warm_for_attacks() -> Iterator[WarmProcess]:
-    """One warm process for all of them."""
-    os.environ["GRADER_SECRET"] = ENVIRONMENT_SECRET
-    *modules, last = preload_for(None)
-    warm = sandbox.start([*modules, *LIBRARIES, last], isolation=warm_level())
-    yield warm
-    warm.close()
-    del os.environ["GRADER_SECRET"]
-
-
-@pytest.fixture(scope="session")
-def arena(
-    warm_for_attacks: WarmProcess, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[Arena]:
+def arena(warm_for: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
     """The course, its attackers' listener, and the engine."""
     with closing(Listener()) as listener:
-        made = Arena(warm_for_attacks, tmp_path_factory.mktemp("arena"), listener)
-        # What is made at the first use isn't left behind by an attack.
-        teacher = made.teacher({})
-        made.grade(teacher, "first", made.hand_in(teacher, {"q1": RIGHT}))
-        made.quiet()
-        yield made
+        yield Arena(warm_for, tmp_path_factory.mktemp("arena"), listener)
 
 
 @pytest.fixture(scope="session")
-def attack(arena: Arena) -> Any:
-    """Grade an attacker beside an honest student and one who is wrong; check what must hold."""
+def graded_together(arena: Arena) -> Callable[[Mapping[str, Attempt]], dict[str, Verdict]]:
+    """Grade attackers of one lab beside an honest student and one who is wrong; check all."""
 
-    def go(case: Mapping[str, str], data: bytes | None = None) -> Verdict:
+    def go(attempts: Mapping[str, Attempt]) -> dict[str, Verdict]:
+        case = next(iter(attempts.values())).case
         teacher = arena.teacher(case)
+        assert {id(arena.teacher(attempt.case)) for attempt in attempts.values()} == {id(teacher)}
         right = {"q1": case.get("right", RIGHT), "q2": RIGHT_LATER}
-        wrong = {"q1": case.get("wrong", WRONG)}
-        if data is None:
-            answers = {"q1": case["attack"], "q2": case.get("later", "pass")}
-            answers = {name: arena.render(text) for name, text in answers.items()}
-            data = arena.hand_in(teacher, answers)
+        honest = arena.hand_in(teacher, right)
+        wrong = arena.hand_in(teacher, {"q1": case.get("wrong", WRONG)})
+        files = {name: arena.file_of(teacher, attempt) for name, attempt in attempts.items()}
+        warm = arena.warm(teacher, *files.values(), honest, wrong)
         before = arena.quiet()
-        arena.engine(teacher)
+        arena.engine(warm, teacher)
+        # The honest student is graded at the side of attackers, the other one after them.
+        (first, data), *others = files.items()
+        plan = [(first, data), (HONEST, honest), *others, (FAILING, wrong)]
         with ThreadPoolExecutor(2) as pool:
-            attacking = pool.submit(arena.grade, teacher, "a_attacker", data)
-            others = [
-                pool.submit(arena.grade, teacher, name, arena.hand_in(teacher, answers))
-                for name, answers in (("b_honest", right), ("c_wrong", wrong))
-            ]
-            attacker, honest, failing = (done.result() for done in (attacking, *others))
-        assert honest.score == 4.0, [run.message for run in honest.graded.runs]
-        assert failing.score == 0.0
-        assert attacker.score == float(case.get("deserves", 0))
-        check_shape(attacker, teacher)
-        check_secrets(attacker)
+            graded = pool.map(lambda one: (one[0], arena.grade(warm, teacher, *one)), plan)
+            verdicts = dict(graded)
+        assert verdicts[HONEST].score == 4.0, [r.message for r in verdicts[HONEST].graded.runs]
+        assert verdicts[FAILING].score == 0.0
+        for name, attempt in attempts.items():
+            assert verdicts[name].score == float(attempt.case.get("deserves", 0)), name
+            check_shape(verdicts[name], teacher)
+            check_secrets(verdicts[name])
         assert arena.settled(before) == before
-        return attacker
+        return verdicts
 
     return go
+
+
+@pytest.fixture(scope="session")
+def attack(graded_together: Any) -> Any:
+    """Grade an attacker, alone or in a round with others who attack the same lab.
+
+    A round in which anything is wrong proves nothing: each of its attackers is then graded
+    without the others, and the one whose attack it was fails.
+    """
+    found: dict[tuple[str, ...], dict[str, Verdict]] = {}
+
+    def go(name: str, make: Callable[[str], Attempt], among: Sequence[str] = ()) -> Verdict:
+        place = among.index(name) // ROUND * ROUND if name in among else 0
+        together = tuple(among[place : place + ROUND])
+        if name in together and together not in found:
+            try:
+                found[together] = graded_together({one: make(one) for one in together})
+            except AssertionError:
+                found[together] = {}
+        verdict = found.get(together, {}).get(name)
+        return verdict or graded_together({name: make(name)})[name]
+
+    return go
+
+
+@pytest.fixture(scope="session")
+def attempt() -> type[Attempt]:
+    """What an attacker tries, to be made by tests."""
+    return Attempt
 
 
 def check_shape(attacker: Verdict, teacher: Teacher) -> None:

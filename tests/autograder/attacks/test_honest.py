@@ -15,7 +15,8 @@ HONEST: dict[str, dict[str, str]] = _shared.read_cases("honest.cases")
 
 
 @pytest.mark.parametrize("name", list(HONEST))
-def test_an_honest_answer_gets_its_points(name: str, attack: Any) -> None:
+def test_an_honest_answer_gets_its_points(name: str, attack: Any, attempt: Any) -> None:
     """The reference gets all points, a wrong answer none, whatever the attacks have closed."""
     case = HONEST[name]
-    attack({"attack": case.get("wrong", "def solve(*args): return 4"), **case})
+    case = {"attack": case.get("wrong", "def solve(*args): return 4"), **case}
+    attack(name, lambda _: attempt(case))

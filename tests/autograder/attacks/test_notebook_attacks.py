@@ -191,11 +191,15 @@ EDITS: dict[str, Edit] = {
 
 
 @pytest.mark.parametrize("name", list(EDITS))
-def test_an_edited_file_gains_nothing(name: str, arena: Any, attack: Any) -> None:
+def test_an_edited_file_gains_nothing(name: str, arena: Any, attack: Any, attempt: Any) -> None:
     """Wrong answers stay wrong, and the marks are those of the teacher's cells."""
-    notebook = json.loads(arena.hand_in(arena.teacher({}), WRONG))
-    changed = EDITS[name](notebook)
-    data = changed if isinstance(changed, bytes) else json.dumps(notebook).encode()
-    verdict = attack({}, data)
+
+    def edited(name: str) -> Any:
+        notebook = json.loads(arena.hand_in(arena.teacher({}), WRONG))
+        changed = EDITS[name](notebook)
+        data = changed if isinstance(changed, bytes) else json.dumps(notebook).encode()
+        return attempt({}, data)
+
+    verdict = attack(name, edited, list(EDITS))
     assert "<script>" not in verdict.page
     assert "\x1b" not in verdict.page

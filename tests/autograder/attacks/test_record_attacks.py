@@ -73,18 +73,25 @@ def check(verdict: Any) -> None:
 
 
 @pytest.mark.parametrize("way", list(WAYS))
-def test_what_an_answer_shows_is_harmless(way: str, arena: Any, attack: Any) -> None:
+def test_what_an_answer_shows_is_harmless(way: str, attack: Any, attempt: Any) -> None:
     """Outputs of answers are text and pictures on a page, and nothing that acts."""
-    text = WAYS[way].replace("HOSTILE", HOSTILE)
-    check(attack({"attack": f"def solve(x): return 4\n{text}"}))
+
+    def showing(way: str) -> Any:
+        text = WAYS[way].replace("HOSTILE", HOSTILE)
+        return attempt({"attack": f"def solve(x): return 4\n{text}"})
+
+    check(attack(way, showing, list(WAYS)))
 
 
 @pytest.mark.parametrize("way", list(IN_TESTS))
-def test_what_a_failed_test_says_is_harmless(way: str, attack: Any) -> None:
+def test_what_a_failed_test_says_is_harmless(way: str, attack: Any, attempt: Any) -> None:
     """The reason that a visible test gives may hold the answer's own words, made harmless."""
-    text = IN_TESTS[way].replace("HOSTILE", HOSTILE)
     visible = "assert solve(2) == 4, f'got {solve(2)}, wanted 4'\nassert solve(3) == 9"
-    check(attack({"attack": text, "visible": visible}))
+
+    def failing(way: str) -> Any:
+        return attempt({"attack": IN_TESTS[way].replace("HOSTILE", HOSTILE), "visible": visible})
+
+    check(attack(way, failing, list(IN_TESTS)))
 
 
 def test_active_content_isnt_kept_for_those_who_grade_by_hand(arena: Any) -> None:
@@ -95,7 +102,8 @@ def test_active_content_isnt_kept_for_those_who_grade_by_hand(arena: Any) -> Non
         "display(HTML('<b>fine</b>'), Javascript('alert(1)'))\n"
         "display(HTML('<img src=x onerror=alert(1)>'), HTML('<a href=\"javascript:x\">x</a>'))\n"
     )
-    verdict = arena.grade(teacher, "x", arena.hand_in(teacher, {"q1": answer}))
+    data = arena.hand_in(teacher, {"q1": answer})
+    verdict = arena.grade(arena.warm(teacher, data), teacher, "x", data)
     [cell] = [c for c in verdict.graded.notebook.cells if c.get("id") == "q1"]
     shown = [output["data"] for output in cell.outputs]
     assert shown[0]["text/html"] == "<b>fine</b>"

@@ -54,14 +54,17 @@ SILENT = {
 def test_silence_earns_nothing_and_ends(arena: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every room that doesn't answer is ended; all of them at once, beside an honest student."""
     # What stands behind the limits on CPU time is generous; here it needn't be.
-    monkeypatch.setattr(room_orders, "WALL_EXTRA", 10.0)
+    monkeypatch.setattr(room_orders, "WALL_EXTRA", 8.0)
+    monkeypatch.setattr(room_orders, "REPORT_SECONDS", 4.0)
+    monkeypatch.setattr(room_orders, "SETTLE_SECONDS", 5.0)
     teacher = arena.teacher({})
+    warm = arena.warm(teacher)
     before = arena.quiet()
     work = {name: {"q1": arena.render(text)} for name, text in SILENT.items()}
     work["honest"] = {"q1": "def solve(x): return x * x", "q2": "def half(x): return x // 2"}
     with ThreadPoolExecutor(len(work)) as pool:
         verdicts = pool.map(
-            lambda entry: arena.grade(teacher, *entry),
+            lambda entry: arena.grade(warm, teacher, *entry),
             [(name, arena.hand_in(teacher, answers)) for name, answers in work.items()],
         )
         scores = {name: found.score for name, found in zip(work, verdicts, strict=True)}

@@ -105,7 +105,8 @@ print(json.dumps(found))
 def told(arena: Any, text: str) -> Any:
     """Run a text in an answer cell and read the JSON that it prints."""
     teacher = arena.teacher({})
-    verdict = arena.grade(teacher, "probe", arena.hand_in(teacher, {"q1": text}))
+    data = arena.hand_in(teacher, {"q1": text})
+    verdict = arena.grade(arena.warm(teacher, data), teacher, "probe", data)
     [cell] = [c for c in verdict.graded.notebook.cells if c.get("id") == "q1"]
     return json.loads(cell.outputs[0]["text"])
 

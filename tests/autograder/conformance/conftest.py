@@ -1,33 +1,14 @@
-"""A warm process for tests that run notebooks in two rooms, and notebooks to run there."""
+"""Notebooks to run in two rooms, and a way to run them."""
 
-import os
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
 
-from autograder import sandbox
 from autograder.engine import Execution, Limits
-from autograder.rooms import RoomsEngine, preload_for
-from autograder.zygote import WarmProcess
-
-LIBRARIES = (
-    *("matplotlib.pyplot", "matplotlib_inline.backend_inline", "pytest", "joblib", "doctest"),
-    *("sklearn.linear_model", "sklearn.metrics", "sklearn.pipeline", "sklearn.model_selection"),
-    *("sklearn.dummy", "sklearn.tree", "fastapi.testclient", "unittest.mock"),
-)
-
-
-@pytest.fixture(scope="session")
-def warm() -> Iterator[WarmProcess]:
-    """One warm process for all, with the strongest walls that stand here."""
-    *modules, last = preload_for(None)
-    level = os.environ.get("AUTOGRADER_TEST_ISOLATION") or sandbox.best()
-    zygote = sandbox.start([*modules, *LIBRARIES, last], isolation=level)
-    yield zygote
-    zygote.close()
+from autograder.rooms import RoomsEngine
 
 
 def code_cell(kind: str, name: str, text: str, *, tags: Sequence[str] = ()) -> Any:
@@ -51,6 +32,12 @@ def build(*cells: tuple[str, str] | tuple[str, str, str]) -> Any:
     for place, (kind, text, *tags) in enumerate(cells):
         notebook.cells.append(code_cell(kind, f"{kind}{place}", text, tags=tags))
     return notebook
+
+
+@pytest.fixture
+def build_notebook() -> Callable[..., Any]:
+    """Make a notebook of (kind, text)."""
+    return build
 
 
 Case = list[tuple[str, str]]
@@ -78,7 +65,7 @@ Run = Callable[..., Execution]
 
 
 @pytest.fixture(scope="session")
-def run(warm: WarmProcess) -> Run:
+def run(warm_for: Any) -> Run:
     """Run (kind, text) cells in rooms."""
 
     def go(
@@ -88,6 +75,7 @@ def run(warm: WarmProcess) -> Run:
         files: Path | None = None,
         **limits: Any,
     ) -> Execution:
+        warm = warm_for("\n".join(cell[1] for cell in cells))
         engine = RoomsEngine(
             lambda _: warm,
             reference=build(*reference) if reference else None,

@@ -7,6 +7,8 @@ from typing import Any
 import psutil
 import pytest
 
+from autograder.engine import Limits
+
 SQUARE = ("answer", "def solve(x): return x * x")
 
 
@@ -259,6 +261,27 @@ def test_the_test_is_nowhere_in_the_students_room(run: Any) -> None:
     assert statuses(execution) == ["ok", "ok"]
 
 
+@pytest.mark.parametrize(("imports", "starts"), [("json", 1), ("sklearn.dummy", 2)])
+def test_a_second_warm_process_is_started_for_what_the_first_one_lacks(
+    imports: str, starts: int, borrowing_engine: Any, build_notebook: Any, tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:  # fmt: skip
+    """The teacher's notebook is run first; what it loads is imported ahead, if it is much."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    # What the lines of imports name is imported ahead anyway.
+    notebook = build_notebook(("answer", f"found = __import__({imports!r})"), SQUARE)
+    asked = []
+    for _ in range(2):
+        engine = borrowing_engine()
+        start = engine._start
+        engine._start = lambda *given, start=start: (asked.append(given), start(*given))[1]
+        engine.prepare(notebook)
+        assert statuses(engine.run(notebook, None, Limits())) == ["ok", "ok"]
+    # The second time it is known.
+    assert len(asked) == starts + 1
+    assert (imports in asked[-1][0]) == (starts == 2)
+
+
 def test_magics_and_input_are_those_of_a_notebook(run: Any) -> None:
     """Harmless magics work; nobody answers ``input``."""
     execution = run(
@@ -268,3 +291,17 @@ def test_magics_and_input_are_those_of_a_notebook(run: Any) -> None:
     )
     assert statuses(execution) == ["ok", "error", "ok"]
     assert execution.cells[1].error == "StdinNotImplementedError"
+
+
+WHERE = "import os\ndef where(): return os.getcwd(), os.environ.get('SEEN', '')"
+
+
+def test_a_given_function_can_be_kept_beside_the_students_code(run: Any) -> None:
+    """In a locked cell with the tag, its functions see what only the student's room has."""
+    for tag, seen in (("student-room", "there"), ("", "")):
+        execution = run(
+            ("locked", WHERE, tag),
+            ("answer", "import os\nos.environ['SEEN'] = 'there'"),
+            ("test", f"assert where()[1] == {seen!r}, where()"),
+        )
+        assert statuses(execution) == ["ok"] * 3, [cell.message for cell in execution.cells]
