@@ -39,7 +39,11 @@ NAMES = ["zone", "raining"]
 COLUMNS = NUMBERS + NAMES
 DAYS = 364
 
-city = drift_contest.rides_year(SEED, trips_per_day=TRIPS)
+# Forty cities: in the eight left out, weather hides the beginning of an event from most detectors.
+CITIES = [city for city in range(48) if city not in (14, 18, 21, 22, 26, 31, 39, 43)]
+CITY = CITIES[SEED % len(CITIES)]
+
+city = drift_contest.rides_year(CITY, trips_per_day=TRIPS)
 history = city.reference[["pickup_time", *COLUMNS]]
 year = city.watched[["pickup_time", *COLUMNS]]
 events = city.events
@@ -67,13 +71,13 @@ def count_cells(frame, column, history):
     """
     if column in NUMBERS:
         borders = np.quantile(history[column], np.arange(1, 20) / 20)
-        cell = np.searchsorted(borders, frame[column].to_numpy(dtype=float))
-        known, cells = frame[column].notna().to_numpy(), 20
+        cell, cells = np.searchsorted(borders, frame[column].to_numpy(dtype=float)), 20
     else:
         names = sorted(history[column].unique())
         cell = pd.Index(names).get_indexer(frame[column])
         cell[cell < 0] = len(names)
-        known, cells = np.ones(len(frame), dtype=bool), len(names) + 1
+        cells = len(names) + 1
+    known = frame[column].notna().to_numpy()
     place = day_numbers(frame)[known] * cells + cell[known]
     return np.bincount(place, minlength=DAYS * cells).reshape(DAYS, cells)
 
@@ -162,7 +166,7 @@ def p_table(history, frame, first, last):
     return pd.DataFrame(table, index=range(first, last))
 
 
-quiet = drift_contest.rides_year(SEED, trips_per_day=TRIPS, events=()).watched
+quiet = worlds.rides_trips(60, first_day=DAYS, trips_per_day=TRIPS, seed=CITY, events=())
 p_quiet = p_table(history, quiet, 0, 60)
 print("days with p < 0.05 in some column:", int((p_quiet < 0.05).any(axis=1).sum()), "of 60")
 
@@ -211,25 +215,25 @@ import pandas as _pd
 _table = _pd.DataFrame(_np.full((3, 2), _np.nan), columns=["a", "b"])
 assert list(pages(_table, 0.05)) == [], "A table without any p-value must page on nothing."
 ### BEGIN HIDDEN TESTS
-_chance = _np.random.default_rng(SEED + 21)
+_chance = _np.random.default_rng(29)
 
 
 def _share(_rows, _columns, _alpha, _twins):
     """In which share of tables without any change is there a page?"""
     _paged = 0
-    for _trial in range(200):
+    for _trial in range(25):
         _p = _chance.random((_rows, 1 if _twins else _columns)) * _np.ones((1, _columns))
         _paged += len(pages(_pd.DataFrame(_p), _alpha)) > 0
-    return _paged / 200
+    return _paged / 25
 
 
 ### HINT Where nothing has changed, a table may page with a chance of alpha over all of its rows and columns together, not over each row or each column.
-assert _share(30, 8, 0.05, False) < 0.11
-assert _share(10, 20, 0.05, False) < 0.11
+assert _share(30, 8, 0.05, False) < 0.2
+assert _share(10, 20, 0.05, False) < 0.2
 ### HINT The promise must not be kept by never paging: with alpha = 0.5 nearly two in five quiet tables page.
-assert 0.25 < _share(20, 5, 0.5, False) < 0.55
+assert 0.2 < _share(20, 5, 0.5, False) < 0.6
 ### HINT Columns may depend on each other; the promise holds all the same.
-assert _share(30, 6, 0.05, True) < 0.11
+assert _share(30, 6, 0.05, True) < 0.2
 ### HINT The list holds the table's own labels, each once, in its order; missing values are no looks.
 _dates = _pd.date_range("2026-03-01", periods=50)
 _table = _pd.DataFrame(_np.full((50, 4), _np.nan), index=_dates)
@@ -538,49 +542,36 @@ print("a page every day: ", bill([(day, "") for day in range(DAYS)], events))
 def watch(history, year):
     """List the alerts of a year: (day, column) where something begins."""
     ### BEGIN SOLUTION
-    flagged = {}
-    names = {column: set(history[column]) for column in NAMES}
-    per_day = history.groupby(day_numbers(history))[COLUMNS].nunique()
-    varied = {column: bool((per_day[column] > 1).all()) for column in COLUMNS}
-    none = year.iloc[:0]
-    parts = dict(iter(year.groupby(day_numbers(year))))
-    for day in range(DAYS):
-        rows = parts.get(day, none)
-        for column in COLUMNS:
-            values = rows[column].dropna()
-            stuck = len(values) >= 20 and varied[column] and values.nunique() == 1
-            strange = column in NAMES and not set(values.unique()) <= names[column]
-            if len(rows) and (values.empty or stuck or strange):
-                flagged.setdefault((column, "broken"), set()).add(day)
+    # Days stand for cells: usual then says which days it takes for alike.
+    itself = np.eye(DAYS)
+    alike = (np.array([usual(itself, day) for day in range(DAYS)]) > 0).astype(float)
+    today, before = day_numbers(year), day_numbers(history)
+    open_days = np.bincount(today, minlength=DAYS) > 0
+    alerts = []
     for column in COLUMNS:
         ordered = column in NUMBERS
         was, now = count_cells(history, column, history), count_cells(year, column, history)
-        expected = np.array([usual(was, day) for day in range(DAYS)])
-        without = np.empty_like(expected)
-        for day in range(DAYS):
-            kept = was[day].copy()
-            was[day] = 0
-            without[day] = usual(was, day)
-            was[day] = kept
+        strange = (now[:, -1] > 0) & (column in NAMES)
+        different = year[column].groupby(today).nunique().reindex(range(DAYS), fill_value=0)
+        daily = history[column].groupby(before).nunique()
+        stuck = (now.sum(axis=1) >= 20) & (different == 1).to_numpy() & (daily.min() > 1)
+        flags = [strange | stuck | (open_days & (now.sum(axis=1) == 0))]
         for window in (1, 7):
-            far = together(now, expected, window, ordered)
-            strays = together(was, without, window, ordered)
-            hit = np.flatnonzero(far > 1.2 * strays.max())
-            flagged.setdefault((column, "moved"), set()).update(hit.tolist())
-    alerts = set()
-    for (column, _), days in flagged.items():
-        last = -99
-        for day in sorted(days):
-            if day - last > 7:
-                alerts.add((day, column))
-            last = day
-    return sorted(alerts)
+            strays = together(was, (alike - itself) @ was, window, ordered)
+            flags.append(together(now, alike @ was, window, ordered) > 1.2 * strays.max())
+        for kind in (flags[0], flags[1] | flags[2]):
+            last = -99
+            for day in np.flatnonzero(kind).tolist():
+                if day - last > 7:
+                    alerts.append((day, column))
+                last = day
+    return sorted(set(alerts))
 
 
-def together(counts, shares, window, ordered):
+def together(counts, expected, window, ordered):
     """Give each day's distance, of the last ``window`` days together, to what is usual of them."""
-    rows = counts.sum(axis=1, keepdims=True)
-    both = np.stack([counts.astype(float), shares * rows])
+    shares = expected / expected.sum(axis=1, keepdims=True)
+    both = np.stack([counts.astype(float), shares * counts.sum(axis=1, keepdims=True)])
     total = np.concatenate([np.zeros_like(both[:, :1]), both.cumsum(axis=1)], axis=1)
     now, was = total[:, window:] - total[:, :-window]
     size = np.maximum(1, now.sum(axis=1, keepdims=True))
@@ -608,13 +599,17 @@ assert _score.false_alarms_a_month <= 1, (
     f"{_score.false_alarms_a_month:.1f} false alarms a month, on days {list(_score.false_alarms)}. "
     "Which of them are season, weather, or the same alert again?"
 )
+assert len(_alerts) <= 80, (
+    f"{len(_alerts)} alerts in a year: an alert belongs to the beginning of something, not to each of its days."
+)
 assert bill(_alerts, events) <= 15_000, (
     f"The bill is {bill(_alerts, events):,}: {len(_days)} days with pages, events noticed after {_score.noticed} days."
 )
 
 # %% nbgrader={"schema_version": 3, "grade_id": "q6_other", "grade": true, "solution": false, "locked": true, "points": 3, "task": false}
-assert len(watch(history, year)) <= 80, (
-    "More than 80 alerts in a year: an alert belongs to the beginning of something, not to each of its days."
+_first = watch(history, year[day_numbers(year) < 60])
+assert len({_day for _day, _ in _first if _day < 60}) <= 10, (
+    f"Nothing happens in the first sixty days, and {len(_first)} alerts are raised: {_first[:5]}"
 )
 ### BEGIN HIDDEN TESTS
 from dataclasses import replace as _replace
@@ -655,21 +650,25 @@ assert watch(history, _first) == watch(history, _first), (
     "The same days gave other alerts the second time. Where does chance come in?"
 )
 ### BEGIN HIDDEN TESTS
-from mlops_kit import drift_contest as _contest
+from mlops_kit import worlds as _worlds
 
 _columns = ["pickup_time", *COLUMNS]
-_still = _contest.rides_year(312, trips_per_day=150, events=())
-### HINT In a year in which nothing happens there is summer, winter, rain and chance, and at most one page a month.
-_found = watch(_still.reference[_columns], _still.watched[_columns])
-assert len({_day for _day, _ in _found}) <= 12
+_past, _next = (
+    _worlds.rides_trips(_days, first_day=_from, trips_per_day=150, seed=312, events=())[_columns]
+    for _from, _days in ((0, 364), (364, 140))
+)
+_twice = ["distance_km", "duration_min", "wait_min", "fare"]
+_next.loc[day_numbers(_next) >= 130, _twice] *= 2
+_whole = sorted({(int(_day), _column) for _day, _column in watch(_past, _next)})
+### HINT While nothing happens there is summer, winter, rain and chance, and at most one page a month.
+assert len({_day for _day, _ in _whole if _day < 130}) <= 5
 ### HINT A day is judged by what is known on that day: with the rest of the year cut off, the alerts up to that day are the same.
-_whole = sorted({(int(_day), _column) for _day, _column in watch(history, year)})
-assert any(_day >= 160 for _day, _ in _whole)
-_today = [min(_day for _day, _ in _whole if _day >= _from) for _from in (60, 103, 160)]
-for _last in _today:
-    _cut = year[day_numbers(year) <= _last]
-    _early = {(int(_day), _column) for _day, _column in watch(history, _cut) if _day <= _last}
-    assert sorted(_early) == [_pair for _pair in _whole if _pair[0] <= _last]
+for _last in (129, 130):
+    _early = watch(_past, _next[day_numbers(_next) <= _last])
+    _early = sorted({(int(_day), _column) for _day, _column in _early if _day <= _last})
+    assert _early == [_pair for _pair in _whole if _pair[0] <= _last]
+### HINT Where four columns are suddenly twice as large, that is noticed within days.
+assert any(130 <= _day <= 136 for _day, _ in _whole)
 ### END HIDDEN TESTS
 
 # %% [markdown] nbgrader={"schema_version": 3, "grade_id": "part5", "grade": false, "solution": false, "locked": true, "task": false}
@@ -698,8 +697,8 @@ def fit(trips):
     return lambda new: 1 / (1 + np.exp(-features_of(new) @ weights))
 
 
-chance_of = fit(worlds.rides_trips(56, trips_per_day=400, seed=SEED, events=()))
-lately = worlds.rides_trips(40, first_day=56, trips_per_day=400, seed=SEED, events=())
+chance_of = fit(worlds.rides_trips(56, trips_per_day=400, seed=CITY, events=()))
+lately = worlds.rides_trips(40, first_day=56, trips_per_day=400, seed=CITY, events=())
 print(lately[["pickup_time", "cancelled", "label_time"]].head(3).to_string())
 print(f"promised for these forty days: {chance_of(lately).mean():.1%} of riders cancel")
 
@@ -744,10 +743,9 @@ _found = verdict(lately, chance_of(lately), _today)
 assert sorted(_found) == ["expected", "observed", "rows", "verdict"], (
     f"The dictionary has the keys {sorted(_found)}."
 )
-_known = (lately["label_time"] <= _today) & (
-    lately["pickup_time"] >= _today - pd.Timedelta(days=28)
-)
-assert _found["rows"] == int((_known & (lately["pickup_time"] < _today)).sum()), (
+_known = (lately["label_time"] <= _today) & (lately["pickup_time"] < _today)
+_known &= lately["pickup_time"] >= _today - pd.Timedelta(days=28)
+assert _found["rows"] == int(_known.sum()), (
     f"{_found['rows']} rows were used. Which labels were known by {_today:%d %B}, of pickups in the 28 days before?"
 )
 assert _found["verdict"] == "as promised", (
@@ -762,7 +760,7 @@ assert _found["rows"] == 0, "Of no rows none can be used."
 import numpy as _np
 import pandas as _pd
 
-_chance = _np.random.default_rng(SEED + 71)
+_chance = _np.random.default_rng(71)
 _today = _pd.Timestamp("2026-05-04")
 
 

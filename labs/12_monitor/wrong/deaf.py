@@ -1,5 +1,5 @@
-# score = 23
-# fails = ["q4_limit", "q4_quiet", "q6_own", "q6_other", "q6_quiet"]
+# score = 26
+# fails = ["q4_limit", "q4_quiet", "q6_own", "q6_other"]
 # why = "So afraid of false alarms that it hears nothing: limits three times as high as any usual day, single days only, and no look at broken data."
 
 # %% q4

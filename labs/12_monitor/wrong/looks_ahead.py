@@ -1,38 +1,35 @@
-# score = 30
-# fails = ["q6_other", "q6_own"]
-# why = "Judges each day by the whole year: an alert is raised only if the column stays flagged on most of the week after, which nobody knows on the day itself."
+# score = 33
+# fails = ["q6_quiet"]
+# why = "Judges a day by the next one as well: an alert is raised only if the column is still flagged tomorrow, which nobody knows on the day itself."
 
 # %% q6
 def watch(history, year):
     alerts = []
-    parts = dict(iter(year.groupby(day_numbers(year))))
+    today, before = day_numbers(year), day_numbers(history)
     for column in COLUMNS:
-        was, now = count_cells(history, column, history), count_cells(year, column, history)
         ordered = column in NUMBERS
-        measure = drift.kolmogorov_smirnov if ordered else drift.total_variation
-        highest = limit(was, ordered)
-        last_day = max(parts)
-        flagged = np.zeros(DAYS, dtype=bool)
-        for day, rows in parts.items():
-            values = rows[column].dropna()
-            strange = column in NAMES and not values.isin(history[column].unique()).all()
-            stuck = column == "temperature_c" and values.nunique() == 1
-            if values.empty or strange or stuck:
-                flagged[day] = True
+        was, now = count_cells(history, column, history), count_cells(year, column, history)
         shares = np.array([usual(was, day) for day in range(DAYS)])
-        weekly = [
-            measure(was[day - 6 : day + 1].sum(axis=0), shares[day - 6 : day + 1].sum(axis=0))
-            for day in range(6, DAYS)
-        ]
-        for day in range(last_day + 1):
-            week = slice(max(0, day - 3), day + 4)
-            if now[week].sum() > 0 and now[day].sum() > 0:
-                far = measure(shares[week].sum(axis=0), now[week].sum(axis=0))
-                flagged[day] |= far > 1.35 * max(weekly)
-                flagged[day] |= measure(shares[day], now[day]) > highest
+        flagged = np.bincount(today, minlength=DAYS) > now.sum(axis=1)
+        flagged |= (now[:, -1] > 0) & (column in NAMES)
+        if history[column].groupby(before).nunique().min() > 1:
+            kinds = year[column].groupby(today).nunique().reindex(range(DAYS), fill_value=0)
+            flagged |= (kinds == 1).to_numpy() & (now.sum(axis=1) >= 20)
+        for window in (1, 7):
+            strays = far_off(was, shares, window, ordered)
+            flagged |= far_off(now, shares, window, ordered) > 1.25 * strays.max()
         last = -99
-        for day in np.flatnonzero(flagged):
+        for day in np.flatnonzero(flagged & np.append(flagged[1:], False)).tolist():
             if day - last > 7:
-                alerts.append((int(day), column))
+                alerts.append((day, column))
             last = day
     return sorted(alerts)
+
+
+def far_off(counts, shares, window, ordered):
+    hoped = shares * counts.sum(axis=1, keepdims=True)
+    gap, rows = np.cumsum(counts - hoped, axis=0), np.cumsum(counts.sum(axis=1))
+    gap[window:], rows[window:] = gap[window:] - gap[:-window], rows[window:] - rows[:-window]
+    gap = gap / np.maximum(rows, 1)[:, None]
+    far = np.abs(gap.cumsum(axis=1)).max(axis=1) if ordered else np.abs(gap).sum(axis=1) / 2
+    return np.where((counts.sum(axis=1) > 0) & (np.arange(DAYS) >= window - 1), far, 0)
