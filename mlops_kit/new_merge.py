@@ -16,12 +16,11 @@ from mlops_kit.new_git import git
 
 __all__ = ["Change", "Merged", "copy_files", "merge", "project_files"]
 
-# Line ends are compared as text; no filter, no keyword and no encoding of the user's is applied.
-_ATTRIBUTES = "* text=auto !eol -filter -ident !working-tree-encoding !merge !diff\n"
+# The project's .gitattributes count (line ends, union merges), but nothing is rewritten by them.
+_ATTRIBUTES = "* -filter -ident\n"
 _SETTINGS = {
-    "core.autocrlf": "false",
+    "core.autocrlf": "input",
     "core.eol": "lf",
-    "core.hooksPath": "no-hooks",
     "gc.auto": "0",
     "merge.conflictStyle": "merge",
     "merge.directoryRenames": "true",
@@ -174,8 +173,9 @@ def _settle(repository: Path) -> tuple[Sequence[tuple[str, str]], Sequence[str]]
             conflicts.append((path, "both changed it; the places are marked"))
         elif {2, 3} <= set(sides):
             conflicts.append(_beside(repository, path, sides))
-        else:
-            conflicts.append((path, "you and the template moved it to different places"))
+        elif set(sides) != {1}:  # the place that both moved it from needs no decision
+            what = "you and the template moved it to different places; keep one of them"
+            conflicts.append((path, what))
     return conflicts, kept_deleted
 
 

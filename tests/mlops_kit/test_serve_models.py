@@ -137,6 +137,14 @@ def test_a_registry_that_does_not_know_the_model_says_so(store, address):
         create_app(address)
 
 
+def test_an_alias_that_is_not_set_is_told_without_the_client(store, monkeypatch):
+    """A service looks for a challenger every few seconds; usually there is none."""
+    registered("rides", LINEAR)
+    monkeypatch.setattr(serve_registry, "_ask", lambda *_: pytest.fail("asked the client"))
+    with pytest.raises(ServeError, match="the model has no challenger"):
+        version_meant(ModelAddress.parse("models:/rides@challenger"), store.uri)
+
+
 def test_a_contract_on_the_model_counts_more_than_its_signature(store, ask):
     """A signature knows no ranges; a tag with the contract does."""
     declared = json.dumps(CONTRACT.to_dict())

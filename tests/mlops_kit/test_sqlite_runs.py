@@ -157,3 +157,40 @@ def test_deleted_runs_are_not_compared(store: tracking.Store) -> None:
     mlflow.MlflowClient(store.uri).delete_run(run_id)
     assert tracking.compare_runs().empty
     assert tracking.get_run(run_id).name == "one"
+
+
+def test_a_connection_serves_many_runs_and_one_file_only(
+    store: tracking.Store, tmp_path: Path
+) -> None:
+    """It is kept from run to run; a store that was put in its place is another one."""
+    recorded()
+    ((place, connection),) = sqlite_runs._kept
+    recorded()
+    assert sqlite_runs._kept == [(place, connection)]
+    database = Path(store.uri.removeprefix("sqlite:///"))
+    fresh = database.with_name("fresh.db")
+    fresh.write_bytes(database.read_bytes())
+    with sqlite3.connect(fresh) as opened:
+        for table in ("tags", "params", "metrics", "latest_metrics", "runs"):
+            opened.execute(f"DELETE FROM {table}")
+    opened.close()
+    assert len(tracking.compare_runs()) == 2
+    fresh.replace(database)
+    assert tracking.compare_runs().empty
+
+
+def test_a_forked_process_opens_a_connection_of_its_own(
+    store: tracking.Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """SQLite's must not be used across a fork: the parent's is neither used nor closed."""
+    recorded()
+    ((_, parents),) = sqlite_runs._kept
+    monkeypatch.setattr(sqlite_runs, "_left", [])
+    monkeypatch.setattr(sqlite_runs.os, "getpid", lambda: 1)
+    assert len(tracking.compare_runs()) == 1
+    assert sqlite_runs._left == [parents]
+    assert parents.execute("SELECT count(*) FROM runs").fetchone() == (1,)
+    ((place, connection),) = sqlite_runs._kept
+    assert place[0] == 1
+    assert connection is not parents
+    parents.close()

@@ -433,11 +433,12 @@ Killer = Callable[[Path, Path, str, int], int]
 
 
 @pytest.fixture(scope="module")
-def stop() -> Iterator[Killer]:
+def stop(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killer]:
     """Give a function that makes a project in another process and stops it at a moment."""
     command = [sys.executable, "-W", "ignore", "-c", KILLER]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=os.environ | SOMEBODY, **pipes) as process:
+    environment = os.environ | SOMEBODY | {"TMPDIR": str(tmp_path_factory.mktemp("killed"))}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
 
         def stopped(folder: Path, root: Path, moment: str, number: int) -> int:
             process.stdin.write(json.dumps([str(folder), str(root), moment, number]) + "\n")

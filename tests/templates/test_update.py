@@ -507,11 +507,12 @@ Killer = Callable[[Path, Path, str, int], int]
 
 
 @pytest.fixture(scope="module")
-def die() -> Iterator[Killer]:
+def die(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Killer]:
     """Give a function that updates in another process and kills it at a moment."""
     command = [sys.executable, "-W", "ignore", "-c", KILLER]
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=os.environ | IDENTITY, **pipes) as process:
+    environment = os.environ | IDENTITY | {"TMPDIR": str(tmp_path_factory.mktemp("killed"))}
+    with subprocess.Popen(command, env=environment, **pipes) as process:
 
         def killed(project: Path, root: Path, moment: str, number: int) -> int:
             process.stdin.write(json.dumps([str(project), str(root), moment, number]) + "\n")
