@@ -55,7 +55,7 @@ class Sizes:
 
 
 FULL = Sizes(lab=40, theirs=6, long=40, growth=(250, 500, 1000))
-QUICK = Sizes(lab=12, theirs=2, long=12, growth=(60, 120))
+QUICK = Sizes(lab=8, theirs=2, long=8, growth=(20, 40))
 
 
 def measured(side: str, root: Path, lab: str, **more: Any) -> dict[str, Any]:

@@ -133,6 +133,12 @@ def _git(folder: Path | None, *words: str) -> str:
     return done.stdout.strip()
 
 
+# A sweep asks for the same function's source again and again. Kept by what was compiled, which
+# a cell or module that is run anew replaces, and with it, so that its id is nobody else's.
+_known: dict[int, tuple[CodeType, Code]] = {}
+_MOST_KNOWN = 32
+
+
 def code_of(function: Callable[..., Any]) -> Code:
     """Take a function's source, and see that the source alone is enough to run it.
 
@@ -156,6 +162,9 @@ def code_of(function: Callable[..., Any]) -> Code:
     -----
     Taught in @sec-track.
     """
+    known = _known.get(id(getattr(function, "__code__", None)))
+    if known is not None and known[1].name == function.__name__:
+        return known[1]
     if not inspect.isfunction(function) or function.__name__ == "<lambda>":
         raise TrackingError(
             f"the code of a run must be a function made with def, got {function!r}. "
@@ -179,6 +188,9 @@ def code_of(function: Callable[..., Any]) -> Code:
     digest = hashlib.sha256(f"{function.__name__}\n{source}".encode()).hexdigest()
     code = Code(function.__name__, source, digest)
     function_from(code)
+    while len(_known) >= _MOST_KNOWN:
+        del _known[next(iter(_known))]
+    _known[id(function.__code__)] = function.__code__, code
     return code
 
 
