@@ -44,7 +44,7 @@ logging.getLogger("mlflow").setLevel(logging.ERROR)
 
 # %% tags=["parameters"] nbgrader={"schema_version": 3, "grade_id": "parameters", "grade": false, "solution": false, "locked": true, "task": false}
 SEED = 5  # which city you get
-TRIPS = 1500  # trips a day, at least 1000
+TRIPS = 1000  # trips a day, at least 1000
 
 # %% [markdown] nbgrader={"schema_version": 3, "grade_id": "part1", "grade": false, "solution": false, "locked": true, "task": false}
 # ## Part 1 · What happened in the night
@@ -657,11 +657,11 @@ def plug():
 def house_gate(metric="brier", bound=0.0):
     """Another team's gate, for trying releases out."""
     rules = [gates.Rule("brier", at_most=0.5), gates.Rule(metric, gain_at_least=bound)]
-    settings = gates.Interval(resamples=200)
+    settings = gates.Interval(resamples=100)
     return gates.Gate("house", "classification", "cancelled", rules, interval=settings)
 
 
-rows = served.iloc[::4].reset_index(drop=True)
+rows = served.iloc[::6].reset_index(drop=True)
 print(json.dumps(state(name), indent=1))
 
 # %% [markdown] nbgrader={"schema_version": 3, "grade_id": "q5_text", "grade": false, "solution": false, "locked": true, "task": false}
@@ -716,14 +716,13 @@ assert isinstance(_found["reason"], str) and "brier" in _found["reason"], (
 assert state(_name)["champion"] == 1, "The registry's champion isn't the one that was answered."
 
 # %% nbgrader={"schema_version": 3, "grade_id": "q5_night", "grade": true, "solution": false, "locked": true, "points": 3, "task": false}
-_name = open_register("zones", "full")
+_name = open_register("zones", "memory", "full")
 _found = release(_name, 9, house_gate(), rows, why="a typing mistake")
 assert _found["released"] is False and _found["champion"] is None and _found["reason"], (
     f"There is no version 9 and no champion; the answer was {_found!r}."
 )
 ### BEGIN HIDDEN TESTS
 ### HINT Every release goes through the registry's own promotion: afterwards the trail tells who moved the alias and why, and a check finds nothing.
-_name = open_register("zones", "memory", "full")
 release(_name, 1, house_gate(), rows, why="to begin with")
 _found = release(_name, 3, house_gate(), rows, why="waiting time and surge")
 assert _found == {"released": True, "champion": 3, "reason": ""}
@@ -823,7 +822,7 @@ assert type(way_back(_trail(*_skip))) is int
 ### HINT In a long history of many promotions and rollbacks the way back is always the champion before.
 _chance = _np.random.default_rng(SEED)
 _steps, _stack, _next = [], [], 1
-for _ in range(200):
+for _turn in range(200):
     if len(_stack) > 1 and _chance.random() < 0.4:
         _stack = _stack[: int(_chance.integers(1, len(_stack)))]
         _steps += [("rolling back", _stack[-1]), ("rolled back", _stack[-1])]
@@ -831,7 +830,8 @@ for _ in range(200):
         _stack = [*_stack, _next]
         _steps += [("registered", _next), ("promoting", _next), ("promoted", _next)]
         _next += 1
-    assert way_back(_trail(*_steps)) == (_stack[-2] if len(_stack) > 1 else None)
+    if _turn % 5 == 4:
+        assert way_back(_trail(*_steps)) == (_stack[-2] if len(_stack) > 1 else None)
 ### END HIDDEN TESTS
 
 # %% [markdown] nbgrader={"schema_version": 3, "grade_id": "part4", "grade": false, "solution": false, "locked": true, "task": false}
@@ -892,9 +892,9 @@ def origin(line):
 
 # %% nbgrader={"schema_version": 3, "grade_id": "given_served", "grade": false, "solution": false, "locked": true, "task": false}
 def serving(*kinds):
-    """Make a register in which each kind was champion in turn; give its name and three moments.
+    """Make a register in which each kind was champion in turn.
 
-    The moments are dictionaries from version to a time at which it was champion (UTC).
+    Gives its name, and a dictionary from each version to a time at which it was champion (UTC).
     """
     name = open_register(*kinds)
     free = gates.Gate(
@@ -928,18 +928,20 @@ def shred(kind):
     return lambda: away.replace(path)
 
 
+SERVED, TIMES = serving("full", "zones", "memory")
+
+
 # %% nbgrader={"schema_version": 3, "grade_id": "q7_line", "grade": true, "solution": false, "locked": true, "points": 2, "task": false}
 from mlops_kit import tracking as _tracking
 
-_name, _times = serving("zones", "memory")
-_found = origin({"model": _name, "version": 2, "request_id": "a", "prediction": 0.2})
+_found = origin({"model": SERVED, "version": 3, "request_id": "a", "prediction": 0.2})
 _wanted = {"version", "data_hash", "code_hash", "kind", "trips", "days", "reason"}
 assert isinstance(_found, dict) and set(_found) == _wanted, (
     f"A dictionary with {sorted(_wanted)} was wanted, got {_found!r}."
 )
 _data = expected_data("memory")
-assert (_found["version"], _found["kind"], _found["reason"]) == (2, "memory", ""), (
-    f"Version 2, of the kind memory, answered; origin says {_found!r}."
+assert (_found["version"], _found["kind"], _found["reason"]) == (3, "memory", ""), (
+    f"Version 3, of the kind memory, answered; origin says {_found!r}."
 )
 assert _found["data_hash"] == _tracking.content_hash(_data), "data_hash isn't that of its data."
 assert _found["trips"] == len(_data), (
@@ -951,7 +953,6 @@ assert _found["days"] == _days, (
 )
 
 # %% nbgrader={"schema_version": 3, "grade_id": "q7_hard", "grade": true, "solution": false, "locked": true, "points": 3, "task": false}
-_name, _times = serving("full", "zones", "memory")
 _found = origin({"model": "no such model", "version": 1})
 assert _found["version"] is None and _found["reason"], (
     f"No model of this name is registered; origin says {_found!r}."
@@ -959,17 +960,17 @@ assert _found["version"] is None and _found["reason"], (
 ### BEGIN HIDDEN TESTS
 ### HINT A line without a version is followed by its time: who was champion then?
 for _version, _kind in {1: "full", 2: "zones", 3: "memory"}.items():
-    _found = origin({"model": _name, "version": None, "time": _times[_version]})
+    _found = origin({"model": SERVED, "version": None, "time": TIMES[_version]})
     assert (_found["version"], _found["kind"]) == (_version, _kind)
     assert _found["trips"] == len(expected_data(_kind))
 ### HINT A version in the line counts more than the time, and versions may be text, as logs have them.
-_found = origin({"model": _name, "version": "1", "time": _times[3]})
+_found = origin({"model": SERVED, "version": "1", "time": TIMES[3]})
 assert (_found["version"], _found["kind"]) == (1, "full")
 assert type(_found["version"]) is int
 ### HINT A line that can't be followed has a reason and no values: no champion then, no such version, no model named.
 for _line in (
-    {"model": _name, "version": None, "time": "2001-01-01"},
-    {"model": _name, "version": 99},
+    {"model": SERVED, "version": None, "time": "2001-01-01"},
+    {"model": SERVED, "version": 99},
     {"prediction": 0.4},
 ):
     _found = origin(_line)
@@ -978,7 +979,7 @@ for _line in (
 ### HINT When the snapshot has left the workspace, the hashes still say which data it was; only what must be read from it is None.
 _back = shred("memory")
 try:
-    _found = origin({"model": _name, "version": 3})
+    _found = origin({"model": SERVED, "version": 3})
 finally:
     _back()
 assert _found["trips"] is None and _found["days"] is None and _found["reason"] == ""

@@ -315,54 +315,29 @@ import numpy as _np
 from sklearn.datasets import load_digits as _load
 from sklearn.tree import DecisionTreeClassifier as _Tree
 
-
-def _made(_rows, _labels, _depth, _seed):
-    """Fit a tree; give it as a table."""
-    _tree = _Tree(max_depth=_depth, random_state=_seed).fit(_rows, _labels)
-    _nodes = _tree.tree_
-    return {
-        "feature": _nodes.feature,
-        "threshold": _nodes.threshold,
-        "left": _nodes.children_left,
-        "right": _nodes.children_right,
-        "label": _tree.classes_[_nodes.value[:, 0].argmax(axis=1)],
-    }
-
-
-def _read(_table, _rows, _goes_left):
-    """Read rows with a way to decide."""
-    _node = _np.zeros(len(_rows), dtype=int)
-    while (_table["feature"][_node] >= 0).any():
-        _feature = _table["feature"][_node]
-        _value = _rows[_np.arange(len(_rows)), _np.maximum(_feature, 0)]
-        _left = _goes_left(_value, _table["threshold"][_node])
-        _step = _np.where(_left, _table["left"][_node], _table["right"][_node])
-        _node = _np.where(_feature >= 0, _step, _node)
-    return _table["label"][_node]
-
-
-def _device(_rows):
-    """Check the rows' form; give them as the device has them."""
-    _rows = _np.asarray(_rows, dtype=float)
-    assert _rows.ndim == 2, (
-        f"hard_rows gave an array of shape {_rows.shape}; (n, features) was wanted."
-    )
-    assert 1 <= len(_rows) <= 1000, f"hard_rows gave {len(_rows)} rows; 1 to 1000 were wanted."
-    assert _np.isfinite(_rows).all(), "Some numbers aren't finite; the sensor gives none such."
-    assert (_rows == _rows.astype(_np.float32)).all(), (
-        "Some numbers don't fit into single precision, so a faithful port would be accused."
-    )
-    return _rows
-
-
 _digits, _names = _load(return_X_y=True)
-
-_table = _made(_digits[:900], _names[:900], 7, SEED)
-_rows = _device(hard_rows(_table, _digits[:900]))
-assert _rows.shape[1] == 64, f"The rows have {_rows.shape[1]} features; the tree has 64."
-_truth = _read(_table, _rows, lambda _value, _limit: _value <= _limit)
-_less = _read(_table, _rows, lambda _value, _limit: _value < _limit)
-assert (_truth != _less).any(), (
+_tree = _Tree(max_depth=7, random_state=SEED).fit(_digits[:900], _names[:900])
+_nodes = _tree.tree_
+_table = {
+    "feature": _nodes.feature,
+    "threshold": _nodes.threshold.copy(),
+    "left": _nodes.children_left,
+    "right": _nodes.children_right,
+    "label": _tree.classes_[_nodes.value[:, 0].argmax(axis=1)],
+}
+_rows = _np.asarray(hard_rows(_table, _digits[:900]), dtype=float)
+assert _rows.ndim == 2 and _rows.shape[1] == 64, (
+    f"hard_rows gave an array of shape {_rows.shape}; (n, 64) was wanted, the tree has 64 features."
+)
+assert 1 <= len(_rows) <= 1000, f"hard_rows gave {len(_rows)} rows; 1 to 1000 were wanted."
+assert _np.isfinite(_rows).all(), "Some numbers aren't finite; the sensor gives none such."
+assert (_rows == _rows.astype(_np.float32)).all(), (
+    "Some numbers don't fit into single precision, so a faithful port would be accused."
+)
+_truth = _tree.predict(_rows)
+# `value < t` is `value <= the double just below t`: so a tree plays the port.
+_nodes.threshold[:] = _np.nextafter(_table["threshold"], -_np.inf)
+assert (_truth != _tree.predict(_rows)).any(), (
     "A port that compares by `<` gives your rows the same labels as the tree. Which value tells the two apart?"
 )
 
@@ -372,104 +347,58 @@ from sklearn.datasets import load_digits as _load
 from sklearn.tree import DecisionTreeClassifier as _Tree
 
 
-def _made(_rows, _labels, _depth, _seed):
-    """Fit a tree; give it as a table."""
-    _tree = _Tree(max_depth=_depth, random_state=_seed).fit(_rows, _labels)
-    _nodes = _tree.tree_
-    return {
-        "feature": _nodes.feature,
-        "threshold": _nodes.threshold,
-        "left": _nodes.children_left,
-        "right": _nodes.children_right,
-        "label": _tree.classes_[_nodes.value[:, 0].argmax(axis=1)],
-    }
+class _Trial:
+    """A tree, the rows that were made for it, and ports of it: the tree with other thresholds."""
 
+    def __init__(self, _fitted, _labels, _depth, _seed):
+        self.tree = _Tree(max_depth=_depth, random_state=_seed).fit(_fitted, _labels)
+        _nodes = self.tree.tree_
+        self.limits = _nodes.threshold.copy()
+        self.left, self.right = _nodes.children_left, _nodes.children_right
+        self.label = self.tree.classes_[_nodes.value[:, 0].argmax(axis=1)]
+        _table = {"feature": _nodes.feature, "threshold": self.limits.copy(), "label": self.label}
+        _table |= {"left": self.left, "right": self.right}
+        self.rows = _np.asarray(hard_rows(_table, _fitted), dtype=float)
+        self.truth = self.tree.predict(self.rows)
 
-def _read(_table, _rows, _goes_left):
-    """Read rows with a way to decide."""
-    _node = _np.zeros(len(_rows), dtype=int)
-    while (_table["feature"][_node] >= 0).any():
-        _feature = _table["feature"][_node]
-        _value = _rows[_np.arange(len(_rows)), _np.maximum(_feature, 0)]
-        _left = _goes_left(_value, _table["threshold"][_node])
-        _step = _np.where(_left, _table["left"][_node], _table["right"][_node])
-        _node = _np.where(_feature >= 0, _step, _node)
-    return _table["label"][_node]
-
-
-def _device(_rows):
-    """Check the rows' form; give them as the device has them."""
-    _rows = _np.asarray(_rows, dtype=float)
-    assert _rows.ndim == 2, (
-        f"hard_rows gave an array of shape {_rows.shape}; (n, features) was wanted."
-    )
-    assert 1 <= len(_rows) <= 1000, f"hard_rows gave {len(_rows)} rows; 1 to 1000 were wanted."
-    assert _np.isfinite(_rows).all(), "Some numbers aren't finite; the sensor gives none such."
-    assert (_rows == _rows.astype(_np.float32)).all(), (
-        "Some numbers don't fit into single precision, so a faithful port would be accused."
-    )
-    return _rows
+    def _finds(self, _limits):
+        """Say whether some row gets another label from a port with these thresholds."""
+        self.tree.tree_.threshold[:] = _limits
+        _found = self.tree.predict(self.rows)
+        self.tree.tree_.threshold[:] = self.limits
+        return bool((_found != self.truth).any())
 
 
 _digits, _names = _load(return_X_y=True)
-
-_table = _made(_digits[300:], _names[300:], 8, SEED + 1)
-_rows = _device(hard_rows(_table, _digits[300:]))
-_truth = _read(_table, _rows, lambda _value, _limit: _value <= _limit)
-assert len(set(_truth.tolist())) > 1, (
+_first = _Trial(_digits[300:], _names[300:], 8, SEED + 1)
+assert len(set(_first.truth.tolist())) > 1, (
     "All your rows reach leaves of one label; many leaves aren't visited."
 )
-
-
 ### BEGIN HIDDEN TESTS
-def _right_way(_value, _limit):
-    return _value <= _limit
-
-
-def _goes_wrong_at(_table, _chosen, _goes_left):
-    """A copy of the table whose thresholds are altered at one node."""
-    _limits = _table["threshold"].copy()
-    _limits[_chosen] = _goes_left
-    return {**_table, "threshold": _limits}
-
-
-def _telling(_table, _fitted):
-    """The nodes above two leaves of different labels: a wrong turn there always shows."""
-    _leaf = _table["feature"] < 0
-    _both = (~_leaf) & _leaf[_table["left"]] & _leaf[_table["right"]]
-    return [
-        int(_node)
-        for _node in _np.flatnonzero(_both)
-        if _table["label"][_table["left"][_node]] != _table["label"][_table["right"][_node]]
-    ]
-
-
 ### HINT Whatever rows the tree was fitted on, yours must be numbers that single precision holds exactly, at most 1000 of them.
 _noise = _np.random.default_rng(SEED + 2).normal(scale=0.37, size=_digits.shape)
-_second = _made(_digits + _noise, _names, 6, SEED + 3)
-_more = _device(hard_rows(_second, _digits + _noise))
-_truth_two = _read(_second, _more, _right_way)
+_second = _Trial(_digits + _noise, _names, 6, SEED + 3)
+for _one in (_first, _second):
+    assert 1 <= len(_one.rows) <= 1000 and _np.isfinite(_one.rows).all()
+    assert (_one.rows == _one.rows.astype(_np.float32)).all()
 ### HINT A port that compares by `<`, on another tree and on features that aren't whole numbers.
-assert (_read(_table, _rows, lambda _v, _l: _v < _l) != _truth).any()
-_single = _np.nextafter(_second["threshold"].astype(_np.float32), _np.float32(1e9))
-_near = {**_second, "threshold": _second["threshold"].astype(_np.float32).astype(float)}
-assert (_read(_near, _more, lambda _v, _l: _v < _l) != _truth_two).any()
+_single = _second.limits.astype(_np.float32).astype(float)
+for _one, _limits in ((_first, _first.limits), (_second, _single)):
+    assert _one._finds(_np.nextafter(_limits, -_np.inf))
 ### HINT A port that cuts thresholds to whole numbers, or rounds them to two digits.
-_cut = {**_second, "threshold": _np.trunc(_second["threshold"])}
-assert (_read(_cut, _more, _right_way) != _truth_two).any()
-_short = {**_second, "threshold": _np.round(_second["threshold"], 2)}
-assert (_read(_short, _more, _right_way) != _truth_two).any()
+assert _second._finds(_np.trunc(_second.limits))
+assert _second._finds(_np.round(_second.limits, 2))
 ### HINT Every node must be tried, on both sides: a wrong threshold at one node that leads to two leaves is found, whether it's a little too low or a little too high.
-for _one, _made_rows, _answer in [(_table, _rows, _truth), (_second, _more, _truth_two)]:
-    for _node in _telling(_one, None):
-        for _step in (-0.004, 0.004):
-            _bad = _goes_wrong_at(_one, _node, _one["threshold"][_node] + _step)
-            assert (_read(_bad, _made_rows, _right_way) != _answer).any()
+for _one in (_first, _second):
+    _leaf = _one.left < 0
+    for _node in _np.flatnonzero(~_leaf & _leaf[_one.left] & _leaf[_one.right]):
+        if _one.label[_one.left[_node]] != _one.label[_one.right[_node]]:
+            for _step in (-0.004, 0.004):
+                _limits = _one.limits.copy()
+                _limits[_node] += _step
+                assert _one._finds(_limits)
 ### HINT Every leaf must be reached: a leaf whose label was lost is found.
-for _leaf in _np.flatnonzero(_table["feature"] < 0):
-    _names_lost = _table["label"].copy()
-    _names_lost[_leaf] = (_names_lost[_leaf] + 1) % 10
-    assert (_read({**_table, "label": _names_lost}, _rows, _right_way) != _truth).any()
+assert set(_np.flatnonzero(_first.left < 0)) <= set(_first.tree.apply(_first.rows))
 ### END HIDDEN TESTS
 
 # %% [markdown] nbgrader={"schema_version": 3, "grade_id": "q4_text", "grade": false, "solution": false, "locked": true, "task": false}
