@@ -803,7 +803,10 @@ for _trial in range(12):
     assert verdict(_trips, _p, _today)["verdict"] == "as promised"
 ### HINT Fewer than 200 usable rows are too few for a verdict, however large the difference.
 _trips, _p = _weeks(300, lambda _p: _p / 9)
-assert verdict(_trips, _p, _today)["verdict"] == "too few labels"
+_found = verdict(_trips, _p, _today)
+assert _found["verdict"] == "too few labels"
+### HINT What is expected and observed is None only where there are no rows at all.
+assert _found["rows"] > 0 and None not in (_found["expected"], _found["observed"])
 ### END HIDDEN TESTS
 
 # %% [markdown] nbgrader={"schema_version": 3, "grade_id": "q8_text", "grade": false, "solution": false, "locked": true, "task": false}
