@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -85,18 +86,14 @@ def _proved(
     root: Path, name: str, engine: str, workers: int, move: _Move, *, once: bool, thorough: bool
 ) -> "dict[str, LabProof]":
     from autograder.labs import find_lab, find_labs
-    from autograder.selftest import prove
+    from autograder.selftest import prove, prove_all
 
-    chosen = (find_lab(root, name),) if name else find_labs(root)
-    return {
-        one.name: prove(
-            one,
-            _trials(engine, once=once, thorough=thorough),
-            workers=worker_count(workers),
-            progress=move,
-        )
-        for one in chosen
-    }
+    trials = partial(_trials, engine, once=once, thorough=thorough)
+    workers = worker_count(workers)
+    if name:
+        lab = find_lab(root, name)
+        return {lab.name: prove(lab, trials(), workers=workers, progress=move)}
+    return prove_all(find_labs(root), trials, workers=workers, progress=move)
 
 
 def _trials(name: str, *, once: bool, thorough: bool) -> "list[Trial]":

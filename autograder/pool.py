@@ -3,14 +3,18 @@
 import itertools
 from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from typing import TypeVar
-
-from autograder.engine import Engine
+from typing import Protocol, TypeVar
 
 __all__ = ["each"]
 
+
+class _Closable(Protocol):
+    def close(self) -> None: ...
+
+
 Job = TypeVar("Job")
 Done = TypeVar("Done")
+Engine = TypeVar("Engine", bound=_Closable)
 
 _LOOK_SECONDS = 0.5
 _AHEAD = 2

@@ -5,6 +5,8 @@ answers, and by nbgrader itself.
 """
 
 import copy
+import itertools
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, replace
@@ -14,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from autograder.answers import Answer, load_answers, submission_from
 from autograder.engine import CellRun, Engine, Room
+from autograder.errors import GraderError
 from autograder.lab_checks import leaks, untested
 from autograder.labs import Lab, source_notebook
 from autograder.notebook import cell_kind, grade_id, points
@@ -23,7 +26,16 @@ from autograder.rooms import STUDENT_ROOM_TAG
 from autograder.teacher import Teacher
 from autograder.verdict import Graded, grade_notebook
 
-__all__ = ["CellProof", "LabProof", "SelftestReport", "Trial", "lab_teacher", "prove", "try_rooms"]
+__all__ = [
+    "CellProof",
+    "LabProof",
+    "SelftestReport",
+    "Trial",
+    "lab_teacher",
+    "prove",
+    "prove_all",
+    "try_rooms",
+]
 
 MAX_CPU_SECONDS = 20.0
 STUDENT = "selftest"
@@ -153,6 +165,50 @@ def prove(
     )
 
 
+def prove_all(
+    labs: Sequence[Lab],
+    make_trials: Callable[[], Sequence[Trial]],
+    *,
+    workers: int,
+    progress: Progress | None = None,
+) -> dict[str, LabProof]:
+    """Prove several labs, as many at a time as there are workers, each as :func:`prove` does.
+
+    A lab begins and ends with what one worker does alone, so a lab a worker keeps them all busy.
+    """
+    plan = {lab.name: tuple(make_trials()) for lab in labs}
+    sizes = {lab.name: _runs(lab, plan[lab.name]) for lab in labs}
+    done = dict.fromkeys(sizes, 0)
+    stopped, one_by_one = threading.Event(), threading.Lock()
+
+    def moved(name: str) -> Progress:
+        def move(note: str, now: int, _: int) -> None:
+            if stopped.is_set():  # A closed engine would start again for the next answer.
+                raise GraderError("stopped.")
+            with one_by_one:
+                done[name] = now
+                if progress is not None:
+                    progress(note, sum(done.values()), sum(sizes.values()))
+
+        return move
+
+    def work(lab: Lab, _: object) -> LabProof:
+        return prove(lab, plan[lab.name], workers=1, progress=moved(lab.name))
+
+    longest = sorted(labs, key=lambda lab: -sizes[lab.name])
+    proofs: dict[str, LabProof] = {}
+    engines = ExitStack()
+    for trial in itertools.chain.from_iterable(plan.values()):
+        engines.callback(trial.engine.close)
+    engines.callback(stopped.set)
+    with closing(each(work, longest, workers=workers, engine=engines)) as outcomes:
+        for lab, proof in outcomes:
+            if isinstance(proof, Exception):
+                raise proof
+            proofs[lab.name] = proof
+    return {lab.name: proofs[lab.name] for lab in labs}
+
+
 def try_rooms(teacher: Teacher, engine: Engine, *, progress: Progress | None = None) -> LabProof:
     """Run a lab's own solutions beside its tests and out of their reach, and say what works where.
 
@@ -193,6 +249,11 @@ def _cases(teacher: Teacher, wrong: Sequence[Answer], right: Sequence[Answer]) -
             for a in wrong
         ),
     ]
+
+
+def _runs(lab: Lab, trials: Sequence[Trial]) -> int:
+    answers = len(load_answers(lab, "wrong")) + len(load_answers(lab, "right"))
+    return (answers + len(("reference", "blank"))) * sum(trial.times for trial in trials)
 
 
 def _full_score(teacher: Teacher) -> float:

@@ -1,6 +1,7 @@
 """Proving a lab: known answers get known scores, and what isn't proved is said."""
 
 import os
+import shutil
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,15 @@ from autograder.lab_checks import leaks
 from autograder.labs import load_lab, source_notebook
 from autograder.release import release_notebook
 from autograder.rooms import STUDENT_ROOM_TAG
-from autograder.selftest import LabProof, SelftestReport, Trial, lab_teacher, prove, try_rooms
+from autograder.selftest import (
+    LabProof,
+    SelftestReport,
+    Trial,
+    lab_teacher,
+    prove,
+    prove_all,
+    try_rooms,
+)
 
 SECOND = """\
 # score = 3
@@ -41,6 +50,35 @@ def proof(lab_folder: Path, fake_engine: Any) -> Any:
         return prove(load_lab(lab_folder), trials, workers=1, progress=progress)
 
     return run
+
+
+def test_several_labs_are_proved_at_a_time(lab_folder: Path, fake_engine: Any, proof: Any) -> None:
+    """Each as it is alone, with one count of all their runs."""
+    other = shutil.copytree(lab_folder, lab_folder.with_name("06_more"))
+    (other / "wrong" / "forgetful.py").unlink()
+    told: list[tuple[int, int]] = []
+    labs = [load_lab(lab_folder), load_lab(other)]
+    found = prove_all(
+        labs, lambda: [Trial(fake_engine)], workers=2, progress=lambda _, *rest: told.append(rest)
+    )
+    assert list(found) == ["05_sums", "06_more"]
+    assert found["05_sums"] == proof()
+    assert [problem for problem in found["06_more"].problems if "no wrong answer" in problem]
+    assert sorted(told) == [(done, 9) for done in range(1, 10)]
+
+
+def test_what_goes_wrong_with_one_lab_stops_the_others(
+    lab_folder: Path, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error is told, and nothing goes on behind it."""
+    other = shutil.copytree(lab_folder, lab_folder.with_name("06_more"))
+    (other / "wrong" / "forgetful.py").write_text("# no head", "utf-8")
+    labs = [load_lab(lab_folder), load_lab(other)]
+    with pytest.raises(LabError, match="forgetful"):
+        prove_all(labs, lambda: [Trial(fake_engine)], workers=1)
+    monkeypatch.setattr("autograder.selftest.leaks", lambda source: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        prove_all(labs[:1], lambda: [Trial(fake_engine)], workers=1)
 
 
 def test_a_good_lab_is_proved(proof: Any, fake_engine: Any) -> None:
