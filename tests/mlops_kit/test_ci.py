@@ -1,6 +1,5 @@
 """Workflows run on this machine: what runs, in which order, with what, and what is refused."""
 
-import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -201,8 +200,10 @@ def test_a_step_that_never_ends_is_ended_with_all_it_started(run: Run, tmp_path:
         github(f"- run: |\n    sleep 600 & echo $! > {mark}\n    wait\n  timeout-minutes: 0.005")
     )
     assert found.jobs[0].steps[0].exit_code == 124
-    done = subprocess.run(["ps", "-p", mark.read_text().strip(), "-o", "stat="], check=False)
-    assert done.returncode != 0 or os.name == "nt"
+    ask = ["ps", "-p", mark.read_text().strip(), "-o", "stat="]
+    state = subprocess.run(ask, check=False, capture_output=True, text=True).stdout.strip()
+    # Z: ended, and whoever has it now hasn't looked yet.
+    assert state[:1] in ("", "Z")
 
 
 def test_a_step_that_may_fail_does_not_fail_the_job(run: Run) -> None:
