@@ -230,7 +230,7 @@ class GateReport:
         figure = figures.Figure(figsize=(7, 1.0 + 0.32 * max(len(drawn), 1)), layout="constrained")
         axes = figure.subplots()
         for row, v in enumerate(reversed(drawn)):
-            centre = v.gain if v.gain is not None else v.value
+            centre = v.gain if v.kind == "gain_at_least" else v.value
             assert centre is not None and v.low is not None and v.high is not None
             # Units differ from rule to rule: each is drawn in its own largest distance.
             sign = -1.0 if v.kind == "at_most" else 1.0

@@ -484,6 +484,18 @@ def test_the_page_has_a_table_the_reasons_and_a_figure_with_words(tmp_path: Path
     assert [path.read_bytes() for path in again] == [path.read_bytes() for path in written]
 
 
+def test_the_figure_puts_each_point_into_its_interval() -> None:
+    """A bound on the challenger alone shows its value, though a gain is known as well."""
+    shown = report()
+    bounded = [v for v in shown.verdicts if v.kind == "at_least" and v.gain is not None]
+    assert any(v.low is not None for v in bounded)
+    lines = shown.draw().axes[0].lines
+    drawn = len([v for v in shown.verdicts if v.low is not None])
+    for interval, point in zip(lines[: 2 * drawn : 2], lines[1 : 2 * drawn : 2], strict=True):
+        low, high = sorted(interval.get_xdata())
+        assert low <= point.get_xdata()[0] <= high
+
+
 def test_the_figure_puts_what_is_better_on_the_right() -> None:
     """For floors and for ceilings alike: a point right of the line keeps its bound."""
     shown = report()
