@@ -71,7 +71,7 @@ class Environment:
     @property
     def hash(self) -> str:
         """Sixteen hexadecimal digits that differ when anything here differs."""
-        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
+        return _short_hash(self.to_json())
 
     def to_json(self) -> str:
         """Write it as JSON, keys in order."""
@@ -91,6 +91,11 @@ class Environment:
             absent = "not installed"
             pairs.append((name, self.packages.get(name, absent), other.packages.get(name, absent)))
         return tuple(f"{name}: {then}, now {now}" for name, then, now in pairs if then != now)
+
+
+@functools.lru_cache(maxsize=64)
+def _short_hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
 @functools.cache
@@ -278,8 +283,9 @@ def content_hash(frame: pd.DataFrame) -> str:
     if doubled:
         raise DataError(f"content_hash: columns {', '.join(doubled)} are there twice; rename one.")
     digest = hashlib.sha256(f"{len(frame)}\n".encode())
+    columns = [column for _, column in frame.items()]
     for position in sorted(range(len(names)), key=names.__getitem__):
-        kind, content = _column_content(frame.iloc[:, position])
+        kind, content = _column_content(columns[position])
         head = json.dumps([names[position], kind, len(content)])
         digest.update(head.encode() + b"\n" + content)
     return digest.hexdigest()

@@ -255,6 +255,7 @@ class SqliteRuns:
         ]
 
 
+@functools.lru_cache(maxsize=256)
 def local_folder(artifacts: str) -> Path:
     """Turn an artifact location into a path.
 
@@ -271,6 +272,7 @@ def _now() -> int:
     return int(time.time() * 1000)
 
 
+@functools.cache
 def _user() -> str:
     try:
         return getpass.getuser()

@@ -7,7 +7,9 @@ for :func:`rerun` to repeat it when the notebook it came from is gone.
 """
 
 import contextlib
+import functools
 import json
+import os
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -51,7 +53,10 @@ class Run:
         self.run_id = run_id
         self._store = store
         self._quick = quick
-        self._client = load_mlflow().MlflowClient(store.uri)
+
+    @functools.cached_property
+    def _client(self) -> Any:
+        return load_mlflow().MlflowClient(self._store.uri)
 
     def log_metric(self, name: str, value: float, *, step: int = 0) -> None:
         """Keep one number; a later one of the same name and a higher step is the result."""
@@ -216,16 +221,21 @@ def run(
     opening = active_run(store, name=name, tags=tags, params=given)
     with opening as (run_id, artifacts, quick):
         under_way = Run(run_id, store, quick)
-        for path, text in texts.items():
-            if quick is None:
+        if quick is None:
+            for path, text in texts.items():
                 under_way.log_text(text, path)
-            else:
-                file = local_folder(artifacts) / path
-                file.parent.mkdir(parents=True, exist_ok=True)
-                file.write_text(text, encoding="utf-8")
+        else:
+            _write_texts(local_folder(artifacts), texts)
         if snapshot is not None and data is not None:
             _keep_snapshot(store, under_way, data, snapshot)
         yield under_way
+
+
+def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
+    for place in {os.path.dirname(path) for path in texts}:  # noqa: PTH120 - a part of an address
+        os.makedirs(folder / place, exist_ok=True)  # noqa: PTH103 - tries fewer folders
+    for path, text in texts.items():
+        (folder / path).write_text(text, encoding="utf-8")
 
 
 def _lineage_tags(

@@ -298,6 +298,14 @@ def rides_trips(
     )
 
 
+def _words(number: int) -> list[int]:
+    """Give a number's parts of 32 bits, the lowest first."""
+    words = [int(number) & 0xFFFFFFFF]
+    while number := int(number) >> 32:
+        words.append(number & 0xFFFFFFFF)
+    return words
+
+
 class _Calendar:
     """The days that are simulated, who rides, what happens, and the chance of each day."""
 
@@ -321,7 +329,9 @@ class _Calendar:
 
     def rng(self, stream: str, day: int) -> np.random.Generator:
         """Give the chance of one day: the same whichever window it is simulated in."""
-        return np.random.default_rng([self.seed, *stream.encode(), day])
+        # As default_rng would take [seed, *bytes, day], without an array for each of them.
+        words = np.array([*_words(self.seed), *stream.encode(), *_words(day)], np.uint32)
+        return np.random.Generator(np.random.PCG64(np.random.SeedSequence(words)))
 
     def _named(self, name: str) -> list[Event]:
         return [event for event in self.events if event.name == name]
@@ -386,7 +396,7 @@ def _temperature(calendar: _Calendar, day: Floats) -> Floats:
 def _rain_of_a_day(rng: np.random.Generator) -> Floats:
     wet = rng.random() < 0.35
     start, length = rng.integers(0, 24), rng.integers(2, 12)
-    falls = np.isin(_HOURS, start + np.arange(length))
+    falls = (start <= _HOURS) & (start + length > _HOURS)
     return np.asarray(rng.exponential(1.4, 24) * (falls & wet))
 
 
