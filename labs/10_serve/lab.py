@@ -14,7 +14,7 @@
 # | 3 | a simulated queue, a plan, a figure | how much load does a budget bear? | 30 |
 # | 4 | the list of customers, from the request log | who was shown what, by which version? | 10 |
 #
-# **How to work.** Replace `raise NotImplementedError()` in the answer cells. The cells below each answer test it; run them as often as you like. Part of the points is given by tests that you don't see: they ask for what the text asks for, on other data. The questions can be solved independently of each other, except that the service of Question 2 asks your `problems`, and Question 3 continues that service. No test looks at a clock: load is simulated, in milliseconds that are only numbers.
+# **How to work.** Replace `raise NotImplementedError()` in the answer cells. The cells below each answer test it; run them as often as you like. Part of the points is given by tests that you don't see: they ask for what the text asks for, on other data. The questions can be solved independently of each other, except that the service of Question 2 asks your `problems`, and Question 3 continues that service. No test looks at a clock: load is simulated, in milliseconds that are only numbers. A grader takes text on stderr for a failure: write to a log with `logging` as much as you like (here it goes nowhere), and don't print tracebacks.
 
 # %% nbgrader={"schema_version": 3, "grade_id": "imports", "grade": false, "solution": false, "locked": true, "task": false}
 import json
@@ -24,7 +24,9 @@ import secrets
 import warnings
 from pathlib import Path
 
-warnings.simplefilter("ignore")  # a package's advice about its next version is no failure
+# A grader takes text on stderr for a failure; a package's advice and your service's log aren't one.
+warnings.simplefilter("ignore")
+logging.basicConfig(handlers=[logging.NullHandler()])
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -80,7 +82,7 @@ for row in friday:
 # | `"minimum"`, `"maximum"` | it is, but it is below or above that limit; the limits themselves are fine |
 # | `"row"` | the row isn't a dictionary; then `"column"` is `None` and nothing else is said about the row |
 #
-# - `"number"`: an `int` or a `float`; neither NaN nor infinite; **a truth value is no number**, though Python thinks so.
+# - `"number"`: an `int`, however long, or a `float`; neither NaN nor infinite; **a truth value is no number**, though Python thinks so.
 # - `"whole"`: a number without a fraction; `8.0` is whole, `8.5` isn't.
 # - `"truth"`: `True` or `False`. `"text"`: a `str`; text isn't read as a number.
 # - An optional column may be absent or `None`; if it has a value, that value is checked.
@@ -109,9 +111,9 @@ def broken_rule(value, column):
     """Name the first rule that one value breaks; None if it breaks none."""
     if value is None:
         return None if column.get("optional") else "missing"
-    number = (
-        isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
-    )
+    # Only floats are asked whether they're finite: an int of 400 digits is, and math can't say so.
+    number = isinstance(value, int) or (isinstance(value, float) and math.isfinite(value))
+    number = number and not isinstance(value, bool)
     of_kind = {
         "text": isinstance(value, str),
         "truth": isinstance(value, bool),
@@ -178,6 +180,9 @@ assert _rules(1, kind="truth") == ["type"]
 assert _rules(float("nan"), kind="number", minimum=0, maximum=1) == ["type"]
 assert _rules(float("inf"), kind="number") == ["type"]
 assert _rules(_json.loads("-Infinity"), kind="whole") == ["type"]
+### HINT A whole number of hundreds of digits is a number in JSON and in Python, but float() and math.isfinite() can't hold it: a caller mustn't be able to make your check raise.
+assert _rules(10**400, kind="number", minimum=0, maximum=100) == ["maximum"]
+assert _rules(-(10**400), kind="whole", minimum=0) == ["minimum"]
 ### HINT A whole number may come as 8.0, but 8.5 is of another kind, and text is no number.
 assert _rules(8.5, kind="whole", minimum=0, maximum=23) == ["type"]
 assert _rules(-1.0, kind="whole", minimum=0) == ["minimum"]
@@ -231,14 +236,14 @@ class Fares:
 
 
 class Moody(Fares):
-    """Fails on trips of 13 km: raises, or answers with something that isn't a fare."""
+    """Fails on trips of one length: raises, or answers with something that isn't a fare."""
 
-    def __init__(self, base, per_km, instead=None):
+    def __init__(self, base, per_km, instead=None, fails_at=13):
         super().__init__(base, per_km)
-        self.instead = instead
+        self.instead, self.fails_at = instead, fails_at
 
     def predict(self, rows):
-        if any(row["distance_km"] == 13 for row in rows):
+        if any(row["distance_km"] == self.fails_at for row in rows):
             if self.instead is None:
                 raise ZeroDivisionError("password=hunter2")
             return self.instead
@@ -294,7 +299,7 @@ def ask(app, path, body=None, text=None):
 # | the JSON isn't an object whose only key is `rows`, with a list of at least one row | 422 | `{"problems": [{"row": None, "column": None, "rule": "body"}]}` |
 # | the body isn't JSON | 400 | anything |
 # | more than `max_rows` rows | 413 | anything; neither rows nor model are looked at |
-# | the model raises, gives another number of answers than there are rows, or one that isn't a finite number | 500 | `{"error_id": …}`, a text that no other answer has; **not a word of the exception** |
+# | the model raises, gives another number of answers than there are rows, or one that isn't a finite number (a text isn't one) | 500 | `{"error_id": …}`, a text that no other answer has; **not a word of the exception** |
 # | there is no model (`model` is `None`) | 503 | anything |
 #
 # And two addresses for the machinery around it: `GET /health` answers 200 as long as the process lives, also without a model; `GET /ready` answers 200 with `{"version": …}` when requests can be answered, and 503 when there is no model.
@@ -353,8 +358,9 @@ def make_app(model, version, columns, max_rows=100):
 
 def checked_answers(model, rows):
     """Ask a model; ValueError if its answers can't be told."""
-    answers = [float(answer) for answer in model.predict(rows)]
-    if len(answers) != len(rows) or not all(map(math.isfinite, answers)):
+    answers = list(model.predict(rows))
+    of_kind = all(isinstance(answer, (int, float)) for answer in answers)
+    if len(answers) != len(rows) or not of_kind or not all(map(math.isfinite, answers)):
         raise ValueError("the model's answers aren't one finite number a row")
     return answers
     ### END SOLUTION
@@ -418,7 +424,7 @@ assert ask(_other, "predict", {"rows": [{"distance_km": -4}]})["content"]["predi
 assert ask(_other, "predict", {"rows": [{}]})["status"] == 422
 ### HINT A model that raises, gives too many or too few answers, or one that isn't a finite number, is a 500 with an error_id of its own; the next request is answered.
 _ids = []
-for _instead in (None, [1.0, 2.0], [], [float("nan")], [float("inf")], ["a lot"], [None]):
+for _instead in (None, [1.0, 2.0], [], [float("nan")], [float("inf")], ["a lot"], ["3.5"], [None]):
     _moody = make_app(Moody(1.0, 1.0, _instead), "3", COLUMNS)
     _failed = ask(_moody, "predict", {"rows": [TRIP | {"distance_km": 13}]})
     assert _failed["status"] == 500
@@ -496,7 +502,9 @@ assert ask(_app, "predict", {"rows": [TRIP | {"distance_km": 4}]})["content"] ==
 }
 assert ask(_app, "ready")["content"] == {"version": "1"}
 ### HINT Every way of failing counts at the trial: raising, the wrong number of answers, answers that aren't numbers; an object that can't predict at all, too.
-for _bad in (Fares("much", 1.0), None, "a model"):
+_long = TRIP["distance_km"]
+_moods = [Moody(1.0, 1.0, _instead, _long) for _instead in (None, [], [1.0, 2.0], ["3.5"])]
+for _bad in (Fares("much", 1.0), None, "a model", *_moods):
     _caught = False
     try:
         promote(_app, _bad, "9")
@@ -531,7 +539,7 @@ assert ask(_one, "predict", {"rows": [TRIP]})["content"] == {"version": "1", "pr
 #
 # ### Question 4 · A queue with a simulated clock
 #
-# Write `simulate(arrivals, fixed, per_row, max_rows=1, max_waiting=None)`. `arrivals` is a list of times in milliseconds, in ascending order, one for each request of one row. Return a list with the **latency** in milliseconds of each request, from its arrival to the end of its batch, as a `float`; `None` for a request that was refused. The rules:
+# Write `simulate(arrivals, fixed, per_row, max_rows=1, max_waiting=None)`. `arrivals` is a list of times in milliseconds, in ascending order, one for each request of one row. Return a list with the **latency** in milliseconds of each request, from its arrival to the end of its batch, as a `float`; `None` for a request that was refused. Leave `arrivals` as it is. The rules:
 #
 # - The worker is free at the beginning. Whenever it is free and somebody waits, it takes the oldest waiting requests, at most `max_rows`, as one batch, and is busy for `fixed + per_row × n` ms.
 # - A request that arrives when `max_waiting` requests are already waiting is refused (`None`); `max_waiting` is at least 1. Those in the batch under way no longer wait. With `max_waiting=None` nobody is refused.
@@ -582,6 +590,11 @@ assert [_each is None for _each in _found] == [False, False, False, True, True, 
 
 # %% nbgrader={"schema_version": 3, "grade_id": "q4_rules", "grade": true, "solution": false, "locked": true, "points": 3, "task": false}
 assert simulate([], 4, 1) == [], "Without arrivals there are no latencies: [] was wanted."
+_given = [0, 1, 2]
+simulate(_given, 4, 1)
+assert _given == [0, 1, 2], (
+    "simulate changed the list that it was given. Whoever calls it wants to try another size on the same night."
+)
 ### BEGIN HIDDEN TESTS
 import numpy as _np
 
@@ -727,6 +740,7 @@ _cases = (
     (20.0, 0.5, 100.0),
     (0.5, 0.25, 10.0),
     (9.0, 2.0, 26.0),
+    (3.0, 0.7, 31.0),
 )
 _plans = [plan(*_case) for _case in _cases]
 
@@ -839,6 +853,9 @@ def seen_in(figure):
             }
             for line in axes.lines
         ]
+        dots = [tuple(at) for drawn in axes.collections for at in drawn.get_offsets().tolist()]
+        for line in lines:  # markers may be drawn apart from their line
+            line["marked"] |= set(zip(line["x"], line["y"], strict=True)) <= set(dots)
         for drawn in axes.collections:  # hlines
             for path in drawn.get_paths():
                 corners = np.asarray(path.vertices, dtype=float)
@@ -846,10 +863,10 @@ def seen_in(figure):
                     lines.append(
                         {"x": corners[:, 0].tolist(), "y": corners[:, 1].tolist(), "marked": False}
                     )
-        legend = axes.get_legend()
-        names = [] if legend is None else [text.get_text() for text in legend.get_texts()]
+        legends = [axes.get_legend() or (figure.legends[0] if figure.legends else None)]
+        names = [text.get_text() for legend in legends if legend for text in legend.get_texts()]
         labels = [axes.get_xlabel(), axes.get_ylabel()]
-        title = axes.get_title() or axes.get_title("left")
+        title = axes.get_title() or axes.get_title("left") or axes.get_title("right")
         pairs.append({"lines": lines, "legend": names, "labels": labels, "title": title})
     title = figure.get_suptitle() or " ".join(pair["title"] for pair in pairs)
     plt.close(figure)
@@ -1081,6 +1098,8 @@ _night = [
     ("v", "8", 200, [2.0, 1.0]),
 ]
 assert affected(write_log(_night), "8", 0.0) == ["k", "z"]
+### HINT A fare of exactly 0 is an answer too: where the limit is higher, it's below.
+assert affected(write_log([("n", "8", 200, [0.0]), ("e", "8", 422, [])]), "8", 1.5) == ["n"]
 ### HINT The version and the limit are arguments: other versions' answers don't count, and "8" isn't "80".
 assert affected(write_log(_night), "7", 0.0) == ["y"]
 assert affected(write_log(_night), "80", -9.5) == []

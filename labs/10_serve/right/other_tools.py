@@ -18,9 +18,9 @@ def rule_of(value, column):
         STRICT[column["kind"]].validate_python(value)
     except ValidationError:
         return "type"
-    if column["kind"] in ("number", "whole") and not np.isfinite(value):
+    if isinstance(value, float) and not np.isfinite(value):
         return "type"
-    if column["kind"] == "whole" and np.floor(value) != value:
+    if column["kind"] == "whole" and isinstance(value, float) and np.floor(value) != value:
         return "type"
     if value not in column.get("allowed", [value]):
         return "allowed"

@@ -55,7 +55,9 @@ def make_app(model, version, columns, max_rows=100):
 
 def checked_answers(model, rows):
     """Ask a model; ValueError if its answers can't be told."""
-    answers = [float(answer) for answer in model.predict(rows)]
+    answers = list(model.predict(rows))
+    if not all(isinstance(answer, (int, float)) for answer in answers):
+        raise ValueError("the model's answers aren't numbers")
     if len(answers) != len(rows) or not all(map(math.isfinite, answers)):
         raise ValueError("the model's answers aren't one finite number a row")
     return answers
