@@ -18,7 +18,7 @@ from typing import Any
 from xml.etree import ElementTree as ET
 
 from mlops_kit.ci_expressions import Context, fill, holds
-from mlops_kit.ci_github import read_github
+from mlops_kit.ci_github import is_started, read_github
 from mlops_kit.ci_gitlab import read_gitlab
 from mlops_kit.ci_model import Artifact, Job, Outcome, Step, Workflow
 from mlops_kit.ci_reading import read_yaml
@@ -189,7 +189,8 @@ def run_workflow(
     Raises
     ------
     CiError
-        If the file can't be read, the folder isn't there, or an expression isn't supported.
+        If the file can't be read, the folder isn't there, the event doesn't start the workflow,
+        or an expression isn't supported.
 
     Notes
     -----
@@ -211,9 +212,26 @@ def run_workflow(
     project = Path(folder)
     if not project.is_dir():
         raise CiError(f"there is no folder {project} to run the workflow in.")
+    settings = settings or CiSettings()
+    _see_that_it_starts(workflow, settings)
     with tempfile.TemporaryDirectory(prefix="mlops-kit-ci-") as place:
-        runner = _Runner(workflow, project, settings or CiSettings(), Path(place), progress)
+        runner = _Runner(workflow, project, settings, Path(place), progress)
         return WorkflowRun(workflow.name, tuple(runner.job(job) for job in workflow.jobs))
+
+
+def _see_that_it_starts(workflow: Workflow, settings: CiSettings) -> None:
+    env = {**settings.environment(workflow.kind, ""), **workflow.env}
+    if workflow.kind == "gitlab":
+        starts = holds(workflow.condition, Context({"env": env}))
+        when = "its workflow's rules"
+    else:
+        starts = is_started(workflow.events, settings.event, settings.target)
+        when = f"'on: {', '.join(workflow.events)}' and its branches"
+    if not starts:
+        raise CiError(
+            f"{workflow.name} isn't started by a {settings.event} of the branch "
+            f"{settings.branch!r}: {when} say so."
+        )
 
 
 class _Runner:
@@ -303,6 +321,9 @@ class _Runner:
         if not step.script:
             return StepRun(name, "success", note=step.note)
         env = {key: self._fill(text, context) for key, text in step.env.items()}
+        if self.workflow.kind == "gitlab":
+            words = {"failure": "failed"}
+            server = {**server, "CI_JOB_STATUS": words.get(context.status, context.status)}
         begin = time.perf_counter()
         code, output = run_script(
             self._fill(step.script, context),

@@ -170,9 +170,7 @@ class _Reader:
             known = ", ".join(sorted(self.context.values)) or "none"
             raise self._error(f"there is no {first!r} here (there: {known})")
         value = self.context.values[first]
-        for part in rest:
-            value = value.get(part) if isinstance(value, Mapping) else None
-        return value
+        return _inside(value, rest)
 
     def _call(self, name: str) -> Any:
         values: list[Any] = []
@@ -188,6 +186,16 @@ class _Reader:
             return _CALLS[name](*values)
         except (TypeError, IndexError):
             raise self._error(f"{name}() doesn't take {len(values)} such values") from None
+
+
+def _inside(value: Any, parts: list[str]) -> Any:
+    """Follow names into a value; ``*`` stands for each of its parts."""
+    for place, part in enumerate(parts):
+        if part == "*":
+            each = value.values() if isinstance(value, Mapping) else ()
+            return [_inside(entry, parts[place + 1 :]) for entry in each]
+        value = value.get(part) if isinstance(value, Mapping) else None
+    return value
 
 
 def _truth(value: Any) -> bool:

@@ -1,13 +1,14 @@
 """Read a GitHub Actions workflow into what can be run on this machine.
 
-Supported: ``on``, ``env``, ``defaults.run``; jobs with ``needs``, ``if``, ``strategy.matrix``,
-``env``, ``outputs``, ``continue-on-error``, ``timeout-minutes``; steps with ``run`` (bash, sh,
-python), ``env``, ``id``, ``if``, ``working-directory``, ``continue-on-error``,
-``timeout-minutes``, and the actions in :data:`ACTIONS`. Permissions, concurrency, environments
-and runners are read and have no meaning here. Everything else, reusable workflows and services
-among it, is refused by name.
+Supported: ``on`` with ``branches``, ``env``, ``defaults.run``; jobs with ``needs``, ``if``,
+``strategy.matrix``, ``env``, ``outputs``, ``continue-on-error``, ``timeout-minutes``; steps with
+``run`` (bash, sh, python), ``env``, ``id``, ``if``, ``working-directory``,
+``continue-on-error``, ``timeout-minutes``, and the actions in :data:`ACTIONS`. Permissions,
+concurrency, environments and runners are read and have no meaning here. Everything else, reusable
+workflows and services among it, is refused by name.
 """
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ from mlops_kit.ci_model import Artifact, Job, Step, Workflow
 from mlops_kit.ci_reading import as_list, combinations, in_order, known_keys, texts
 from mlops_kit.errors import CiError
 
-__all__ = ["ACTIONS", "read_github"]
+__all__ = ["ACTIONS", "is_started", "read_github"]
 
 ACTIONS: Mapping[str, str] = {
     "actions/checkout": "the folder is there already",
@@ -41,6 +42,7 @@ _STEP = (
 )
 _ARTIFACTS = ("actions/download-artifact", "actions/upload-artifact")
 _SHELLS = ("bash", "sh", "python")
+_BRANCHES = ("branches", "branches-ignore")
 
 
 def read_github(path: Path, content: Mapping[Any, Any]) -> Workflow:
@@ -60,10 +62,55 @@ def read_github(path: Path, content: Mapping[Any, Any]) -> Workflow:
         jobs += _jobs(str(base), given, usual)
     if not jobs:
         raise CiError(f"{path} has no jobs.")
-    on = content.get("on")
-    events = tuple(map(str, on if isinstance(on, Mapping) else as_list(on)))
     env = texts("env", content.get("env"))
-    return Workflow(str(content.get("name") or path.stem), "github", in_order(jobs), events, env)
+    return Workflow(
+        str(content.get("name") or path.stem), "github", in_order(jobs), _events(path, content), env
+    )
+
+
+def _events(path: Path, content: Mapping[Any, Any]) -> dict[str, dict[str, tuple[str, ...]]]:
+    """Give what starts a workflow, with its branches; paths, types and tags aren't looked at."""
+    on = content.get("on")
+    given = on if isinstance(on, Mapping) else dict.fromkeys(as_list(on))
+    if not given:
+        raise CiError(f"{path} doesn't say when it runs: give it 'on', such as 'on: [push]'.")
+    found = {}
+    for event, filters in given.items():
+        only = filters if isinstance(filters, Mapping) else {}
+        names = {name: tuple(map(str, as_list(only.get(name)))) for name in _BRANCHES}
+        if "tags" in only and "branches" not in only:
+            names["branches"] = ("!**",)
+        found[str(event)] = {name: patterns for name, patterns in names.items() if patterns}
+    return found
+
+
+def is_started(events: Mapping[str, Mapping[str, tuple[str, ...]]], event: str, to: str) -> bool:
+    """Say whether something that happened on a branch, or asks to be merged ``to`` it, starts it.
+
+    Examples
+    --------
+    >>> is_started({"push": {"branches": ("main", "release/*")}}, "push", "release/3")
+    True
+    >>> is_started({"push": {}}, "pull_request", "main")
+    False
+    """
+    if event not in events:
+        return False
+    only = events[event]
+    if "branches" in only and not _fits(only["branches"], to):
+        return False
+    return not _fits(only.get("branches-ignore", ()), to)
+
+
+def _fits(patterns: tuple[str, ...], branch: str) -> bool:
+    """Say whether a branch is among patterns; a later one that begins with ! takes it out."""
+    fits = False
+    for pattern in patterns:
+        parts = re.split(r"(\*\*|\*)", pattern.removeprefix("!"))
+        stars = {"**": ".*", "*": "[^/]*"}
+        if re.fullmatch("".join(stars.get(part) or re.escape(part) for part in parts), branch):
+            fits = not pattern.startswith("!")
+    return fits
 
 
 def _run_defaults(where: str, given: Any) -> dict[str, str]:
@@ -124,8 +171,9 @@ def _step(where: str, given: Any, usual: Mapping[str, str], minutes: float) -> S
         raise CiError(f"{where} must have either 'run' or 'uses'.")
     if "uses" in given:
         return _action(where, name, str(given["uses"]), given.get("with") or {}, common)
-    shell = str(given.get("shell") or usual.get("shell") or "bash")
-    if shell not in _SHELLS:
+    # Without a name the shell is bash, but a failure within a pipe isn't seen: as on the server.
+    shell = str(given.get("shell") or usual.get("shell") or "")
+    if shell and shell not in _SHELLS:
         raise CiError(f"{where} runs in the shell {shell!r}; supported: {', '.join(_SHELLS)}.")
     script = str(given["run"])
     return Step(

@@ -1,10 +1,11 @@
 """Read a GitLab CI file into what can be run on this machine.
 
-Supported: ``stages``, ``variables``, ``default``, ``workflow.name``; jobs with ``stage``,
-``needs``, ``before_script``, ``script``, ``after_script``, ``variables``, ``rules`` with ``if``,
-``when``, ``allow_failure``, ``parallel.matrix``, ``artifacts.paths``, ``extends``, ``timeout``.
-Images, tags, caches, environments and retries are read and have no meaning here. Everything else,
-``include``, ``only`` and ``services`` among it, is refused by name.
+Supported: ``stages``, ``variables``, ``default``, ``workflow`` with ``name`` and ``rules``; jobs
+with ``stage``, ``needs``, ``before_script``, ``script``, ``after_script``, ``variables``,
+``rules`` with ``if``, ``when``, ``allow_failure``, ``parallel.matrix``, ``artifacts.paths``,
+``extends``, ``timeout``. Images, tags, caches, environments and retries are read and have no
+meaning here. Everything else, ``include``, ``only`` and ``services`` among it, is refused by name.
+A job without rules runs for a merge request too, which GitLab itself asks to be told.
 """
 
 import re
@@ -32,8 +33,9 @@ _JOB = (
 )
 _RULE = ("if", "when", "allow_failure")
 _TERM = re.compile(
-    r"""\s*\$(?P<name>\w+)\s*(?:(?P<sign>==|!=)\s*(?:"(?P<text>[^"]*)"|'(?P<other>[^']*)'|(?P<null>null)))?\s*"""
+    r"""\s*\$(?P<name>\w+)\s*(?:(?P<sign>==|!=)\s*(?:"(?P<text>[^"]*)"|'(?P<other>[^']*)'|(?P<null>null)|\$(?P<second>\w+)))?\s*"""
 )
+_PARTS = re.compile(r"""&&|\|\||[()]|(?:"[^"]*"|'[^']*'|[^&|()"']|&(?!&)|\|(?!\|))+""")
 
 
 def read_gitlab(path: Path, content: Mapping[Any, Any]) -> Workflow:
@@ -63,9 +65,14 @@ def read_gitlab(path: Path, content: Mapping[Any, Any]) -> Workflow:
             jobs += _jobs(base, _extended(base, entries, ()), default, stages)
     if not jobs:
         raise CiError(f"{path} has no jobs.")
-    name = str((content.get("workflow") or {}).get("name") or path.stem)
+    whole = known_keys(
+        "workflow", content.get("workflow") or {}, ("name", "rules"), ("auto_cancel",)
+    )
+    name, condition = str(whole.get("name") or path.stem), _rules("workflow", whole)[0]
     variables = texts("variables", _plain(content.get("variables")))
-    return Workflow(name, "gitlab", in_order(_staged(jobs, entries, stages)), (), variables)
+    return Workflow(
+        name, "gitlab", in_order(_staged(jobs, entries, stages)), {}, variables, condition
+    )
 
 
 def _plain(variables: Any) -> Any:
@@ -200,19 +207,21 @@ def _when(where: str, when: str) -> str:
 
 def _expression(where: str, text: str) -> str:
     """Turn ``$NAME == "value" && …`` into an expression of the common kind."""
-    parts = re.split(r"(&&|\|\|)", text)
     done = []
-    for part in parts:
-        if part in ("&&", "||"):
-            done.append(part)
+    for part in _PARTS.findall(text):
+        if part.strip() in ("&&", "||", "(", ")", ""):
+            done.append(part.strip())
             continue
         found = _TERM.fullmatch(part)
         if found is None:
             raise CiError(
                 f'{where}: the rule {text!r} isn\'t supported. Supported: $NAME, $NAME == "text", '
-                '$NAME != "text", null, && and ||.'
+                '$NAME != "text", $OTHER or null instead of "text", &&, || and brackets.'
             )
         name, sign = f"env.{found['name']}", found["sign"]
+        if found["second"]:
+            done.append(f"({name} {sign} env.{found['second']})")
+            continue
         value = found["text"] if found["text"] is not None else found["other"]
         quoted = "''" if found["null"] or value is None else "'" + value.replace("'", "''") + "'"
         done.append(f"({name} {sign} {quoted})" if sign else f"({name} != '')")

@@ -66,10 +66,19 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Workflow:
-    """All jobs of one file, in an order in which each comes after those it needs."""
+    """All jobs of one file, in an order in which each comes after those it needs.
+
+    Attributes
+    ----------
+    events : mapping of str to mapping
+        What starts it (GitHub), each with its ``branches`` and ``branches-ignore``.
+    condition : str
+        When it starts (GitLab); empty: always.
+    """
 
     name: str
     kind: Literal["github", "gitlab"]
     jobs: tuple[Job, ...]
-    events: tuple[str, ...] = ()
+    events: Mapping[str, Mapping[str, tuple[str, ...]]] = field(default_factory=dict)
     env: Mapping[str, str] = field(default_factory=dict)
+    condition: str = ""

@@ -24,7 +24,9 @@ _NOT_COPIED = (
 _KEPT = ("HOME", "LANG", "LC_ALL", "TMPDIR", "TZ", "USER", "SYSTEMROOT", "LD_LIBRARY_PATH")
 _MOST_OUTPUT = 1_000_000
 _TIMED_OUT = 124
+_DEFAULT_BRANCH = "main"
 _COMMANDS: Mapping[str, tuple[str, ...]] = {
+    "": ("bash", "-e"),
     "bash": ("bash", "--noprofile", "--norc", "-eo", "pipefail"),
     "sh": ("sh", "-e"),
     "python": (sys.executable,),
@@ -40,7 +42,7 @@ class CiSettings:
     event : str
         What happened: ``"push"``, ``"pull_request"``, ``"schedule"``, ``"workflow_dispatch"`` …
     branch : str
-        On which branch.
+        On which branch; for a pull request, from which: it is to be merged into ``main``.
     inputs, variables, secrets : mapping of str to str
         What was given by hand, set for the project, and kept secret: outputs show ``***``.
     """
@@ -56,14 +58,20 @@ class CiSettings:
         """Give what expressions may look at."""
         if kind == "gitlab":
             return {}
+        asks = self.asks_to_merge
         github = {
             "event_name": self.event,
-            "ref": f"refs/heads/{self.branch}",
-            "ref_name": self.branch,
+            "ref": f"refs/{self._ref}",
+            "ref_name": self._ref.removeprefix("heads/").removeprefix("pull/"),
+            "head_ref": self.branch if asks else "",
+            "base_ref": _DEFAULT_BRANCH if asks else "",
             "sha": self.sha,
             "actor": "mlops-kit",
             "repository": "local/project",
-            "event": {"inputs": dict(self.inputs)},
+            "event": {
+                "inputs": dict(self.inputs),
+                "repository": {"default_branch": _DEFAULT_BRANCH},
+            },
         }
         return {
             "github": github,
@@ -73,16 +81,37 @@ class CiSettings:
             "runner": {"os": _system(), "arch": platform.machine()},
         }
 
+    @property
+    def asks_to_merge(self) -> bool:
+        """Whether it is a pull request's."""
+        return self.event in ("pull_request", "pull_request_target")
+
+    @property
+    def target(self) -> str:
+        """The branch that filters look at: for a pull request, the one it is to be merged into."""
+        return _DEFAULT_BRANCH if self.asks_to_merge else self.branch
+
+    @property
+    def _ref(self) -> str:
+        # What would be there if it were merged; no branch has that name.
+        return "pull/1/merge" if self.event == "pull_request" else f"heads/{self.target}"
+
     def environment(self, kind: str, job: str) -> dict[str, str]:
         """Give the variables that the server sets for every script."""
         if kind == "gitlab":
             source = {"pull_request": "merge_request_event", "workflow_dispatch": "web"}
+            merge = {
+                "CI_MERGE_REQUEST_IID": "1",
+                "CI_MERGE_REQUEST_SOURCE_BRANCH_NAME": self.branch,
+                "CI_MERGE_REQUEST_TARGET_BRANCH_NAME": _DEFAULT_BRANCH,
+            }
             return {
                 "CI": "true",
                 "GITLAB_CI": "true",
-                "CI_COMMIT_BRANCH": self.branch,
+                # The pipeline of a merge request is no branch's.
+                **(merge if self.asks_to_merge else {"CI_COMMIT_BRANCH": self.branch}),
                 "CI_COMMIT_REF_NAME": self.branch,
-                "CI_DEFAULT_BRANCH": "main",
+                "CI_DEFAULT_BRANCH": _DEFAULT_BRANCH,
                 "CI_COMMIT_SHA": self.sha,
                 "CI_COMMIT_SHORT_SHA": self.sha[:8],
                 "CI_PIPELINE_SOURCE": source.get(self.event, self.event),
@@ -94,8 +123,10 @@ class CiSettings:
             "CI": "true",
             "GITHUB_ACTIONS": "true",
             "GITHUB_EVENT_NAME": self.event,
-            "GITHUB_REF": f"refs/heads/{self.branch}",
-            "GITHUB_REF_NAME": self.branch,
+            "GITHUB_REF": f"refs/{self._ref}",
+            "GITHUB_REF_NAME": self._ref.removeprefix("heads/").removeprefix("pull/"),
+            "GITHUB_HEAD_REF": self.branch if self.asks_to_merge else "",
+            "GITHUB_BASE_REF": _DEFAULT_BRANCH if self.asks_to_merge else "",
             "GITHUB_SHA": self.sha,
             "GITHUB_JOB": job,
             "GITHUB_REPOSITORY": "local/project",
@@ -220,7 +251,7 @@ def run_script(
     script : str
         Its lines; the first that fails ends it.
     shell : str
-        ``"bash"``, ``"sh"`` or ``"python"``.
+        ``"bash"``, ``"sh"``, ``"python"``, or empty: bash that doesn't look into pipes.
     folder : JobFolder
         Where; what the script leaves for later steps is taken over.
     below : str

@@ -61,9 +61,105 @@ def test_steps_run_in_order_and_the_first_failure_ends_the_job(run: Run) -> None
 
 
 def test_a_script_ends_at_its_first_failing_line(run: Run) -> None:
-    """Also where that stands in a pipe, as on the server."""
+    """Within a pipe only where the shell has a name, or on GitLab: as on the servers."""
     assert not run(github("- run: |\n    false\n    echo on")).ok
-    assert not run(github("- run: false | cat")).ok
+    assert run(github("- run: false | cat")).ok
+    assert not run(github("- run: false | cat\n  shell: bash")).ok
+    assert not run("job: {script: [false | cat]}").ok
+
+
+ON_MAIN = "on: {push: {branches: [main, 'release/*', '!release/old']}, pull_request: }"
+
+
+@pytest.mark.parametrize(
+    ("on", "event", "branch", "starts"),
+    [
+        ("on: push", "push", "idea", True),
+        ("on: push", "pull_request", "idea", False),
+        ("on: [push, pull_request]", "schedule", "main", False),
+        ("on: {schedule: [{cron: '0 3 * * *'}]}", "schedule", "main", True),
+        (ON_MAIN, "push", "main", True),
+        (ON_MAIN, "push", "idea", False),
+        (ON_MAIN, "push", "release/3", True),
+        (ON_MAIN, "push", "release/3/4", False),
+        (ON_MAIN, "push", "release/old", False),
+        (ON_MAIN, "pull_request", "idea", True),
+        ("on: {pull_request: {branches: main}}", "pull_request", "idea", True),
+        ("on: {pull_request: {branches: [dev]}}", "pull_request", "dev", False),
+        ("on: {push: {branches-ignore: ['**']}}", "push", "a/b", False),
+        ("on: {push: {tags: ['v*']}}", "push", "main", False),
+    ],
+)
+def test_github_starts_what_its_events_and_branches_say(
+    run: Run, on: str, event: str, branch: str, starts: bool
+) -> None:
+    """A pull request counts for the branch that it is to be merged into; else it is an error."""
+    text = f"{on}\njobs: {{job: {{steps: [{{run: 'true'}}]}}}}"
+    if starts:
+        assert run(text, event=event, branch=branch).ok
+    else:
+        with pytest.raises(CiError, match=f"isn't started by a {event} of the branch '{branch}'"):
+            run(text, event=event, branch=branch)
+
+
+def test_a_workflow_without_on_is_refused(run: Run) -> None:
+    """The server would never start it."""
+    with pytest.raises(CiError, match="doesn't say when it runs"):
+        run("jobs: {job: {steps: [{run: 'true'}]}}")
+
+
+def test_gitlabs_workflow_rules_start_a_pipeline_or_dont(run: Run) -> None:
+    """The first rule that fits decides; without one that fits nothing starts."""
+    text = (
+        "workflow: {rules: [{if: $CI_COMMIT_BRANCH == 'old', when: never}, "
+        "{if: $CI_PIPELINE_SOURCE == 'push'}]}\njob: {script: ['true']}"
+    )
+    assert run(text, branch="idea").ok
+    for other in ({"branch": "old"}, {"event": "schedule"}):
+        with pytest.raises(CiError, match="its workflow's rules"):
+            run(text, **other)
+
+
+def test_a_pull_request_is_of_no_branch(run: Run) -> None:
+    """It has the ref of what would be merged, even if it comes from a branch called main."""
+    names = "${{ github.ref }} ${{ github.head_ref }} ${{ github.base_ref }} $GITHUB_REF_NAME"
+    asked = {"event": "pull_request", "branch": "idea"}
+    text = github(f"- run: echo {names}").replace("[push]", "[push, pull_request]")
+    assert said(run(text, **asked)) == "refs/pull/1/merge idea main 1/merge\n"
+    assert said(run(text, branch="idea")) == "refs/heads/idea idea\n"
+    text = "job: {script: ['echo ${CI_COMMIT_BRANCH-none} $CI_MERGE_REQUEST_SOURCE_BRANCH_NAME']}"
+    assert said(run(text, **asked)) == "none idea\n"
+    assert said(run(text, branch="idea")) == "idea\n"
+
+
+def test_gitlab_rules_compare_variables_and_take_brackets(run: Run) -> None:
+    """The usual comparison with the default branch is one of two variables."""
+    rule = "($CI_COMMIT_BRANCH == $CI_DEFAULT_BRANCH || $WANTED) && $CI_PIPELINE_SOURCE == 'push'"
+    text = f"job: {{rules: [{{if: {rule!r}}}], script: ['true']}}\nother: {{script: ['true']}}"
+    assert run(text).outcome("job") == "success"
+    assert run(text, branch="idea").outcome("job") == "skipped"
+    assert run(text, branch="idea", variables={"WANTED": "1"}).outcome("job") == "success"
+    assert run(text, event="schedule").outcome("job") == "skipped"
+
+
+def test_gitlabs_after_script_knows_how_the_job_went(run: Run) -> None:
+    """By the variable that the server sets."""
+    for line, status in (("true", "success"), ("false", "failed")):
+        text = f"job: {{script: ['{line}'], after_script: ['echo $CI_JOB_STATUS']}}"
+        assert said(run(text)) == f"{status}\n"
+
+
+def test_an_expression_looks_into_each_of_several(run: Run) -> None:
+    """``needs.*.result`` is a list."""
+    text = (
+        "on: push\njobs:\n  a: {steps: [{run: exit 1}]}\n  b: {steps: [{run: 'true'}]}\n"
+        "  c: {needs: [a, b], if: \"always() && contains(needs.*.result, 'failure')\", "
+        "steps: [{run: 'true'}]}\n"
+        "  d: {needs: [b], if: \"always() && contains(needs.*.result, 'failure')\", "
+        "steps: [{run: 'true'}]}"
+    )
+    found = run(text)
+    assert [found.outcome(name) for name in "cd"] == ["success", "skipped"]
 
 
 def test_env_is_that_of_workflow_job_and_step(run: Run) -> None:

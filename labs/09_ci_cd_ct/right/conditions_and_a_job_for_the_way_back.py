@@ -34,7 +34,7 @@ def contract_problems(before, after):
 # %% q4
 def checks():
     return """
-on: [push, pull_request]
+on: [push, pull_request, schedule]
 jobs:
   all:
     runs-on: ubuntu-latest

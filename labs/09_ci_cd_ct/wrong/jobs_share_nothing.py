@@ -5,7 +5,7 @@
 # %% q4
 def checks():
     return """
-on: [push, pull_request]
+on: [push, pull_request, schedule]
 jobs:
   train:
     runs-on: ubuntu-latest

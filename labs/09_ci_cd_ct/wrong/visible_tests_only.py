@@ -34,7 +34,7 @@ def contract_problems(before, after):
 # %% q4
 def checks():
     return """
-on: [push, pull_request]
+on: [push, pull_request, schedule]
 jobs:
   build:
     runs-on: ubuntu-latest
@@ -48,7 +48,7 @@ jobs:
 # %% q5
 def delivery():
     return """
-on: [push, pull_request]
+on: [push, pull_request, schedule]
 env:
   TOKEN: ${{ secrets.TOKEN }}
 jobs:
