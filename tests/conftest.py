@@ -4,14 +4,33 @@ Every file is one worker's, with what it made for its tests; those that take lon
 """
 
 import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+
+# Hundreds of processes import the same packages. What one has compiled the others find, even where
+# the shell says that nothing is to be kept: in a fresh environment it is a third of all CPU time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # The workers share the cores. Libraries that start a thread for each core, and let it spin, take
 # many times the CPU time then; it is set before anything imports them, for programs as well.
 for library in ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS", "VECLIB_MAXIMUM"):
     os.environ.setdefault(f"{library}_NUM_THREADS", "1")
+
+# What most programs that tests start import: seconds, each time.
+OFTEN_IMPORTED = (
+    *("numpy", "pandas", "pyarrow.parquet", "scipy.stats", "scipy.special", "sklearn.ensemble"),
+    *("sklearn.linear_model", "sklearn.model_selection", "sklearn.pipeline", "sqlalchemy.orm"),
+    *("mlflow.pyfunc", "mlflow.sklearn", "mlflow.tracking", "hamilton.driver", "yaml", "jinja2"),
+    *("pydantic_settings", "fastapi", "uvicorn", "httpx", "prometheus_client", "typer", "rich"),
+    *("mlflow.store.tracking.sqlalchemy_store", "mlflow.store.model_registry.sqlalchemy_store"),
+    *("matplotlib.figure", "matplotlib.backends.backend_agg", "IPython", "ipykernel.kernelapp"),
+)
 
 # The files that take most of the time, longest first.
 LONGEST = (
@@ -65,4 +84,25 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         shared = shared.parent
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("XDG_CACHE_HOME", str(shared / "cache"))
+        # What mypy has found out about packages holds for every project that uses them.
+        patch.setenv("MYPY_CACHE_DIR", str(shared / "mypy"))
         yield
+
+
+@pytest.fixture(scope="session")
+def warm_python() -> Iterator[list[str]]:
+    """The start of a command that is like this Python, with much imported already."""
+    program = str(Path(__file__).with_name("warm_python.py"))
+    quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
+    # Arrow's allocator would keep a thread of its own.
+    quiet |= {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    # A socket's address must be short.
+    with tempfile.TemporaryDirectory(prefix="warm-") as folder:
+        address = f"{folder}/programs"
+        command = [sys.executable, program, "serve", address, *OFTEN_IMPORTED]
+        with subprocess.Popen(command, env=os.environ | quiet, text=True, **pipes) as process:
+            if process.stdout.readline() != "ready\n":
+                raise RuntimeError(process.stderr.read())
+            yield [sys.executable, "-I", "-S", program, "run", address]
+            process.stdin.close()

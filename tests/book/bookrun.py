@@ -38,15 +38,15 @@ class PageRun:
         return [o["data"]["image/png"] for o in outputs if "image/png" in o.get("data", {})]
 
 
-def run_page(page: Page) -> PageRun:
-    """Execute a page's cells and inline expressions from top to bottom."""
+def run_page(page: Page, *, kernel: str = "python3") -> PageRun:
+    """Execute a page's cells and inline expressions from top to bottom, in a kernel of its own."""
     run = PageRun()
     notebook, places = _notebook(page)
     with tempfile.TemporaryDirectory() as folder, mock.patch.dict(os.environ, QUIET):
         client = NotebookClient(
             notebook,
             timeout=SECONDS_PER_CELL,
-            kernel_name="python3",
+            kernel_name=kernel,
             resources={"metadata": {"path": folder}},
         )
         try:
