@@ -501,10 +501,12 @@ def test_questions_are_asked_at_a_terminal(root: Path, tmp_path: Path) -> None:
         terminal.send("\x15class\r")
         terminal.expect("is taken")
         terminal.send("\x15fares\r")
+        terminal.expect("What does the model predict")
+        terminal.send("\r")
         for question in ("What does the model do", "Which team", "How does one reach"):
             terminal.expect(question)
             terminal.sendline("")
-        for question in ("What does the model predict", "Where are runs", "Where does the service"):
+        for question in ("Where are runs", "Where does the service"):
             terminal.expect(question)
             terminal.send("\r")
         terminal.expect("Which Python")
