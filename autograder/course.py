@@ -277,6 +277,10 @@ def _submission(
         check_student_id(student)
     except SubmissionError as error:
         return Submission(student, lab, folder, None, str(error))
+    for place in (folder.parent, folder):
+        if place.is_symlink():
+            problem = f"{place.name} is a link, so nobody can say whose work it leads to"
+            return Submission(student, lab, folder, None, problem)
     if notebook not in others:
         notebook = others[0] if len(others) == 1 else None
         if notebook is not None:

@@ -17,6 +17,7 @@ from typing import Any
 
 from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_source import (
+    PURE_MODULES,
     Preparation,
     bound_names,
     names_in,
@@ -36,6 +37,7 @@ _DECORATORS = frozenset(
         *("contextmanager", "singledispatch", "total_ordering"),
     }
 )
+_STATEFUL = frozenset({"random", "numpy.random", "time", "pytest", "_pytest"})
 Ask = Callable[..., Any]
 
 
@@ -57,10 +59,13 @@ class Release:
         Asks the student's room.
     names : TestNames
         The globals of the test cells.
+    fresh : FreshCalls
+        Calls given functions in rooms where no answer ran.
     """
 
-    def __init__(self, ask: Ask, names: Any) -> None:
-        self._ask, self._names = ask, names
+    def __init__(self, ask: Ask, names: Any, fresh: Any) -> None:
+        self._ask, self._names, self._fresh = ask, names, fresh
+        self._fresh_values: set[str] = set()
         self.known = False
         self.objects: dict[int, tuple[str, Any]] = {}
         self._kept: set[str] = set()
@@ -82,15 +87,32 @@ class Release:
             tree.body = [node for node in tree.body if isinstance(node, ast.Import)]
             self._names.students -= bound_names(ast.unparse(tree))
             self._define(tree.body)
+        self._import_from([node for text in order["imports"] for node in parse_cell(text).body])
+
+    def _import_from(self, body: list[ast.stmt]) -> None:
+        """Have what the reference takes out of modules: a metric, say, is nobody's to replace.
+
+        Where the student's room has such a name, a test sees this room's own. What the reference
+        binds in another way too, calls otherwise, or what has a state, is the student's room's.
+        """
+        froms = [node for node in body if isinstance(node, ast.ImportFrom) and _is_stateless(node)]
+        others = {name for node in body if node not in froms for name in targets(node)}
+        for node in froms:
+            names = set(targets(node)) - others
+            if names == set(targets(node)) and names.isdisjoint(self._names):
+                self._define([node])
+                own = {name: dict.pop(self._names, name, None) for name in names}
+                self._names.imported |= {n: value for n, value in own.items() if value is not None}
 
     def answered(self) -> None:
         """Note that student code has run: from now on its room may lie."""
         self._trusted = False
 
-    def ran(self, text: str, *, there: bool = False) -> None:
+    def ran(self, text: str, *, there: bool = False, fresh: bool = False) -> None:
         """Have for this room what a locked cell gave that was run in the student's.
 
-        Nothing of it, if its functions are to run ``there``: each call is one question then.
+        Nothing of it, if its functions are to run ``there``: each call is one question then. If
+        they are to run in ``fresh`` rooms, what stands for them.
         """
         bound, students = bound_names(text), self._names.students
         if self.known:
@@ -100,10 +122,12 @@ class Release:
         body = parse_cell(text).body
         for node in body:
             self._note_state(node)
+        if fresh:
+            self._take_functions(body, bound - students)
         for node in body:
-            if isinstance(node, DEFINITIONS):
+            if isinstance(node, DEFINITIONS) and not fresh:
                 self._words[node.name] = names_in(node)
-        if not there:
+        if not there and not fresh:
             self._define([node for node in body if self._is_own(node, students)])
         for name in bound:
             value = dict.get(self._names, name)
@@ -111,6 +135,14 @@ class Release:
                 self.objects[id(value)] = (name, value)
         if self._trusted and self.known:
             self._take(bound)
+
+    def take_fresh(self, text: str) -> None:
+        """Have the values of cells with the tag, as a room without answers has them."""
+        wanted = self._fresh_values & self.words(text)
+        if wanted:
+            for name, value in self._fresh.values(sorted(wanted)).items():
+                dict.__setitem__(self._names, name, value)
+            self._fresh_values -= wanted
 
     def words(self, text: str) -> set[str]:
         """Give the names that a cell uses, those within given functions that it uses included."""
@@ -120,6 +152,16 @@ class Release:
             for name in found & set(self._words):
                 found = found | self._words[name]
         return found
+
+    def _take_functions(self, body: list[ast.stmt], bound: set[str]) -> None:
+        """Have functions that stand for those of a cell whose calls get rooms of their own."""
+        self._define([node for node in body if isinstance(node, (ast.Import, ast.ImportFrom))])
+        for node in body:
+            if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and node.name in bound:
+                dict.__setitem__(self._names, node.name, self._fresh.function(node.name))
+                self._values.discard(node.name)
+            elif isinstance(node, (ast.Assign, ast.AnnAssign)):
+                self._fresh_values |= bound & set(targets(node))
 
     def _define(self, body: list[ast.stmt]) -> None:
         """Carry out the release's own definitions; one that fails here is the room's alone."""
@@ -178,6 +220,16 @@ class Release:
         for name in names:
             dict.pop(self._names, name, None)
         self._values -= names
+
+
+def _is_stateless(node: ast.ImportFrom) -> bool:
+    """Say whether what is imported does the same in either room."""
+    module = node.module or ""
+    renamed = any(alias.asname not in (None, alias.name) for alias in node.names)
+    if node.level or renamed or needs_room(module) or module in _STATEFUL:
+        return False
+    package = module.split(".", maxsplit=1)[0]
+    return package in PURE_MODULES or package not in sys.stdlib_module_names
 
 
 def _is_literal(value: ast.expr) -> bool:

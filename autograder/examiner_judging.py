@@ -2,8 +2,10 @@
 
 ``found.equals(expected)`` on an array or a frame is NumPy's or pandas' judgement, made in the
 examiner's room. On a handle it would be the student's. The same goes for ``difference``,
-``sub`` ... by which one measures how far something is from what was expected, and for a model's
-own ``score``, which is worked out here from what the model predicts.
+``sub`` ... by which one measures how far something is from what was expected, for ``isna``,
+``is_unique`` ... whose right answer everybody knows, and for a model's own ``score``, which is
+worked out here from what the model predicts. An object whose class the student derived from a
+frame or an array isn't read at all: whatever it is asked, it says what the test wants to hear.
 """
 
 import importlib
@@ -15,9 +17,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autograder.handles import HandleError, refusal
+from autograder.handles import HandleError, base_of, describe, number_of, refusal
 
-__all__ = ["NUMBERS", "SHELL", "SUSPECT", "Scorer", "is_judging", "is_value_class", "who_asks"]
+__all__ = ["Judge", "NUMBERS", "SHELL", "Scorer", "is_judging", "is_value_class", "who_asks"]
 
 _JUDGING = frozenset(
     {
@@ -36,6 +38,18 @@ _ALWAYS = frozenset(
     }
 )
 """Refused also for objects that say they are of a library's class."""
+_PREDICATES = frozenset(
+    {
+        *("isna", "isnull", "notna", "notnull", "hasnans", "duplicated", "isnan", "isfinite"),
+        *("is_unique", "is_monotonic", "is_monotonic_increasing", "is_monotonic_decreasing"),
+    }
+)
+"""What tables are asked though everybody knows the right answer; refused as ``_JUDGING`` is."""
+_SUMMARIES = frozenset({"mean", "std", "var", "median", "sum", "nunique"})
+"""Noted as claims where a class that nobody asked for answers them."""
+_CONTAINING = frozenset({"__contains__", "__iter__", "__getitem__"})
+_TABLES = frozenset({"ndarray", "DataFrame", "Series", "Index"})
+_READING = frozenset({"get", "item", "iter", "next", "len", "call"})
 _VALUE_CLASSES = (
     *(int, float, complex, str, bytes, list, tuple, dict, set, frozenset),
     *(np.ndarray, np.generic, pd.DataFrame, pd.Series, pd.Index),
@@ -55,7 +69,7 @@ _MEASURING = frozenset(
 )
 """The methods of frames and the like that take another one to compare with."""
 _PASSING_ON = ("inspect", "abc", "functools", "typing")
-SUSPECT = _JUDGING | _MEASURING | {"score"}
+_SUSPECT = _JUDGING | _PREDICATES | _MEASURING | {"score"}
 """Names of attributes that are looked at before an object is asked for them."""
 
 
@@ -86,8 +100,96 @@ def is_judging(name: str, kind: Any) -> bool:
         The object's own class: one of this room, or a handle of the student's.
     """
     if not issubclass(type(kind), type):
-        return name in _JUDGING
-    return name in _ALWAYS or (is_value_class(kind) and name in SUSPECT)
+        return name in _JUDGING or name in _PREDICATES
+    return name in _ALWAYS or (is_value_class(kind) and name in _SUSPECT)
+
+
+def _is_real(kind: Any) -> bool:
+    return issubclass(type(kind), type)
+
+
+class Judge:
+    """Decides what an object in the student's room may be asked about itself.
+
+    Parameters
+    ----------
+    ask : callable
+        Asks the student's room.
+    claim : callable
+        Notes that the student's word was taken for something.
+    """
+
+    def __init__(self, ask: Callable[..., Any], claim: Callable[[str], None]) -> None:
+        self._ask, self._claim = ask, claim
+        self._readable: dict[int, bool] = {}
+        self.written: Callable[[], list[tuple[Any, frozenset[str]]]] = list
+        """Gives the classes that the lab asks students to write, with what its own have."""
+
+    def ancestry(self, handle: Any) -> list[Any]:
+        """Give the classes that the room says the object's class is made of."""
+        classes = self._ask("ancestry", handle)
+        return classes if type(classes) is list else []
+
+    def check(self, op: str, target: Any) -> None:
+        """Refuse to read an object of a class that a student made of a frame or an array."""
+        number = number_of(target)
+        if number is None or op not in _READING or base_of(target) not in _TABLES:
+            return
+        if number not in self._readable:
+            classes = self.ancestry(target)
+            is_librarys = bool(classes) and _is_real(classes[0])
+            self._readable[number] = is_librarys or self._asked_for(classes) is not None
+        if not self._readable[number]:
+            raise refusal(target, "isn't read; a plain one is")
+
+    def instead_of(self, handle: Any, name: str) -> Any:
+        """Refuse attributes by which an object would judge itself, or give what does it instead.
+
+        None where there is nothing against asking the object.
+        """
+        if name not in _SUSPECT and name not in _SUMMARIES:
+            return None
+        classes = self.ancestry(handle)
+        asked_for = self._asked_for(classes)
+        if asked_for is not None and name in asked_for:
+            return None
+        kind = classes[0] if classes else None
+        if name in _SUMMARIES:
+            if not _is_real(kind):
+                self._claim(f"what {describe(handle)} says of its own {name!r}")
+            return None
+        return self._judged(handle, name, kind)
+
+    def _judged(self, handle: Any, name: str, kind: Any) -> Any:
+        """Let data of such a name pass; a method of that name would be a judgement."""
+        is_refused = is_judging(name, kind)
+        if name != "score" and not is_refused:
+            return None
+        if name not in _PREDICATES and not (_is_real(kind) and is_value_class(kind)):
+            found = self._ask("get", handle, name)
+            if number_of(found) is None and not callable(found):
+                return found
+        if name == "score":
+            return Scorer(handle, self.ancestry, self._ask)
+        raise refusal(handle, f"isn't asked for its own {name!r}")
+
+    def believes(self, handle: Any, key: Any) -> bool:
+        """Say whether an object's word counts on what it contains.
+
+        That of a class which the lab asks for, where its own can contain something; and that of a
+        library's, which looks names up in ways of its own (headers, settings).
+        """
+        classes = self.ancestry(handle)
+        asked_for = self._asked_for(classes)
+        if asked_for is not None:
+            return not _CONTAINING.isdisjoint(asked_for)
+        return type(key) is str and bool(classes) and _is_real(classes[0])
+
+    def _asked_for(self, classes: list[Any]) -> frozenset[str] | None:
+        """Give what the lab's class of an object has; None where the lab asks for no such one."""
+        written = self.written() if classes else []
+        found = [names for kind in classes for one, names in written if kind is one]
+        return frozenset().union(*found) if found else None
 
 
 class Scorer:

@@ -4,6 +4,7 @@ A lent object can be called, read (its public attributes), iterated and indexed,
 Frames, code, modules and globals are never answered with.
 """
 
+import functools
 import inspect
 import types
 from collections.abc import Callable
@@ -85,6 +86,8 @@ def _check_name(target: Any, name: Any) -> str:
     secret = type(name) is not str or name.startswith(_SECRET_NAMES)
     own = type(target).__module__ == "__main__" and not str(name).startswith("__")
     if type(target).__module__ == _MOCKS and name in _MOCKS_OWN:
+        secret = True
+    if isinstance(target, functools.partial):  # its arguments may be what is expected
         secret = True
     if secret or (name.startswith("_") and name not in _READABLE and not own):
         raise AttributeError(f"{str(name)[:80]!r} of a test's object isn't handed over")

@@ -12,18 +12,10 @@ from typing import Any
 
 from autograder.examiner_codec import LinkDecoder, LinkEncoder, replay
 from autograder.examiner_errors import StudentRoomGoneError, build_error, mirror
-from autograder.examiner_judging import (
-    NUMBERS,
-    SHELL,
-    SUSPECT,
-    Scorer,
-    is_judging,
-    is_value_class,
-    who_asks,
-)
+from autograder.examiner_judging import NUMBERS, SHELL, Judge, is_value_class, who_asks
 from autograder.examiner_lending import Lending
 from autograder.examiner_source import PURE_MODULES, lives_in_room
-from autograder.handles import Handle, HandleError, describe, make_handle, number_of, refusal
+from autograder.handles import Handle, HandleError, describe, make_handle, number_of
 from autograder.time_limit import CellTimeoutError, Hold, Unheld
 from autograder.wire import Bounds, Channel, Frame, WireError
 from autograder.wire_abilities import COROUTINE_BIT, build_signature
@@ -68,7 +60,8 @@ class ExaminerLink:
         self.before_question: Callable[[], None] = lambda: None
         self.after_question: Callable[[], None] = lambda: None
         self.given_objects: dict[int, tuple[str, Any]] = {}
-        self.written_classes: Callable[[], list[Any]] = list
+        self.judge = Judge(self.ask, self.claim)
+        self.names_of: dict[int, str] = {}
         self.is_named: Callable[[Any], bool] = lambda _: False
         self._handles: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._mirrors: dict[int, type[BaseException]] = {}
@@ -91,6 +84,8 @@ class ExaminerLink:
 
     def ask(self, op: str, *args: Any, **kwargs: Any) -> Any:
         """Ask one question and give its answer, or raise what it raised."""
+        if args:
+            self.judge.check(op, args[0])
         with self._lock:
             outermost = not self._open
             if outermost and op in _WORKING:
@@ -127,7 +122,7 @@ class ExaminerLink:
         number = number_of(handle) or 0
         kind = self._classes.get(number)
         if kind is None:
-            kind = next((kind for kind in self.ancestry(handle) if _real(kind)), Handle)
+            kind = next(filter(_real, self.judge.ancestry(handle)), Handle)
             self._classes[number] = kind
         asks = who_asks(2)
         if asks in SHELL or (is_value_class(kind) and asks in NUMBERS):
@@ -136,40 +131,17 @@ class ExaminerLink:
             self.claim(f"{describe(handle)} is a {kind.__name__}")
         return kind
 
-    def ancestry(self, handle: Any) -> list[Any]:
-        """Give the classes that the room says the object's class is made of."""
-        classes = self.ask("ancestry", handle)
-        return classes if type(classes) is list else []
-
     def instead_of(self, handle: Any, name: str) -> Any:
-        """Refuse the methods by which an object would judge itself, or give what does it instead.
+        """Refuse attributes by which an object would judge itself, or give what does it instead."""
+        return self.judge.instead_of(handle, name)
 
-        None where there is nothing against asking the object.
-        """
-        if name not in SUSPECT:
-            return None
-        classes = self.ancestry(handle)
-        if self._is_written(classes):
-            return None
-        if name == "score":
-            return Scorer(handle, self.ancestry, self.ask)
-        if is_judging(name, classes[0] if classes else None):
-            raise refusal(handle, f"isn't asked for its own {name!r}")
-        return None
-
-    def believes(self, handle: Any) -> bool:
+    def believes(self, handle: Any, key: Any) -> bool:
         """Say whether an object's word counts on what it contains."""
-        classes = self.ancestry(handle)
-        return self._is_written(classes) or (bool(classes) and _real(classes[0]))
+        return self.judge.believes(handle, key)
 
     def source_signature(self, handle: Any) -> inspect.Signature:
         """Give the parameters that a callable of the student's has."""
         return build_signature(self.ask("signature", handle))
-
-    def _is_written(self, classes: list[Any]) -> bool:
-        """Say whether a class that the lab asks students to write is among these."""
-        written = self.written_classes() if classes else []
-        return any(kind is one for kind in classes for one in written)
 
     def _give_up(self, why: str) -> None:
         if not self.gone:

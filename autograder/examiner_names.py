@@ -26,6 +26,7 @@ class TestNames(dict[str, Any]):
         self.students: set[str] = set()
         self.given: set[str] = set()
         self.in_room: set[str] = set()
+        self.imported: dict[str, Any] = {}
         self.watching = False
         self._shared: set[str] = set()
         self._gone: set[str] = set()
@@ -37,7 +38,9 @@ class TestNames(dict[str, Any]):
         found = self.link.ask("given" if name in self.given else "name", name)
         if type(found) is not tuple or len(found) != 1:
             raise KeyError(name)
-        return found[0]
+        if (number := number_of(found[0])) is not None:
+            self.link.names_of[number] = name
+        return self.imported.get(name, found[0])
 
     def __setitem__(self, name: str, value: Any) -> None:
         super().__setitem__(name, value)

@@ -182,7 +182,8 @@ def patch_inspect(link: ExaminerLink, texts: list[str]) -> None:
 
     def source_of(value: Any) -> str:
         qualname = link.ask("qualname", value)
-        found = definition(texts, qualname) if type(qualname) is str else None
+        called = link.names_of.get(number_of(value) or 0, "")
+        found = definition(texts, qualname, called=called) if type(qualname) is str else None
         if found is None:
             raise OSError(f"no answer cell defines {describe(value)}")
         link.claim(f"the source of {describe(value)}")

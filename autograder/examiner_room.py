@@ -18,12 +18,13 @@ from typing import Any
 from autograder.capture import Capture, CapturedStream
 from autograder.cell_frames import cell_lines
 from autograder.examiner_errors import StudentRoomGoneError, StudentTimeoutError
+from autograder.examiner_fresh import FreshCalls
 from autograder.examiner_given import Release, use_shipped_modules
 from autograder.examiner_link import ExaminerLink
 from autograder.examiner_names import TestNames
 from autograder.examiner_reach import Reach, guard_process, patch_inspect
 from autograder.examiner_source import Preparation, bound_names
-from autograder.handles import HandleError, number_of
+from autograder.handles import HandleError, describe, number_of
 from autograder.room_shells import examiner_shell
 from autograder.time_limit import CellTimeoutError, cpu_limit
 from autograder.wire import Bounds, Channel, WireError
@@ -34,7 +35,7 @@ _MESSAGE = 8_000
 
 
 class _Room:
-    def __init__(self, orders: Channel, questions: Channel) -> None:
+    def __init__(self, orders: Channel, questions: Channel, desk: socket.socket) -> None:
         self.orders = orders
         self.link = ExaminerLink(questions)
         self.shell, self.names = examiner_shell()
@@ -48,10 +49,10 @@ class _Room:
         self.shell.capture_into(self.capture)
         sys.stdout = CapturedStream(self.capture, "stdout", 1)
         sys.stderr = CapturedStream(self.capture, "stderr", 2)
-        self.classes: set[str] = set()
-        self.release = Release(self.link.ask, self.names)
+        self.classes: dict[str, frozenset[str]] = {}
+        self.release = Release(self.link.ask, self.names, FreshCalls(orders, desk, self.link))
         self.link.given_objects = self.release.objects
-        self.link.written_classes = self._written
+        self.link.judge.written = self._written
         self.link.is_named = self._is_named
         self._functions()
         patch_inspect(self.link, self.texts)
@@ -67,10 +68,10 @@ class _Room:
         put(self.names, "_room_eval", self._eval)
         put(self.names, "_room_compile", self._compile)
 
-    def _written(self) -> list[Any]:
-        """Give the classes that the lab asks students to write."""
-        found = (self.link.ask("name", name) for name in self.classes)
-        return [value[0] for value in found if type(value) is tuple and value]
+    def _written(self) -> list[tuple[Any, frozenset[str]]]:
+        """Give the classes that the lab asks students to write, with what its own have."""
+        found = ((self.link.ask("name", name), has) for name, has in self.classes.items())
+        return [(value[0], has) for value, has in found if type(value) is tuple and value]
 
     def _is_named(self, value: Any) -> bool:
         """Say whether a test or the release has bound this very object to a name."""
@@ -83,8 +84,9 @@ class _Room:
     def _type(self, value: Any) -> Any:
         if number_of(value) is None:
             return type(value)
-        ancestry = self.link.ask("ancestry", value)
-        return ancestry[0] if type(ancestry) is list and ancestry else type(value)
+        ancestry = self.link.judge.ancestry(value)
+        self.link.claim(f"the class of {describe(value)}")
+        return ancestry[0] if ancestry else type(value)
 
     def _issubclass(self, kind: Any, other: Any) -> bool:
         if number_of(kind) is None:
@@ -122,21 +124,22 @@ class _Room:
                 self._begin(order)
                 return {}
             case "ran":
-                self._ran(order["text"], order["kind"], there=order.get("there") is True)
+                there, fresh = (order.get(name) is True for name in ("there", "fresh"))
+                self._ran(order["text"], order["kind"], there=there, fresh=fresh)
                 return {}
             case _:
                 return self._test(order)
 
     def _begin(self, order: dict[str, Any]) -> None:
-        self.classes = set(order["classes"])
+        self.classes = {name: frozenset(has) for name, has in order["classes"].items()}
         self.reach.to_change = order["changes"]
         self.release.begin(order)
 
-    def _ran(self, text: str, kind: str, *, there: bool) -> None:
+    def _ran(self, text: str, kind: str, *, there: bool, fresh: bool) -> None:
         """Take note of a cell that ran in the student's room."""
         self.texts.append(text)
         if kind == "locked":
-            self.release.ran(text, there=there)
+            self.release.ran(text, there=there, fresh=fresh)
             return
         self.names.rebound(bound_names(text))
         if kind != "plain":
@@ -154,6 +157,7 @@ class _Room:
         count = self.shell.execution_count
         try:
             with cpu_limit(seconds, wall=order["wall"] + 5):
+                self.release.take_fresh(text)
                 self.reach.begin(self.release.words(text))
                 in_room = self.link.ask("names")
                 self.names.begin(
@@ -207,13 +211,16 @@ def _message(error: BaseException) -> str:
 
 
 def main(sockets: list[socket.socket]) -> None:
-    """Serve as the examiner's room; ``sockets`` are that of the orders and of the questions."""
+    """Serve as the examiner's room.
+
+    ``sockets`` are that of the orders, of the questions, and of the fresh rooms.
+    """
     sys.path[:] = [path for path in sys.path if path]
     use_shipped_modules(Path.cwd())
     builtins.input = lambda *_: ""
-    orders, questions = (Channel(sock, bounds=Bounds()) for sock in sockets)
+    orders, questions = (Channel(sock, bounds=Bounds()) for sock in sockets[:2])
     with suppress(WireError):
-        room = _Room(orders, questions)
+        room = _Room(orders, questions, sockets[2])
         while True:
             select.select([orders], [], [])
             frame = orders.receive()

@@ -21,11 +21,12 @@ from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
 
+from autograder.cell_text import plain_python
+
 __all__ = [
     "PURE_MODULES",
     "Preparation",
     "bound_names",
-    "class_names",
     "definition",
     "imported_modules",
     "lives_in_room",
@@ -61,9 +62,12 @@ _TRANSFORMER: Any = TransformerManager()  # type: ignore[no-untyped-call]
 
 def parse_cell(text: str) -> ast.Module:
     """Parse a cell as IPython would; an empty module where it has a syntax error."""
-    try:
-        parsed: ast.Module = ast.parse(_TRANSFORMER.transform_cell(text))
+    parsed = plain_python(text)
+    if parsed is not None:
         return parsed
+    try:
+        transformed: ast.Module = ast.parse(_TRANSFORMER.transform_cell(text))
+        return transformed
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ast.Module([], [])
 
@@ -89,11 +93,6 @@ def targets(node: ast.AST) -> Iterable[str]:
 def bound_names(text: str) -> set[str]:
     """Give the names that a cell binds at its top level."""
     return set(targets(parse_cell(text)))
-
-
-def class_names(text: str) -> set[str]:
-    """Give the names of the classes that a cell defines at its top level."""
-    return {node.name for node in parse_cell(text).body if isinstance(node, ast.ClassDef)}
 
 
 def imported_modules(text: str) -> set[str]:
@@ -158,21 +157,45 @@ def _source_of(module: str) -> str:
         return ""
 
 
-def definition(texts: Iterable[str], qualname: str) -> str | None:
+def definition(texts: Iterable[str], qualname: str, *, called: str = "") -> str | None:
     """Find the text of the last function or class of that name in the cells.
 
     None if the name was bound to something else since, unless it is made of what it was before,
     as a decorator makes it.
+
+    Parameters
+    ----------
+    texts : iterable of str
+        The cells.
+    qualname : str
+        The name that the object has, as its room says.
+    called : str
+        The name by which a test knows it. Where that name is bound to something that has a name
+        of its own, the statement must speak of it: an object can say anything of its name.
     """
-    found = None
-    top = qualname.split(".", maxsplit=1)[0]
-    for text in texts:
-        body: list[Any] = parse_cell(text).body
-        rebound = max((node.lineno for node in body if _rebinds(node, top)), default=0)
-        if rebound:
-            found = None
+    cells = [parse_cell(text).body for text in texts]
+    pairs = list(zip(texts, cells, strict=True))
+    if called:
+        found, last = _last(pairs, called)
+        if found is not None or last is None:
+            return found
+        if qualname.split(".", maxsplit=1)[0] not in names_in(last):
+            return ast.unparse(last) + "\n" if _is_lambda(last) else None
+    return _last(pairs, qualname)[0]
+
+
+def _last(pairs: list[tuple[str, list[ast.stmt]]], name: str) -> tuple[str | None, Any]:
+    """Give the text that defines a name, and the statement that binds it to something else."""
+    found, binding = None, None
+    top = name.split(".", maxsplit=1)[0]
+    for text, cell in pairs:
+        rebinding = [node for node in cell if _rebinds(node, top)]
+        if rebinding:
+            found, binding = None, rebinding[-1]
+        rebound = binding.lineno if rebinding and binding is not None else 0
+        body: list[Any] = cell
         node: Any = None
-        for part in [part for part in qualname.split(".") if part != "<locals>"]:
+        for part in [part for part in name.split(".") if part != "<locals>"]:
             matching = [item for item in _statements(body) if getattr(item, "name", None) == part]
             node = matching[-1] if matching else None
             body = node.body if node is not None else []
@@ -181,15 +204,24 @@ def definition(texts: Iterable[str], qualname: str) -> str | None:
             first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
             found = "".join(lines[first - 1 : node.end_lineno])
             found = found if found.endswith("\n") else found + "\n"
-    return found
+    return found, binding
 
 
 def _rebinds(node: ast.stmt, name: str) -> bool:
     """Say whether a statement binds a name to something that isn't made of what it was."""
-    if not isinstance(node, (ast.Assign, ast.AnnAssign)) or node.value is None:
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
         return False
+    if name not in targets(node):
+        return False
+    if not isinstance(node, (ast.Assign, ast.AnnAssign)):
+        # Where a definition stands within (if, try, with), it is found as what binds the name.
+        return not any(getattr(inner, "name", None) == name for inner in ast.walk(node))
     decorates = isinstance(node.value, ast.Call) and name in names_in(node.value)
-    return name in targets(node) and not decorates
+    return node.value is not None and not decorates
+
+
+def _is_lambda(node: Any) -> bool:
+    return isinstance(getattr(node, "value", None), ast.Lambda)
 
 
 def _statements(body: list[Any]) -> Iterable[Any]:

@@ -68,29 +68,27 @@ def said_by_teacher(source: str, line: int | None) -> str:
     'Two gives …, not 4.'
     >>> said_by_teacher(cell, 2)
     'Not so: assert f(3) == 9'
+    >>> said_by_teacher("table = f(3)", 1)
+    'Stopped by an error at: table = f(3)'
     """
     lines = source.split("\n")
     if line is None or not 1 <= line <= len(lines):
         return ""
-    words = _message(source, line)
-    return words or f"Not so: {lines[line - 1].strip()}"
-
-
-def _message(source: str, line: int) -> str:
+    text = lines[line - 1].strip()
     try:
-        tree = ast.parse(source)
+        checks = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assert)]
     except SyntaxError:  # A magic command stands in the cell.
-        return ""
-    asserts = [
-        node
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assert) and node.lineno <= line <= (node.end_lineno or node.lineno)
-    ]
-    if not asserts:
-        return ""
-    parts = asserts[-1].msg
-    texts = parts.values if isinstance(parts, ast.JoinedStr) else [parts]
-    words = [text.value if isinstance(text, ast.Constant) else "…" for text in texts if text]
-    if not any(isinstance(text, ast.Constant) for text in texts):
+        return f"{'Not so' if text.startswith('assert') else 'Stopped by an error at'}: {text}"
+    here = [one for one in checks if one.lineno <= line <= (one.end_lineno or one.lineno)]
+    if not here:
+        return f"Stopped by an error at: {text}"
+    return _words(here[-1].msg) or f"Not so: {text}"
+
+
+def _words(message: ast.expr | None) -> str:
+    """Give the constant parts of an assertion's message, with ``…`` for the others."""
+    parts = message.values if isinstance(message, ast.JoinedStr) else [message]
+    words = [part.value if isinstance(part, ast.Constant) else "…" for part in parts if part]
+    if not any(isinstance(part, ast.Constant) for part in parts):
         return ""
     return " ".join("".join(map(str, words)).split())

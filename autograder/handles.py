@@ -12,7 +12,17 @@ from typing import Any, Protocol
 
 from autograder.wire_abilities import ABILITIES, CLASS_BIT
 
-__all__ = ["Handle", "HandleError", "Link", "label_of", "make_handle", "number_of"]
+__all__ = [
+    "Handle",
+    "HandleError",
+    "Link",
+    "base_of",
+    "describe",
+    "label_of",
+    "make_handle",
+    "number_of",
+    "refusal",
+]
 
 MAX_ITEMS = 200_000
 WAYS_OUT = (
@@ -46,7 +56,7 @@ class Link(Protocol):
     def instead_of(self, handle: Any, name: str) -> Any:
         """Refuse attributes by which an object would judge itself, or give what does it instead."""
 
-    def believes(self, handle: Any) -> bool:
+    def believes(self, handle: Any, key: Any) -> bool:
         """Say whether an object's word counts on what it contains."""
 
     def source_signature(self, handle: Any) -> Any:
@@ -178,6 +188,12 @@ def label_of(value: Any) -> str:
     return str(_get(value, "_label"))
 
 
+def base_of(value: Any) -> str | None:
+    """Name the value type that a handle's object is derived from, as its room says."""
+    base: str | None = _get(value, "_base")
+    return base
+
+
 def describe(value: Any) -> str:
     """Name a handle in a sentence."""
     label, base = label_of(value), _get(value, "_base")
@@ -269,7 +285,7 @@ def _contains(self: Any, key: Any) -> bool:
     link = _get(self, "_link")
     if _get(self, "_base") in ("str", "bytes", "ndarray", "DataFrame", "Series", "Index"):
         raise refusal(self, "isn't searched")
-    if _get(self, "_base") is None and link.believes(self):
+    if _get(self, "_base") is None and link.believes(self, key):
         link.claim(f"what {describe(self)} contains")
         return link.ask("contains", self, key) is True
     if not hasattr(type(self), "__iter__"):

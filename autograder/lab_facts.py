@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from autograder.examiner_source import (
     bound_names,
-    class_names,
     names_in,
     parse_cell,
     targets,
@@ -21,7 +20,14 @@ from autograder.examiner_source import (
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
-__all__ = ["DEFINITIONS", "changed_names", "facts_of", "is_to_change", "kept_names"]
+__all__ = [
+    "DEFINITIONS",
+    "changed_names",
+    "class_members",
+    "facts_of",
+    "is_to_change",
+    "kept_names",
+]
 
 _WRITING = frozenset(
     {
@@ -94,12 +100,32 @@ def facts_of(reference: "NotebookNode | None") -> dict[str, Any]:
     return {
         "known": reference is not None,
         "students": sorted(set().union(*map(bound_names, answers))),
-        "classes": sorted(set().union(*map(class_names, answers))),
+        "classes": {name: sorted(has) for name, has in class_members(answers).items()},
         "imports": answers,
         "kept": sorted(kept_names(answers, locked, tests)),
         "changing": sorted(changed_names((*answers, *locked))),
         "changes": "\n".join((*answers, *locked, *tests)) if writes else "",
     }
+
+
+def class_members(texts: Iterable[str]) -> dict[str, set[str]]:
+    r"""Give what each class of these texts has: methods, fields, and what it sets on its objects.
+
+    Examples
+    --------
+    >>> sorted(class_members(["class Gate:\n  size = 1\n  def passes(self): self.n = 2"])["Gate"])
+    ['n', 'passes', 'size']
+    """
+    found: dict[str, set[str]] = {}
+    for node in _statements(texts):
+        if isinstance(node, ast.ClassDef):
+            has = {name for inner in node.body for name in targets(inner)}
+            stored = (inner for inner in ast.walk(node) if isinstance(inner, ast.Attribute))
+            has |= {inner.attr for inner in stored if isinstance(inner.ctx, ast.Store)}
+            for base in node.bases:
+                has |= found.get(base.id, set()) if isinstance(base, ast.Name) else set()
+            found[node.name] = found.get(node.name, set()) | has
+    return found
 
 
 def changed_names(texts: Sequence[str]) -> set[str]:

@@ -94,6 +94,8 @@ _X86_64 = {
     "process_vm_writev": 311, "kcmp": 312, "finit_module": 313, "memfd_create": 319,
     "kexec_file_load": 320, "bpf": 321, "userfaultfd": 323, "vmsplice": 278,
     "mmap": 9, "prctl": 157, "seccomp": 317, "capset": 126, "mknod": 133, "mknodat": 259,
+    "fcntl": 72, "prlimit64": 302, "setpriority": 141, "ioprio_set": 251, "sched_setparam": 142,
+    "sched_setscheduler": 144, "sched_setaffinity": 203, "sched_setattr": 314,
 }
 _AARCH64 = {
     "socket": 198, "clone": 220, "shmget": 194, "shmat": 196, "shmctl": 195, "semget": 190,
@@ -110,6 +112,8 @@ _AARCH64 = {
     "kcmp": 272, "finit_module": 273, "memfd_create": 279, "kexec_file_load": 294,
     "bpf": 280, "userfaultfd": 282, "vmsplice": 75,
     "mmap": 222, "prctl": 167, "seccomp": 277, "capset": 91, "mknodat": 33,
+    "fcntl": 25, "prlimit64": 261, "setpriority": 140, "ioprio_set": 30, "sched_setparam": 118,
+    "sched_setscheduler": 119, "sched_setaffinity": 122, "sched_setattr": 274,
 }
 # fmt: on
 

@@ -68,6 +68,7 @@ _WRITTEN = {
     "/etc/hostname": "room\n",
 }
 _FOLDERS = ("tmp", "shm", "home")
+_TCP_BUFFERS = "4096 65536 212992"
 
 
 @dataclass(frozen=True, slots=True)
@@ -249,7 +250,10 @@ def _touch(path: str) -> None:
 
 
 def _raise_loopback() -> None:
-    """Let the room talk to itself, and to nobody else."""
+    """Let the room talk to itself, and to nobody else; what is on its way there is memory too."""
+    for name in ("tcp_rmem", "tcp_wmem"):
+        with suppress(OSError):
+            Path(f"/proc/sys/net/ipv4/{name}").write_text(_TCP_BUFFERS)
     with suppress(OSError), socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as sock:
         request = struct.pack("16sh14x", b"lo", 1)  # SIOCSIFFLAGS, IFF_UP
         fcntl.ioctl(sock, 0x8914, request)

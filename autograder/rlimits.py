@@ -13,7 +13,7 @@ if sys.platform != "win32":
 __all__ = ["DISK_MB", "OPEN_FILES", "apply", "disk_mb", "user_processes"]
 
 DISK_MB = 1024
-# What lies in the buffers of sockets counts nowhere, so there are few of them.
+# What lies in the buffers of sockets counts nowhere but with the watchdog.
 OPEN_FILES = 256
 MB = 1 << 20
 # Address space that is reserved and never touched costs nothing: leave room for it.
@@ -74,7 +74,8 @@ def apply(limits: Limits, *, others: int = 0) -> None:
     """
     space, data = _used()
     disk = disk_mb(limits) * MB
-    _lower(resource.RLIMIT_CORE, 0)
+    # No file is that small; and 1, unlike 0, also keeps the kernel from starting a program for it.
+    _lower(resource.RLIMIT_CORE, 1)
     _lower(resource.RLIMIT_CPU, math.ceil(limits.total_seconds) + 1)
     _lower(resource.RLIMIT_FSIZE, disk)
     _lower(resource.RLIMIT_NOFILE, OPEN_FILES)

@@ -124,21 +124,22 @@ class Confinement:
     def _walls(self) -> None:
         network = self.is_full
         if self.is_full:
-            own = [namespaces.HOME, "/tmp", "/dev/shm"]  # noqa: S108 - the room's own
+            kept = [namespaces.HOME, "/tmp", "/dev/shm"]  # noqa: S108 - the room's own
             shown = [*_readable(), "/proc", "/dev", "/etc"]
         else:
-            own = [str(self.place)]
+            kept = [str(self.place)]
             shown = [*_readable(), "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/dev/urandom"]
         version = landlock.abi()
         if version:
-            landlock.restrict(shown, [*own, "/dev/null"], network=network)
+            landlock.restrict(shown, [*kept, "/dev/null"], network=network)
         elif not self.is_full:
             raise OSError("this kernel has no Landlock")
-        apart = self.is_full or version >= _SIGNAL_SCOPE_ABI or self.root
+        own = None if self.is_full else os.getpid()
+        is_apart = version >= _SIGNAL_SCOPE_ABI or os.getuid() in _USERS
         families = (_UNIX, _INTERNET, _INTERNET_6) if self.is_full else ()
         linux.set_dumpable(False)
         seccomp.install(
-            seccomp.program(families=families, signals_to=None if apart else os.getpid())
+            seccomp.program(families=families, signals_to=None if is_apart else own, alone=own)
         )
 
 

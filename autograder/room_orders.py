@@ -4,6 +4,7 @@ import contextlib
 import secrets
 import socket
 import time
+from collections.abc import Callable
 from typing import Any, Protocol
 
 import psutil
@@ -48,9 +49,25 @@ class Orders:
         The room's process.
     limits : Limits
         What one submission may use.
+    provide : callable, optional
+        Hands over a fresh room when this one asks for it while it carries out an order.
+
+    Attributes
+    ----------
+    pid : int
+        The room's process, as it is seen from here.
     """
 
-    def __init__(self, sock: socket.socket, process: RoomProcess, limits: Limits) -> None:
+    def __init__(
+        self,
+        sock: socket.socket,
+        process: RoomProcess,
+        limits: Limits,
+        *,
+        provide: Callable[[], None] | None = None,
+    ) -> None:
+        self.pid = process.pid
+        self._provide = provide
         self._channel = Channel(sock, bounds=Bounds(blob_bytes=0))
         self._process = process
         self._limits = limits
@@ -101,8 +118,7 @@ class Orders:
             if self._channel.waiting():
                 self._refuse_unasked()
             self._channel.send(order | {"id": identity}, seconds=wall)
-            self._await(wall, cpu, other)
-            body = self._channel.receive(seconds=10.0).body
+            body = self._report(time.monotonic() + wall, cpu, other)
         except WireTimeoutError:
             self.overtime = True
             self._lose("The cell took too long and couldn't be stopped.")
@@ -126,9 +142,17 @@ class Orders:
             self._process.kill()
         self._channel.close()
 
-    def _await(self, wall: float, cpu: float | None, other: "Orders | None") -> None:
-        """Wait until a report is there or a limit is reached."""
-        deadline = time.monotonic() + wall
+    def _report(self, deadline: float, cpu: float | None, other: "Orders | None") -> dict[str, Any]:
+        """Wait for the report; provide what the room wants meanwhile."""
+        while True:
+            self._await(deadline, cpu, other)
+            body = self._channel.receive(seconds=10.0).body
+            if self._provide is None or body.get("want") != "room":
+                return body
+            self._provide()
+
+    def _await(self, deadline: float, cpu: float | None, other: "Orders | None") -> None:
+        """Wait until a message is there or a limit is reached."""
         rooms = [self, *([other] if other else [])]
         before: list[float] | None = None
         wait = 0.05

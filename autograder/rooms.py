@@ -10,6 +10,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
@@ -19,6 +20,7 @@ from nbformat import NotebookNode
 from autograder.engine import CellRun, Execution, Limits, Room
 from autograder.examiner_source import imported_modules
 from autograder.failing_line import failing_line
+from autograder.fresh_rooms import FreshRooms, is_fresh
 from autograder.lab_facts import facts_of
 from autograder.notebook import cell_kind, grade_id
 from autograder.room_orders import Orders, RoomProcess, clean_report
@@ -246,18 +248,38 @@ class _Rooms:
         self._sockets: list[socket.socket] = []
         question, answer = self._pair()
         # Each room's ends are closed here at once: a room that is gone is then seen to be gone.
+        desk, other_side = self._pair()
+        self._lock, self._spawn = lock, partial(zygote.spawn, files=files)
+        self._fresh = FreshRooms(self._fresh_room, desk, limits)
         with lock:
-            self.examiner = self._room(zygote, "examiner", question, files) if examined else None
-            self.student = self._room(zygote, "student", answer, files)
+            self.examiner = (
+                self._room("examiner", (question, other_side), provide=self._fresh.provide)
+                if examined
+                else None
+            )
+            self.student = self._room("student", (answer,))
         answer.close()
+        other_side.close()
         if examined:
             question.close()
 
-    def _room(self, zygote: Zygote, name: str, link: socket.socket, files: Path | None) -> Orders:
+    def _room(
+        self,
+        name: str,
+        links: Sequence[socket.socket],
+        *,
+        limits: Limits | None = None,
+        provide: Callable[[], None] | None = None,
+    ) -> Orders:
+        limits = limits or self.limits
         orders, end = self._pair()
-        process = zygote.spawn(_ENTRIES[name], sockets=(end, link), limits=self.limits, files=files)
+        process = self._spawn(_ENTRIES[name], sockets=(end, *links), limits=limits)
         end.close()
-        return Orders(orders, process, self.limits)
+        return Orders(orders, process, limits, provide=provide)
+
+    def _fresh_room(self, link: socket.socket, limits: Limits) -> Orders:
+        with self._lock:
+            return self._room("student", (link,), limits=limits)
 
     def _pair(self) -> tuple[socket.socket, socket.socket]:
         pair = socket.socketpair()
@@ -281,6 +303,9 @@ class _Rooms:
         report = clean_report(self.student.cell(order), self.student)
         if self.examiner is not None:
             ran = {"do": "ran", "text": cell.source, "kind": kind, "there": _is_beside(cell)}
+            if kind == "locked" and is_fresh(cell):
+                self._fresh.texts.append(cell.source)
+                ran["fresh"] = True
             self.examiner.send(ran, 30.0)
         return report
 
@@ -291,13 +316,16 @@ class _Rooms:
             return clean_report(None, self.student)
         order = {"do": "test", "text": cell.source}
         report = clean_report(examiner.cell(order, other=self.student), examiner)
-        spent = self.student.settle()
+        fresh = self._fresh.spent()
+        examiner.cpu_seconds += fresh
+        spent = self.student.settle() + fresh
         if report["cpu"] is not None:
             report["cpu"] += spent
         return report
 
     def close(self) -> None:
         """End both rooms."""
+        self._fresh.spent()
         for room in (self.student, self.examiner):
             if room is not None:
                 room.close()

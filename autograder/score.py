@@ -33,6 +33,7 @@ __all__ = ["HIDDEN_FAILED", "redacted", "score_cell", "unscored"]
 
 HIDDEN_FAILED = "A hidden test of this question failed."
 RUN_IT = "(Run your own copy to see what came out.)"
+ON_STDERR = "where a warning, a log or a traceback counts as a failure"
 MAX_REASON = 500
 _NUMPY_NUMBER = re.compile(r"np\.(?:float|int|uint)\d+\((.+)\)")
 _SHORTEST_SECRET = 8
@@ -72,11 +73,12 @@ def score_cell(
         case "timeout":
             return _verdict(cell, 0.0, "failed", "The test took longer than it may.", run)
         case "died":
-            reason = run.message or "The notebook's process ended before the test was finished."
-            return _verdict(cell, 0.0, "not-run", reason, run)
+            reason = "The notebook's process ended before the test was finished."
         case _:
-            reason = run.message or "The test didn't run, because an earlier cell ended it all."
-            return _verdict(cell, 0.0, "not-run", reason, run)
+            reason = "The test didn't run, because an earlier cell ended it all."
+    # How a process ends is the answer's to choose, by what a hidden test called it with, say.
+    told = "" if after_hidden or hidden_lines(cell.source) else run.message
+    return _verdict(cell, 0.0, "not-run", told or reason, run)
 
 
 def unscored(cell: NotebookNode, reason: str) -> CellResult:
@@ -103,8 +105,8 @@ def _finished(cell: NotebookNode, run: CellRun, untold: bool) -> CellResult:
             return _verdict(cell, 0.0, "failed", "The test ended with an error.", run)
         if kind == "stream" and output.get("name") == "stderr":
             first = _first_line(_text(output.get("text", "")))
-            said = f": {first}" if first and not untold else ""
-            return _verdict(cell, 0.0, "failed", f"The test wrote to stderr{said}.", run)
+            said = f": {first}." if first and not untold else f", {ON_STDERR}. {RUN_IT}"
+            return _verdict(cell, 0.0, "failed", f"The test wrote to stderr{said}", run)
     results = [out for out in run.outputs if out.get("output_type") == "execute_result"]
     if results:
         return _partial(cell, results[0], run, untold)

@@ -28,9 +28,21 @@ _NAMESPACES = 0x7E020080  # every CLONE_NEW… flag, that of time included
 _TERMINAL_INPUT, _CONSOLE_INPUT = 0x5412, 0x541C
 # Shared memory without a file: it can be let go of and kept, so that no count of pages sees it.
 _SHARING_MASK, _SHARED_ANONYMOUS = 0x2F, 0x21
+# Whose limits, times and processors a call changes: the number of the argument that says it.
+_WHOSE = {
+    **{"prlimit64": 0, "sched_setparam": 0, "sched_setscheduler": 0, "sched_setaffinity": 0},
+    **{"sched_setattr": 0, "setpriority": 1, "ioprio_set": 1},
+}
+# All that one user has: the first argument of these.
+_EVERYTHING = {"setpriority": 2, "ioprio_set": 3}
+# Who gets a signal when a descriptor is ready, and which one.
+_SETTING_OWNER = {"fcntl": (8, 10, 15), "ioctl": (0x8901, 0x8902)}
 # Looked at by their arguments, or harmless within a room.
 _EXAMINED = frozenset(
-    {"socket", "clone", "clone3", "ioctl", "mmap", "prctl", "seccomp", "mknod", "mknodat"}
+    {
+        *("socket", "clone", "clone3", "ioctl", "mmap", "prctl", "seccomp", "mknod", "mknodat"),
+        *("fcntl", *_WHOSE),
+    }
 )
 _OPENING = frozenset({"landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"})
 # Libraries have another way where the call doesn't exist, and give up where it is forbidden.
@@ -44,7 +56,9 @@ def _refuse(number: int) -> int:
     return 0x00050000 | number
 
 
-def program(*, families: Iterable[int] = (), signals_to: int | None = None) -> bytes:
+def program(
+    *, families: Iterable[int] = (), signals_to: int | None = None, alone: int | None = None
+) -> bytes:
     """Build the filter's program.
 
     Parameters
@@ -53,6 +67,9 @@ def program(*, families: Iterable[int] = (), signals_to: int | None = None) -> b
         The address families that sockets may have; pairs of connected sockets are always allowed.
     signals_to : int, optional
         The only process that signals may be sent to, where nothing else keeps rooms apart.
+    alone : int, optional
+        The only process whose limits and share of the processors may be changed, where others can
+        be named.
 
     Raises
     ------
@@ -93,11 +110,31 @@ def program(*, families: Iterable[int] = (), signals_to: int | None = None) -> b
         ],
     )
     lines += _when(calls["socket"], 0, _only(families))
+    if alone is not None:
+        lines += _only_own(calls, alone)
     if signals_to is not None:
         for number in _SIGNALLING[here.name]:
             lines += _when(number, 0, _only((signals_to, 0)))
     lines.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("HBBI", *line) for line in lines)
+
+
+def _only_own(calls: dict[str, int], process: int) -> list[Instruction]:
+    """Leave the limits, priorities and signals of other processes alone."""
+    lines: list[Instruction] = []
+    for name, argument in _WHOSE.items():
+        lines += _when(calls[name], argument, _only((process, 0)))
+    for name, every in _EVERYTHING.items():
+        lines += _when(calls[name], 0, _none_of((every,)))
+    for name, commands in _SETTING_OWNER.items():
+        lines += _when(calls[name], 1, _none_of(commands))
+    return lines
+
+
+def _none_of(values: Iterable[int]) -> list[Instruction]:
+    """Refuse these values of the loaded word."""
+    pairs = [((_JUMP_EQUAL, 0, 1, one), (_RETURN, 0, 0, _refuse(errno.EPERM))) for one in values]
+    return [line for pair in pairs for line in pair]
 
 
 def _when(number: int, argument: int, block: list[Instruction]) -> list[Instruction]:

@@ -11,15 +11,25 @@ from typing import Any
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import StdinNotImplementedError
+from IPython.core.inputtransformer2 import TransformerManager
 from IPython.core.interactiveshell import InteractiveShell
 from traitlets import Type
 from traitlets.config import Config
 
 from autograder.capture import Capture, as_text
+from autograder.cell_text import plain_python
 
 __all__ = ["CellOutcome", "RoomShell", "make_shell"]
 
 _EVALUE = 20_000
+
+
+def _transforms(manager: Any) -> list[list[Any]]:
+    """Give what a manager does to a cell's text."""
+    return [manager.cleanup_transforms, manager.line_transforms, manager.token_transformers]
+
+
+_TRANSFORMS = _transforms(TransformerManager())  # type: ignore[no-untyped-call]
 
 
 class _Publisher(DisplayPublisher):
@@ -148,7 +158,15 @@ class RoomShell(InteractiveShell):
             self.execution_count = count + 1
         return CellOutcome(error, count)
 
+    def _rewrites(self) -> bool:
+        """Say whether a cell has told this shell to rewrite cells in ways of its own."""
+        now = _transforms(self.input_transformer_manager)
+        return bool(self.input_transformers_post) or now != _TRANSFORMS
+
     def _transform(self, text: str) -> str:
+        # A single line may be a magic without its sign, such as `pwd`, which is a name as well.
+        if "\n" in text.strip() and not self._rewrites() and plain_python(text) is not None:
+            return text if text.endswith("\n") else text + "\n"
         try:
             return str(self.transform_cell(text))  # type: ignore[no-untyped-call]
         except Exception:  # a broken magic: compiling the text as it is shows the error

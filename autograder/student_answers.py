@@ -279,6 +279,9 @@ def _module(_: Answerer, name: str) -> ModuleType:
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     "name": Answerer.look_up,
     "given": Answerer.given_name,
+    "given_call": lambda answerer, name, *args, **kwargs: answerer.given_name(name)[0](
+        *args, **kwargs
+    ),
     "names": Answerer.names,
     "bind": Answerer.bind,
     "unbind": Answerer.unbind,

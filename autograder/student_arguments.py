@@ -8,7 +8,11 @@ after every later question too, for a test that hands over a log and reads it in
 
 import collections
 import sys
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from autograder.student_objects import Registry, RoomEncoder
 from autograder.wire import Bounds, to_json
@@ -16,7 +20,7 @@ from autograder.wire_values import Json, TooLargeError
 
 __all__ = ["Arguments"]
 
-Content = tuple[str, list[bytes]]
+_OBJECTS = np.dtype(object)
 _KEPT = 32
 _KEPT_EACH = 4
 _KEPT_ITEMS = 500
@@ -24,6 +28,15 @@ _KEPT_ITEMS = 500
 # is kept), the loop variable and the argument of ``getrefcount``.
 _OWN_REFERENCES = 3
 _KEPT_TYPES = (list, dict, set, bytearray, collections.deque, collections.defaultdict)
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What was in some objects: tables as copies, which cost least, all else as it is encoded."""
+
+    tables: dict[int, Any]
+    text: str
+    blobs: list[bytes]
 
 
 class Arguments:
@@ -37,22 +50,37 @@ class Arguments:
 
     def content(self, values: list[Any]) -> Content | None:
         """Give what is in the objects, to compare; None where it is too much to look at."""
+        tables = {n: value.copy() for n, value in enumerate(values) if _is_flat_table(value)}
+        encoded = self._encoded(values, tables)
+        return None if encoded is None else Content(tables, *encoded)
+
+    def _encoded(self, values: list[Any], tables: dict[int, Any]) -> tuple[str, list[bytes]] | None:
+        """Encode what is in the objects other than those tables."""
+        if len(tables) == len(values):
+            return "", []
         known = {id(value): number for number, value in enumerate(values)}
         encoder = RoomEncoder(self._registry, self._bounds, known=known)
+        others = [value for number, value in enumerate(values) if number not in tables]
         try:
-            text = to_json([encoder.content(value) for value in values])
+            text = to_json([encoder.content(value) for value in others])
         except (TooLargeError, ValueError, RecursionError):
             return None
         return text, [bytes(blob) for blob in encoder.blobs]
+
+    def _has_changed(self, values: list[Any], before: Content) -> bool:
+        """Say whether other things are in the objects now."""
+        for number, table in before.tables.items():
+            if not _is_same_table(values[number], table):
+                return True
+        encoded = self._encoded(values, before.tables)
+        return encoded is not None and encoded != (before.text, before.blobs)
 
     def report(
         self, reply: dict[str, Any], encoder: RoomEncoder, made: list[Any], before: Content | None
     ) -> None:
         """Add to a reply what has changed, and what was kept."""
-        if made and before is not None:
-            after = self.content(made)
-            if after is not None and after != before:
-                reply["ch"] = [[n, encoder.content(value)] for n, value in enumerate(made)]
+        if made and before is not None and self._has_changed(made, before):
+            reply["ch"] = [[n, encoder.content(value)] for n, value in enumerate(made)]
         if self._kept and (changes := self._later_changes(encoder)):
             reply["later"] = changes
         if made and (kept := self._keep(made)):
@@ -64,8 +92,10 @@ class Arguments:
             if sys.getrefcount(value) <= _OWN_REFERENCES:  # by now nobody else has it
                 del self._kept[key]
                 continue
-            after = self.content([value]) if len(value) <= _KEPT_ITEMS else None
-            if after is not None and after != before:
+            if len(value) > _KEPT_ITEMS or (before and not self._has_changed([value], before)):
+                continue
+            after = self.content([value])
+            if after is not None:
                 changes.append([key, encoder.content(value)])
                 self._kept[key] = value, after
         return changes
@@ -83,3 +113,22 @@ class Arguments:
         while len(self._kept) > _KEPT:
             del self._kept[next(iter(self._kept))]
         return kept
+
+
+def _is_flat_table(value: Any) -> bool:
+    """Say whether this is a table with nothing in its cells that could change by itself."""
+    if type(value) is pd.DataFrame:
+        return not value.attrs and all(dtype != _OBJECTS for dtype in value.dtypes)
+    return type(value) is pd.Series and not value.attrs and value.dtype != _OBJECTS
+
+
+def _is_same_table(table: Any, before: Any) -> bool:
+    return (
+        bool(table.equals(before))
+        and not table.attrs
+        and all(
+            type(now) is type(then) and now.equals(then) and list(now.names) == list(then.names)
+            for now, then in zip(table.axes, before.axes, strict=True)
+        )
+        and (type(table) is pd.DataFrame or table.name == before.name)
+    )

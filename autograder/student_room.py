@@ -83,6 +83,9 @@ class _Room:
                     self._hear(self.capture)
 
     def _obey(self, order: dict[str, Any]) -> dict[str, Any]:
+        if order["do"] == "seal":  # what is written from here on isn't imported
+            sys.path[:] = [path for path in sys.path if path]
+            return {}
         if order["do"] == "settle":
             with suppress(BaseException), cpu_limit(order["seconds"]):
                 self._hear(self.said)

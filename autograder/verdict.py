@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from nbformat import NotebookNode
 
 from autograder.assemble import assemble, is_blank
-from autograder.engine import CellRun, Engine
+from autograder.engine import CellRun, Engine, Execution
 from autograder.errors import NotebookError
 from autograder.notebook import grade_id, read_notebook
 from autograder.records import Record, RunFacts, points_digest
@@ -19,6 +19,7 @@ from autograder.teacher import Teacher
 
 __all__ = ["Graded", "Job", "grade_job", "grade_notebook", "recorded", "rescored", "slip"]
 
+ENDED = "The notebook's process ended while it was graded; its later tests didn't run."
 _CLAIMS = 20
 _CLAIM = 200
 
@@ -73,7 +74,7 @@ def grade_notebook(
         added=not teacher.is_ours,
     )
     execution = engine.run(assembled.notebook, teacher.files, teacher.limits)
-    found = (*problems, *assembled.problems, *execution.problems)
+    found = (*problems, *assembled.problems, *_told(teacher, execution))
     result = SubmissionResult(
         student=student,
         status="graded",
@@ -115,6 +116,22 @@ def _with_scores(
             "status": "needs-human" if needs_human else "graded",
         }
     )
+
+
+def _told(teacher: Teacher, execution: Execution) -> tuple[str, ...]:
+    """Give what went wrong in all, as far as students may know; the record's runs say the rest.
+
+    Once a hidden test has run, how a process ends may say what it was called with.
+    """
+    late = _after_hidden(teacher) | {grade_id(cell) for cell in teacher.graded if _hides(cell)}
+    lost = [run for run in execution.cells if run.status in ("died", "not-run")]
+    if not execution.problems or not lost or not any(run.grade_id in late for run in lost[:1]):
+        return execution.problems
+    return (ENDED,)
+
+
+def _hides(cell: NotebookNode) -> bool:
+    return bool(hidden_lines(str(cell.source)))
 
 
 def _after_hidden(teacher: Teacher) -> frozenset[str]:

@@ -9,6 +9,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from autograder import linux, rlimits
@@ -24,16 +25,21 @@ _ROUNDS = 200
 _FOLDER_SECONDS = 0.5
 MAX_FILES = 20_000
 _CPU_FACTOR, _CPU_EXTRA = 1.3, 5.0
+# What few sockets hold is left out of account.
+_FREE_SOCKETS, _FREE_SLOTS = 32, 640
+_LARGEST_BUFFER = Path("/proc/sys/net/core/wmem_max")
 
 
 @dataclass(frozen=True, slots=True)
 class Usage:
     """What processes use: bytes of memory, tasks (processes and threads), seconds of CPU.
 
-    ``own`` is the CPU time of each process without its children's, by its id and start.
+    ``own`` is the CPU time of each process without its children's, by its id and start; ``slots``
+    are the places for open files.
     """
 
     memory: int = 0
+    slots: int = 0
     tasks: int = 0
     processes: int = 0
     cpu: float = 0.0
@@ -61,7 +67,7 @@ def usage(pids: list[int], *, exact: bool = False) -> Usage:
         Share each page among those that use it; costs milliseconds a process. Otherwise a page
         counts for each of them.
     """
-    memory = tasks = processes = 0
+    memory = slots = tasks = processes = 0
     cpu = 0.0
     own = {}
     for pid in pids:
@@ -72,17 +78,37 @@ def usage(pids: list[int], *, exact: bool = False) -> Usage:
             own[pid, int(fields[19])] = sum(map(int, fields[11:13])) / _TICK
             tasks += int(fields[17])
             processes += 1
-            memory += _shared_out(pid) if exact else _resident(pid)
-    return Usage(memory, tasks, processes, cpu, own)
+            held, more = _resident(pid)
+            slots += more
+            memory += _shared_out(pid) if exact else held
+    return Usage(memory, slots, tasks, processes, cpu, own)
 
 
-def _resident(pid: int) -> int:
-    """Give the memory that isn't a plain file's, in bytes."""
-    total = 0
+def _resident(pid: int) -> tuple[int, int]:
+    """Give the memory that isn't a plain file's, in bytes, and the places for open files."""
+    total = slots = 0
     for line in Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines():
         if line.startswith(("RssAnon:", "RssShmem:")):
             total += int(line.split()[1]) << 10
-    return total
+        elif line.startswith("FDSize:"):
+            slots = int(line.split()[1])
+    return total, slots
+
+
+@cache
+def _socket_bytes() -> int:
+    """Give what a socket's buffer can hold: twice what a process may ask for."""
+    with suppress(OSError, ValueError):
+        return 2 * int(_LARGEST_BUFFER.read_text())
+    return 2 * 212_992
+
+
+def _sockets(pid: int) -> int:
+    """Count the sockets in a process's network."""
+    for line in Path(f"/proc/{pid}/net/sockstat").read_text().splitlines():
+        if line.startswith("sockets: used"):
+            return int(line.split()[2])
+    return 0
 
 
 def _shared_out(pid: int) -> int:
@@ -113,17 +139,25 @@ class Watch:
         self._looked = time.monotonic()
         self._seen: dict[tuple[int, int], float] = {}
         with suppress(OSError):
-            self._inherited = _resident(pid)
+            self._inherited = _resident(pid)[0]
+        with suppress(OSError):
+            own, ours = (Path(f"/proc/{who}/ns/net").readlink() for who in (pid, "self"))
+            self._has_network = own != ours
 
     _inherited = 0
+    _has_network = False
 
     def look(self) -> str:
         """Say which limit is passed, as a sentence's part; empty if none is."""
-        limits, pids = self._limits, tree(self._pid)
+        limits = self._limits
+        too_much = f"it used more than {limits.memory_mb} MB of memory in all"
+        if self._buffers() > limits.memory_mb * _MB:
+            return too_much  # asked first: with many processes, the rest takes a while
+        pids = tree(self._pid)
         now = usage(pids)
-        most = limits.memory_mb * _MB
-        if now.memory - self._inherited > most and self._memory(pids) > most:
-            return f"it used more than {limits.memory_mb} MB of memory in all"
+        most = limits.memory_mb * _MB - self._buffers(now)
+        if most < 0 or (now.memory - self._inherited > most and self._memory(pids) > most):
+            return too_much
         if now.tasks > limits.processes:
             return f"it had more than {limits.processes} processes and threads"
         # A child that nobody waits for leaves its time to nobody: what was seen of each is kept.
@@ -142,6 +176,19 @@ class Watch:
             # What is still shared with the warm process counts in part, and is taken off whole.
             return usage(pids, exact=True).memory - self._inherited
         return 0
+
+    def _buffers(self, now: Usage | None = None) -> int:
+        """Give what the buffers of sockets can hold, in bytes: no process's memory counts it.
+
+        Where the room shares the machine's network, each open file may be a socket.
+        """
+        count = 0
+        if now is not None and self._folder is not None:
+            count = now.slots - _FREE_SLOTS
+        if self._has_network:
+            with suppress(OSError, ValueError, IndexError):
+                count = _sockets(self._pid) - _FREE_SOCKETS
+        return max(0, count) * _socket_bytes()
 
     def _files(self) -> str:
         if self._folder is None or time.monotonic() - self._looked < _FOLDER_SECONDS:

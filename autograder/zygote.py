@@ -8,11 +8,9 @@ import contextlib
 import json
 import os
 import select
-import shutil
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
@@ -22,6 +20,7 @@ from typing import Any
 from autograder.engine import Limits
 from autograder.errors import SandboxError
 from autograder.namespaces import copy_into
+from autograder.warm_folder import WarmFolder
 
 __all__ = ["ForkedRoom", "RoomEnd", "WarmProcess", "clean_environment"]
 
@@ -29,7 +28,9 @@ _START_SECONDS = 300.0
 _SPAWN_SECONDS = 60.0
 _CLOSE_SECONDS = 10.0
 _MESSAGE_BYTES = 1 << 20
-_KEPT_VARIABLES = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT")
+_KEPT_VARIABLES = (
+    "LANG", "LC_ALL", "LC_CTYPE", "TZ", "LD_LIBRARY_PATH", "SYSTEMROOT", "PYTHONDONTWRITEBYTECODE",
+)  # fmt: skip
 # One thread: a process that forks must have no other, and a room shares two cores with many.
 _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS", "VECLIB_MAXIMUM")
 
@@ -130,7 +131,7 @@ class WarmProcess:
         self,
         process: "subprocess.Popen[bytes]",
         control: socket.socket,
-        folder: Path,
+        folder: WarmFolder,
         shown: "_Shown",
     ) -> None:
         self._process = process
@@ -170,7 +171,8 @@ class WarmProcess:
             If it doesn't start.
         """
         here, there = socket.socketpair()
-        folder = Path(tempfile.mkdtemp(prefix="autograder-"))
+        place = WarmFolder()
+        folder = place.path
         settings = {
             "preload": list(preload),
             "isolation": isolation,
@@ -191,11 +193,11 @@ class WarmProcess:
                 start_new_session=True,
             )
         except OSError as error:
-            shutil.rmtree(folder, ignore_errors=True)
+            place.close()
             raise SandboxError(f"the warm process didn't start: {error}.") from None
         finally:
             there.close()
-        warm = cls(process, here, folder, shown)
+        warm = cls(process, here, place, shown)
         warm._begin(settings)
         return warm
 
@@ -277,7 +279,7 @@ class WarmProcess:
             self._process.wait()
         if self._process.stderr:
             self._process.stderr.close()
-        shutil.rmtree(self._folder, ignore_errors=True)
+        self._folder.close()
 
 
 def clean_environment(home: Path, *, more: Iterable[tuple[str, str]] = ()) -> dict[str, str]:
@@ -293,7 +295,6 @@ def clean_environment(home: Path, *, more: Iterable[tuple[str, str]] = ()) -> di
         "USER": "student",
         "LOGNAME": "student",
         "PYTHONHASHSEED": "0",
-        "PYTHONDONTWRITEBYTECODE": "1",
         "PYTHONUTF8": "1",
         "MPLBACKEND": "agg",
         # Arrow's allocator would keep a thread of its own.

@@ -122,3 +122,19 @@ def test_folders_for_a_student_never_leave_the_course(course: Course) -> None:
         assert place("jane", "05_sums").is_relative_to(course.root)
         with pytest.raises(SubmissionError):
             place("../jane", "05_sums")
+
+
+def test_a_linked_folder_is_nobodys_work(course: Course) -> None:
+    """Whoever hands in a link would be graded for another's work, or the teacher's."""
+    submitted = course.root / "submitted"
+    (submitted / "jane" / "05_sums").mkdir(parents=True)
+    (submitted / "jane" / "05_sums" / "05_sums.ipynb").write_text("{}")
+    (submitted / "joe").symlink_to("jane")
+    (submitted / "mel").mkdir()
+    (submitted / "mel" / "05_sums").symlink_to("../../source/05_sums")
+    (submitted / "tim" / "05_sums").mkdir(parents=True)
+    (submitted / "tim" / "05_sums" / "05_sums.ipynb").symlink_to("../../jane/05_sums/05_sums.ipynb")
+    found = {one.student: one for one in course.submissions("05_sums")}
+    assert found.pop("jane").notebook is not None
+    assert {one.notebook for one in found.values()} == {None}
+    assert all("is a link" in one.problem for one in found.values())

@@ -51,7 +51,7 @@ class FakeLink:
     def instead_of(self, handle: Any, name: str) -> Any:
         return self.instead.get(name)
 
-    def believes(self, handle: Any) -> bool:
+    def believes(self, handle: Any, key: Any) -> bool:
         return self.believed
 
     def source_signature(self, handle: Any) -> Any:

@@ -85,7 +85,7 @@ def test_facts_of_a_lab() -> None:
     facts = facts_of(nbformat.v4.new_notebook(cells=reads))
     assert facts["known"]
     assert facts["students"] == ["Gate", "solve"]
-    assert facts["classes"] == ["Gate"]
+    assert facts["classes"] == {"Gate": []}
     assert facts["kept"] == ["limits"]
     assert facts["changing"] == ["log"]
     assert facts["changes"] == ""

@@ -10,7 +10,7 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.utils import determine_grade
 
 from autograder.engine import CellRun
-from autograder.score import HIDDEN_FAILED, RUN_IT, redacted, score_cell, unscored
+from autograder.score import HIDDEN_FAILED, ON_STDERR, RUN_IT, redacted, score_cell, unscored
 
 TEST = """\
 assert add(1, 2) == 3, "Add the two numbers."
@@ -66,12 +66,13 @@ def failed(line: int | None, error: str = "AssertionError", message: str = "") -
         (failed(None, message="hidden negative sum"), 0, "failed", HIDDEN_FAILED),
         (ran("timeout"), 0, "failed", "The test took longer than it may."),
         (ran("died"), 0, "not-run", "The notebook's process ended before the test was finished."),
-        (ran("died", message="Too much memory."), 0, "not-run", "Too much memory."),
+        (ran("died", message="It ended with code 49."), 0, "not-run",
+         "The notebook's process ended before the test was finished."),
         (ran("not-run"), 0, "not-run",
          "The test didn't run, because an earlier cell ended it all."),
         (None, 0, "not-run", "The test didn't run."),
         (ran("ok", stream("stderr", "secret argument")), 0, "failed",
-         "The test wrote to stderr."),
+         f"The test wrote to stderr, {ON_STDERR}. {RUN_IT}"),
         (ran("ok", shown("'secret argument'")), 0, "failed", "The test's result isn't a number."),
         (ran("ok", shown("1.5")), 1.5, "partial", "Partial credit: 1.5 of 3."),
         (ran("ok", shown("3")), 3, "passed", ""),
@@ -117,10 +118,13 @@ def test_a_test_without_hidden_lines_quotes_what_it_put_out() -> None:
          f"One gives …, not 2. {RUN_IT}"),
         ("import math\nassert f(1) == 2, message", failed(2, message="(41, 43)"),
          f"Not so: assert f(1) == 2, message {RUN_IT}"),
-        ("f(1)", failed(1, "Told41and43", "(41, 43)"), f"Not so: f(1) {RUN_IT}"),
-        ("%timeit f(1)", failed(1, "ValueError", "(41, 43)"), f"Not so: %timeit f(1) {RUN_IT}"),
+        ("f(1)", failed(1, "Told41and43", "(41, 43)"), f"Stopped by an error at: f(1) {RUN_IT}"),
+        ("%timeit f(1)", failed(1, "ValueError", "(41, 43)"),
+         f"Stopped by an error at: %timeit f(1) {RUN_IT}"),
+        ("assert (\n  f(1)\n)", failed(2, "AssertionError", "(41, 43)"), f"Not so: f(1) {RUN_IT}"),
         ("f(1)", failed(None, "ValueError", "(41, 43)"), RUN_IT),
-        ("f(1)", ran("ok", stream("stderr", "(41, 43)")), "The test wrote to stderr."),
+        ("f(1)", ran("ok", stream("stderr", "(41, 43)")),
+         f"The test wrote to stderr, {ON_STDERR}. {RUN_IT}"),
         ("f(1)", ran("ok", shown("4143.0")), "The test's result isn't between 0 and 3."),
         ("f(1)", ran("ok", shown("'41'")), "The test's result isn't a number."),
     ],
@@ -176,8 +180,17 @@ def test_a_reason_that_holds_a_hidden_line_is_replaced() -> None:
     for secret in SECRET_LINES:
         verdict = score_cell(graded(), failed(1, "ValueError", f"read: {secret}"))
         assert verdict.reason == HIDDEN_FAILED
-    verdict = score_cell(graded(), ran("died", message=f"saw {SECRET_LINES[0]}"))
-    assert verdict.reason == HIDDEN_FAILED
+
+
+def test_how_a_process_ended_is_told_where_nothing_is_hidden() -> None:
+    """An answer chooses how its process ends: by what a hidden test called it with, for example."""
+    died = ran("died", message="It used more than 256 MB.")
+    assert score_cell(graded(OPEN_TEST), died).reason == "It used more than 256 MB."
+    for told in (
+        score_cell(graded(), died),
+        score_cell(graded(OPEN_TEST), died, after_hidden=True),
+    ):
+        assert "256" not in told.reason
 
 
 def test_redacted_takes_out_lines_and_leaves_hints() -> None:

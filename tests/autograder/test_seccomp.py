@@ -105,6 +105,24 @@ def test_signals_go_to_the_room_itself_only(machine: Any) -> None:
     assert verdict(apart, number, 4712, 9, audit=machine.audit) == "allow"
 
 
+def test_limits_and_priorities_of_others_are_left_alone(machine: Any) -> None:
+    """Where other processes can be named, a room can't have the kernel stop or slow them."""
+    shut, open_ = seccomp.program(alone=4711), seccomp.program()
+    places = {"prlimit64": 0, "sched_setaffinity": 0, "setpriority": 1, "ioprio_set": 1}
+    for name, place in places.items():
+        number = machine.calls[name]
+        for process, wanted in ((0, "allow"), (4711, "allow"), (4712, errno.EPERM)):
+            arguments = (0,) * place + (process,)
+            assert verdict(shut, number, *arguments, audit=machine.audit) == wanted
+        assert verdict(open_, number, *(4712, 4712), audit=machine.audit) == "allow"
+    everything = machine.calls["setpriority"], 2, 0
+    assert verdict(shut, *everything, audit=machine.audit) == errno.EPERM
+    for name, command in (("fcntl", 8), ("fcntl", 15), ("ioctl", 0x8901)):
+        refused = machine.calls[name], 3, command
+        assert verdict(shut, *refused, audit=machine.audit) == errno.EPERM
+    assert verdict(shut, machine.calls["fcntl"], 3, 4, audit=machine.audit) == "allow"
+
+
 def test_nothing_is_typed_into_the_graders_terminal(machine: Any) -> None:
     """The ``ioctl`` that puts characters into a terminal's input is refused, others pass."""
     code = seccomp.program()

@@ -38,7 +38,8 @@ HIDDEN_LATER = f"assert half(8644) == 4322, '{CANARY}'"
 # How an answer gets hold of the sockets of the room that it runs in.
 THE_ROOM = """\
 import gc
-room = next(value for value in gc.get_objects() if type(value).__name__ == "_Room")
+rooms = (value for value in gc.get_objects() if type(value).__name__ == "_Room")
+room = next(value for value in rooms if hasattr(value, "questions"))
 questions, orders = room.questions, room.orders
 """
 # What nobody can know who hasn't read a hidden test.
@@ -254,7 +255,7 @@ class Arena:
             "descriptors": len(list(Path("/proc/self/fd").iterdir())),
             "rooms": self._rooms(),
             "rooms' files": sorted(
-                path.name for warm in self._warm for path in warm._folder.rglob("*")
+                path.name for warm in self._warm for path in warm._folder.path.rglob("*")
             ),
             "heard": self.listener.heard(),
         }

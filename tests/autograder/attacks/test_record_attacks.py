@@ -94,6 +94,25 @@ def test_what_a_failed_test_says_is_harmless(way: str, attack: Any, attempt: Any
     check(attack(way, failing, list(IN_TESTS)))
 
 
+ENDINGS = {
+    "exit_code": "import os\ndef solve(x):\n    if x == 2: return 4\n    os._exit(x % 251)",
+    "breach": (
+        "THE_ROOM\ndef solve(x):\n    if x == 2: return 4\n"
+        "    questions.send({'a': '0' * 16, 'v': x * x})\n    return 0"
+    ),
+}
+
+
+def test_how_a_process_ends_tells_nothing_of_a_hidden_test(attack: Any, attempt: Any) -> None:
+    """An exit code, a signal or a breach could carry what a hidden test called an answer with."""
+    pages = set()
+    for name in ENDINGS:
+        verdict = attack(name, lambda one: attempt({"attack": ENDINGS[one]}), list(ENDINGS))
+        result = verdict.graded.result
+        pages.add((result.problems, tuple(cell.reason for cell in result.cells)))
+    assert len(pages) == 1
+
+
 def test_active_content_isnt_kept_for_those_who_grade_by_hand(arena: Any) -> None:
     """A page or script in an output would run in the browser of whoever opens the notebook."""
     teacher = arena.teacher({})

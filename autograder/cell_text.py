@@ -1,0 +1,29 @@
+"""Tell a cell that is plain Python from one that IPython has to rewrite first.
+
+IPython rewrites magics, shell commands and prompts token by token, which takes longer than most
+cells run. None of them is Python, so a cell that parses as it stands is left as it is.
+"""
+
+import ast
+
+__all__ = ["plain_python"]
+
+
+def plain_python(text: str) -> ast.Module | None:
+    r"""Parse a cell as it stands; None where IPython would change it, or it has an error.
+
+    Examples
+    --------
+    >>> plain_python("x = 1") is None
+    False
+    >>> plain_python("%time x = 1") is None
+    True
+    >>> plain_python("\n\nx = 1") is None  # IPython takes empty lines at the beginning off
+    True
+    """
+    if text[:1].isspace():
+        return None
+    try:
+        return ast.parse(text)
+    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return None

@@ -1,0 +1,252 @@
+"""Given functions whose calls get a room of their own, in which no answer ran."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from autograder.sandbox import best
+
+TAG = "fresh-room"
+# What a lab would give: run a script that was handed in, say how it ended and what it noted.
+HARNESS = """\
+import os, subprocess, sys, tempfile
+from pathlib import Path
+
+SCALE = {"ten": 10}
+
+def perform(script, *, word="go"):
+    with tempfile.TemporaryDirectory() as place:
+        Path(place, "script.py").write_text(script)
+        done = subprocess.run(
+            [sys.executable, "script.py", word], cwd=place, capture_output=True, text=True
+        )
+    return {"passed": done.returncode == 0, "said": done.stdout.strip(), "by": SCALE["ten"]}
+
+def traces():
+    return sorted(os.listdir("/tmp")) + sorted(os.listdir()), "solution" in globals()
+"""
+GIVEN = ("locked", HARNESS, TAG)
+FAILING = "def script(): return 'raise SystemExit(3)'"
+JUDGE = ("test", "assert perform(script())['passed'], 'the script failed'")
+
+
+def verdicts(execution: Any) -> list[str]:
+    return [cell.status for cell in execution.cells if cell.grade_id.startswith("test")]
+
+
+def messages(execution: Any) -> list[str]:
+    return [cell.message for cell in execution.cells]
+
+
+@pytest.fixture
+def judge(run: Any) -> Any:
+    """Grade an answer by the harness; the reference is an honest one."""
+
+    def go(answer: str, *tests: str, given: tuple[str, ...] = GIVEN, **limits: Any) -> Any:
+        reference = [given, ("answer", "def script(): return 'print(1)'")]
+        return run(
+            given,
+            ("answer", answer),
+            *([("test", test) for test in tests] or [JUDGE]),
+            reference=[*reference, *[("test", test) for test in tests]],
+            **limits,
+        )
+
+    return go
+
+
+def test_plain_data_goes_there_and_comes_back(judge: Any) -> None:
+    """A call looks like any other; what the program printed and how it ended comes back."""
+    answer = "def script(): return 'import sys; print(len(sys.argv), sys.argv[1])'"
+    done = judge(
+        answer,
+        "assert perform(script(), word='no') == "
+        "{'passed': True, 'said': '2 no', 'by': SCALE['ten']}",
+    )
+    assert verdicts(done) == ["ok"], messages(done)
+    assert verdicts(judge(FAILING)) == ["error"]
+
+
+FORGERIES = {
+    "replaces_the_function": "perform = lambda script, word='': {'passed': True}",
+    "patches_the_library": """\
+import subprocess
+class Done: returncode, stdout = 0, ""
+subprocess.run = lambda *_, **__: Done""",
+    "patches_what_the_room_remembers": """\
+import gc
+for found in gc.get_objects():
+    if isinstance(found, dict) and "perform" in found:
+        found["perform"] = lambda script, word="": {"passed": True}""",
+    "patches_the_interpreters_start": """\
+import pathlib, site, sys
+for folder in (*site.getsitepackages(), site.getusersitepackages(), ".", "/tmp"):
+    try:
+        pathlib.Path(folder).mkdir(parents=True, exist_ok=True)
+        for name in ("sitecustomize", "usercustomize", "subprocess"):
+            pathlib.Path(folder, f"{name}.py").write_text("import os; os._exit(0)")
+    except OSError:
+        pass""",
+    "changes_the_environment": """\
+import os, sys, pathlib
+pathlib.Path("python").write_text("#!/bin/sh\\nexit 0")
+os.chmod("python", 0o755)
+os.environ.update(PATH=os.getcwd(), PYTHONSTARTUP="/tmp/x", PYTHONPATH=os.getcwd())
+sys.executable = os.path.abspath("python")""",
+    "answers_in_the_examiners_stead": """\
+from autograder import student_answers
+forged = (lambda *_, **__: {"passed": True},)
+names = ("name", "given")
+student_answers._OPERATIONS.update(dict.fromkeys(names, lambda *_, **__: forged))
+student_answers._OPERATIONS["given_call"] = lambda *_, **__: {"passed": True}""",
+}
+
+
+@pytest.mark.parametrize("name", FORGERIES)
+def test_no_answer_reaches_the_room(judge: Any, name: str) -> None:
+    """Whatever an answer does to its own room, the script that fails is seen to fail."""
+    answer = f"{FORGERIES[name]}\n{FAILING}"
+    assert verdicts(judge(answer)) == ["error"]
+
+
+def test_beside_the_answers_a_forgery_is_believed(run: Any) -> None:
+    """In compatible mode the tag means nothing and the function is a plain one."""
+    forged = f"{FORGERIES['patches_the_library']}\n{FAILING}"
+    assert verdicts(run(GIVEN, ("answer", forged), JUDGE, compatible=True)) == ["ok"]
+    honest = "def script(): return 'print(1)'"
+    assert verdicts(run(GIVEN, ("answer", honest), JUDGE, compatible=True)) == ["ok"]
+
+
+HOSTILE_SCRIPTS = {
+    "kills_the_harness": """\
+import os, signal
+os.kill(os.getppid(), signal.SIGKILL)
+raise SystemExit(3)""",
+    "kills_everybody": """\
+import os, signal
+os.kill(-1, signal.SIGKILL)
+raise SystemExit(3)""",
+    "traces_the_harness": """\
+import ctypes, os
+if ctypes.CDLL(None).ptrace(16, os.getppid(), 0, 0) == 0: raise SystemExit(0)
+raise SystemExit(3)""",
+    "writes_to_its_sockets": """\
+import glob, os
+for number in range(3, 64):
+    for path in (f"/proc/{os.getppid()}/fd/{number}", f"/proc/self/fd/{number}"):
+        try:
+            with open(path, "wb", buffering=0) as file: file.write(b"agw1" * 64)
+        except OSError: pass
+raise SystemExit(3)""",
+    "writes_to_its_memory": """\
+import os
+try:
+    open(f"/proc/{os.getppid()}/mem", "r+b")
+except OSError: raise SystemExit(3)""",
+    "leaves_modules_where_it_starts": """\
+import os, pathlib
+for folder in (pathlib.Path.home(), "/tmp", os.getcwd()):
+    for name in ("subprocess", "encodings", "json", "autograder", "linecache"):
+        try: pathlib.Path(folder, f"{name}.py").write_text("import os; os._exit(0)")
+        except OSError: pass
+raise SystemExit(3)""",
+    "edits_the_libraries": """\
+import json, pathlib
+for path in (json.__file__, pathlib.__file__):
+    try:
+        with open(path, "a") as file: file.write("\\n1 / 0\\n")
+    except OSError: continue
+    raise SystemExit(0)
+raise SystemExit(3)""",
+}
+
+
+@pytest.mark.skipif(best() == "process", reason="nothing confines rooms on this machine")
+@pytest.mark.parametrize("name", HOSTILE_SCRIPTS)
+def test_no_script_speaks_for_the_harness(judge: Any, name: str) -> None:
+    """What a script does to the process that runs it costs its own verdict, at most."""
+    done = judge(f"def script(): return {HOSTILE_SCRIPTS[name]!r}")
+    assert verdicts(done) == ["error"], messages(done)
+
+
+def test_each_call_has_a_room_of_its_own(judge: Any) -> None:
+    """What one script leaves, files or processes, the next one's room hasn't got."""
+    leaves = (
+        "import os, pathlib, subprocess, sys\n"
+        "pathlib.Path(os.environ['TMPDIR'], 'left').touch()\n"
+        "pathlib.Path(os.environ['HOME'], 'left').touch()\n"
+        "subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(30)'],"
+        " start_new_session=True, stdout=-3, stderr=-3)"
+    )
+    done = judge(
+        f"solution = 1\ndef script(): return {leaves!r}",
+        "assert perform(script())['passed']",
+        "left, seen = traces()\nassert 'left' not in left and not seen, (left, seen)",
+    )
+    assert verdicts(done) == ["ok", "ok"], messages(done)
+
+
+def test_values_are_as_no_answer_has_seen_them(run: Any) -> None:
+    """What a given cell computes after an answer is, to tests, what it is without the answer."""
+    cells = [
+        ("answer", "sorted = lambda _: []"),
+        ("locked", "ORDER = sorted([3, 1])\ndef order(): return ORDER", TAG),
+        ("test", "assert ORDER == order() == [1, 3], (ORDER, order())"),
+    ]
+    assert verdicts(run(*cells, reference=[("answer", "pass"), *cells[1:]])) == ["ok"]
+
+
+def test_a_script_that_takes_too_long_is_ended(judge: Any) -> None:
+    """The test fails, and the next one has its own time."""
+    endless = "while True: pass"
+    done = judge(
+        f"def script(): return {endless!r}",
+        "assert perform(script())['passed']",
+        "assert perform('print(1)')['passed']",
+        cell_seconds=1.0,
+        total_seconds=60.0,
+    )
+    assert verdicts(done) == ["error", "ok"], messages(done)
+
+
+def test_errors_of_the_harness_are_errors(judge: Any) -> None:
+    """An exception there is the same exception here; what isn't plain is refused by name."""
+    given = HARNESS + "\ndef refuse(): raise FileNotFoundError('no script')\ndef odd(): return os\n"
+    done = judge(
+        f"class Text: pass\n{FAILING}",
+        "try: refuse()\nexcept FileNotFoundError as error: assert str(error) == 'no script'",
+        "odd()",
+        "perform(Text())",
+        given=("locked", given, TAG),
+    )
+    assert verdicts(done) == ["ok", "error", "error"], messages(done)
+    assert "plain data" in done.cells[3].message and "plain data" in done.cells[4].message
+    assert "Text" in done.cells[4].message
+
+
+def test_a_given_cell_that_needs_an_answer_is_named(judge: Any) -> None:
+    """Only cells with the tag run there, so that one which uses an answer says so."""
+    done = judge(
+        FAILING, given=("locked", HARNESS + "\nif os.path.exists('x'): script\nnone\n", TAG)
+    )
+    assert "NameError" in done.cells[2].message and TAG in done.cells[2].message
+
+
+def test_files_of_the_lab_are_there(run: Any, tmp_path: Path) -> None:
+    """A fresh room has the files that the lab ships, its modules too, as shipped."""
+    (tmp_path / "helper.py").write_text("def seven(): return 7\n")
+    (tmp_path / "table.csv").write_text("a\n1\n")
+    given = (
+        "locked",
+        "import helper\ndef read(): return open('table.csv').read(), helper.seven()",
+        TAG,
+    )
+    done = run(
+        given,
+        ("answer", "open('table.csv', 'w').write('b')\nopen('helper.py', 'w').write('1 / 0')"),
+        ("test", "assert read() == ('a\\n1\\n', 7)"),
+        files=tmp_path,
+    )
+    assert verdicts(done) == ["ok"], messages(done)
+    assert (tmp_path / "table.csv").read_text() == "a\n1\n"
