@@ -11,7 +11,7 @@ from rich.markup import escape
 
 from mlops_kit.contracts import Contract
 from mlops_kit.errors import DataError
-from mlops_kit.tables import read_table
+from mlops_kit.tables import named_columns, read_table
 
 __all__ = ["contract_command"]
 
@@ -22,11 +22,15 @@ def contract_command(
         "contract.json"
     ),
     without: Annotated[
-        str, typer.Option("--without", help="Columns that aren't sent: the label, identifiers.")
-    ] = "",
+        list[str] | None,
+        typer.Option(
+            "--without", help="Columns that aren't sent: the label, identifiers; a,b or again."
+        ),
+    ] = None,
     personal: Annotated[
-        str, typer.Option("--personal", help="Columns about a person; never logged.")
-    ] = "",
+        list[str] | None,
+        typer.Option("--personal", help="Columns about a person, never logged; a,b or again."),
+    ] = None,
     name: Annotated[str, typer.Option("--name", help="What a row is called.")] = "request",
     margin: Annotated[
         float, typer.Option("--margin", min=0, help="Of its span, beyond what was seen.")
@@ -34,7 +38,7 @@ def contract_command(
 ) -> None:
     """Draft a contract from a table: names, types, ranges, categories. Read it, tighten it."""
     frame = read_table(data)
-    left_out, about = _names(without), _names(personal)
+    left_out, about = named_columns(without or ()), named_columns(personal or ())
     for column in (*left_out, *about):
         if column not in frame.columns:
             raise DataError(
@@ -52,7 +56,3 @@ def contract_command(
         "them",
         soft_wrap=True,
     )
-
-
-def _names(text: str) -> list[str]:
-    return [name.strip() for name in text.split(",") if name.strip()]

@@ -10,11 +10,9 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 
-from mlops_kit.tables import read_table
+from mlops_kit.tables import named_columns, read_table
 
 __all__ = ["monitor_command", "reference_command"]
-
-_Names = Annotated[str, typer.Option(help="Names, separated by commas.")]
 
 messages = Console(stderr=True, highlight=False)
 
@@ -30,40 +28,43 @@ def reference_command(
         str, typer.Option("--time", help="The column that says when; time for a log.")
     ] = "",
     season: Annotated[
-        str, typer.Option("--season", help="Any of hour,weekday,weekend,month.")
-    ] = "",
+        list[str] | None, typer.Option("--season", help="Any of hour,weekday,weekend,month.")
+    ] = None,
     slices: Annotated[
-        str, typer.Option("--slices", help="Categories to break alerts down by.")
-    ] = "",
+        list[str] | None, typer.Option("--slices", help="Categories to break alerts down by.")
+    ] = None,
     every: Annotated[str, typer.Option("--every", help="hour, day or week.")] = "day",
-    ignore: Annotated[str, typer.Option("--ignore", help="Columns to leave out.")] = "",
+    ignore: Annotated[
+        list[str] | None, typer.Option("--ignore", help="Columns to leave out; a,b or again.")
+    ] = None,
     predictions: Annotated[
-        str,
+        list[str] | None,
         typer.Option(
             "--predictions", help="Columns of a model's answers; in a log it is called prediction."
         ),
-    ] = "",
+    ] = None,
     labels: Annotated[
-        str, typer.Option("--labels", help="Columns that hold what turned out to be true.")
-    ] = "",
+        list[str] | None,
+        typer.Option("--labels", help="Columns that hold what turned out to be true."),
+    ] = None,
 ) -> None:
     """Make a reference profile of a table or a request log, for ``monitor`` to compare with."""
     from mlops_kit import drift
 
     frame, is_log = _table(data)
     when = time or ("time" if is_log else "")
-    answers = _names(predictions)
+    answers = named_columns(predictions or ())
     if is_log and "prediction" not in answers:
-        answers = (*answers, "prediction")
+        answers = [*answers, "prediction"]
     made = drift.profile(
         frame,
         time=when,
-        season=_names(season),
-        slices=_names(slices),
+        season=named_columns(season or ()),
+        slices=named_columns(slices or ()),
         every=every,
-        ignore=_names(ignore),
+        ignore=named_columns(ignore or ()),
         predictions=answers,
-        labels=_names(labels),
+        labels=named_columns(labels or ()),
     )
     made.save(out)
     messages.print(
@@ -146,10 +147,6 @@ def monitor_command(
         )
     if not found.ok:
         raise typer.Exit(3)
-
-
-def _names(text: str) -> tuple[str, ...]:
-    return tuple(name.strip() for name in text.split(",") if name.strip())
 
 
 def _table(path: Path) -> tuple[pd.DataFrame, bool]:

@@ -23,6 +23,7 @@ skips a last line that was cut off by a crash.
 import contextlib
 import datetime as dt
 import json
+import logging
 import os
 import threading
 from collections import deque
@@ -38,6 +39,10 @@ __all__ = ["RequestLog", "read_request_log"]
 
 MAX_LINES = 50_000
 """How many lines are kept while the disk takes none; more are dropped and counted."""
+
+_AT_ONCE = 500
+
+_log = logging.getLogger(__name__)
 
 
 class RequestLog:
@@ -70,6 +75,7 @@ class RequestLog:
         self._lock = threading.Lock()
         self._stop = threading.Event()
         self._second, self._stamp = -1, ""
+        self._trouble = ""
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._end_torn_line()
         self.start()
@@ -101,19 +107,40 @@ class RequestLog:
         self._lines.extend(lines)
 
     def flush(self) -> None:
-        """Write what waits, now."""
+        """Write what waits, now; in parts, so that a little room on the disk is used too."""
         with self._lock:
             # Lines may be added meanwhile, by a thread that must not wait for the disk.
             lines = [self._lines.popleft() for _ in range(len(self._lines))]
-            if not lines:
-                return
+            done = 0
             try:
-                self._append(b"\n".join(lines) + b"\n")
-            except OSError:
-                dropped = max(0, len(lines) - MAX_LINES)
-                self._lines.extendleft(reversed(lines[dropped:]))
+                while done < len(lines):
+                    some = lines[done : done + _AT_ONCE]
+                    self._append(b"\n".join(some) + b"\n")
+                    done += len(some)
+            except OSError as error:
+                left = lines[done:]
+                dropped = max(0, len(left) - MAX_LINES)
+                self._lines.extendleft(reversed(left[dropped:]))
+                self._tell(error.strerror or str(error))
                 if dropped:
                     self._lost(dropped)
+            else:
+                if lines:
+                    self._tell("")
+
+    def _tell(self, trouble: str) -> None:
+        """Warn once when the file can't be written, and say when it can again."""
+        if trouble and not self._trouble:
+            _log.warning(
+                "the request log %s can't be written: %s. Up to %s lines wait in memory, more are "
+                "dropped and counted; requests are answered all the same.",
+                self.path,
+                trouble,
+                f"{MAX_LINES:,}",
+            )
+        elif self._trouble and not trouble:
+            _log.warning("the request log %s is written again.", self.path)
+        self._trouble = trouble
 
     def _append(self, content: bytes) -> None:
         handle = os.open(self.path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o640)
@@ -138,6 +165,7 @@ class RequestLog:
         self._thread.join()
         self.flush()
         if self._lines:
+            _log.warning("%s lines of %s are lost.", f"{len(self._lines):,}", self.path)
             self._lost(len(self._lines))
 
 

@@ -1,6 +1,8 @@
 """A scikit-learn model called through ONNX Runtime, where that gives the same answers."""
 
+import contextlib
 import importlib
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import replace
@@ -128,18 +130,29 @@ def session_predictor(
                 return pick(session.run(wanted, {name: np.asarray(table, kind)})[0])
 
         return Predictor("onnx", features, True, call_matrix, classes)
-    if sorted(name for name, _, _ in inputs) != sorted(features):
-        raise ValueError(f"the ONNX model takes {[name for name, _, _ in inputs]}")
+    feature_of = _features_of([name for name, _, _ in inputs], features)
 
     def call_columns(table: Table) -> Any:
         with np.errstate(over="ignore"):
             columns = cast(dict[str, Any], table)
             feed: dict[str, Any] = {
-                name: np.asarray(columns[name], kind)[:, None] for name, kind, _ in inputs
+                name: np.asarray(columns[feature_of[name]], kind)[:, None]
+                for name, kind, _ in inputs
             }
         return pick(session.run(wanted, feed)[0])
 
     return Predictor("onnx", features, False, call_columns, classes)
+
+
+def _features_of(inputs: Sequence[str], features: Sequence[str]) -> dict[str, str]:
+    """Say which feature each input takes; converters write ``_`` for blanks and signs."""
+    if sorted(inputs) == sorted(features):
+        return dict(zip(inputs, inputs, strict=True))
+    plain = {re.sub(r"\W", "_", name): name for name in features}
+    cleaned = [re.sub(r"\W", "_", name) for name in inputs]
+    if len(plain) < len(features) or sorted(cleaned) != sorted(plain):
+        raise ValueError(f"the ONNX model takes {list(inputs)}")
+    return {name: plain[clean] for name, clean in zip(inputs, cleaned, strict=True)}
 
 
 def content_predictor(
@@ -167,6 +180,8 @@ def content_predictor(
             "cut off, or made for a newer ONNX Runtime."
         ) from error
     named = [entry.name for entry in session.get_inputs()]
+    with contextlib.suppress(ValueError):  # what doesn't fit is told below
+        named = list(_features_of(named, contract.names).values())
     inputs = tuple(named) if len(named) > 1 else contract.names
     names = inputs if features is None else tuple(features)
     absent = [name for name in names if name not in contract.names]

@@ -151,7 +151,8 @@ class RowChecker:
             If it is neither, or there are no rows, or too many.
         """
         if type(body) is not dict:
-            raise _whole("body", body, f"an object is wanted, this is {_type_name(body)}.")
+            wanted = 'an object is wanted, either a row or {"rows": [row, ...]}'
+            raise _whole("body", body, f"{wanted}; this is {_type_name(body)}.")
         if "rows" not in body or "rows" in self.columns:
             return [body]
         rows = body["rows"]

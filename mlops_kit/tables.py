@@ -1,12 +1,13 @@
 """Tables in files, read so that no digit gets lost, with an error that names the file."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
 from mlops_kit.errors import DataError
 
-__all__ = ["read_table"]
+__all__ = ["named_columns", "read_table"]
 
 
 def read_table(path: str | Path) -> pd.DataFrame:
@@ -39,3 +40,24 @@ def read_table(path: str | Path) -> pd.DataFrame:
         raise DataError(
             f"the table {file} can't be read: {said or type(error).__name__}."
         ) from error
+
+
+def named_columns(given: Sequence[str]) -> list[str]:
+    """Give the names that an option was given: separated by commas, or the option again.
+
+    Parameters
+    ----------
+    given : sequence of str
+        What the option was given each time.
+
+    Notes
+    -----
+    Taught in @sec-register.
+
+    Examples
+    --------
+    >>> named_columns(["label, id", "note"])
+    ['label', 'id', 'note']
+    """
+    names = [name.strip() for text in given for name in text.split(",")]
+    return list(dict.fromkeys(filter(None, names)))

@@ -126,3 +126,16 @@ def test_a_contract_draft_leaves_personal_values_out(run: Run) -> None:
     assert kept["proline"].personal
     assert kept["proline"].maximum is None
     assert np.isfinite(kept["ash"].maximum)
+
+
+def test_an_option_of_names_may_be_given_again_or_with_commas(run: Run) -> None:
+    """The last one alone would leave the label among what the service asks for."""
+    again = ("--without", "target", "--without", "hue", "--personal", "ash, alcohol")
+    assert run("contract", "rows.csv", *again, "--out", "again.json")[0] == 0
+    assert run("contract", "rows.csv", "--without", "target,hue", "--out", "commas.json")[0] == 0
+    drafted = [json.loads(Path(name).read_text("utf-8")) for name in ("again.json", "commas.json")]
+    names = [[column["name"] for column in draft["columns"]] for draft in drafted]
+    assert names[0] == names[1]
+    assert not {"target", "hue"} & set(names[0])
+    personal = [column["name"] for column in drafted[0]["columns"] if column.get("personal")]
+    assert sorted(personal) == ["alcohol", "ash"]

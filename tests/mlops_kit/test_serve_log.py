@@ -46,6 +46,26 @@ def test_a_full_disk_loses_nothing_while_the_lines_fit_in_memory(tmp_path, monke
     assert read_request_log(path)["request_id"].tolist() == ["1", "2"]
 
 
+def test_a_nearly_full_disk_takes_what_fits_and_is_told_once(tmp_path, monkeypatch, caplog):
+    """And told again when it takes lines again."""
+    path = tmp_path / "log.jsonl"
+    log = RequestLog(path, every_s=60)
+    write, room = os.write, 700 * (len(encoded(request_id="1000")) + 1)
+    monkeypatch.setattr(
+        os, "write", lambda file, text: write(file, text[: room - path.stat().st_size])
+    )
+    log.add(encoded(request_id=str(number)) for number in range(1000, 2200))
+    log.flush()
+    log.flush()
+    assert len(read_request_log(path)) == 500
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "can't be written: the disk is full" in caplog.text
+    monkeypatch.setattr(os, "write", write)
+    log.close()
+    assert read_request_log(path)["request_id"].tolist() == [str(n) for n in range(1000, 2200)]
+    assert "written again" in caplog.text
+
+
 def test_what_memory_cannot_hold_is_dropped_and_counted(tmp_path, monkeypatch):
     """The newest lines are kept."""
     lost = []

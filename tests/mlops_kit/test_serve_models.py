@@ -188,6 +188,23 @@ def test_an_exported_pipeline_agrees_with_its_own_answers(output):
         assert np.abs(answers - model.predict_proba(plain)[:, 1]).max() < TOLERANCE
 
 
+def test_columns_with_blanks_and_signs_in_their_names_keep_the_quick_way():
+    """The converter writes its inputs otherwise than the table's columns."""
+    names = {"km": "Distance (km)", "hour": "hour of-day"}
+    frame = INPUTS.rename(columns=names).assign(zone=np.where(INPUTS["km"] > 3, "n", "s"))
+    encode = make_column_transformer(
+        (OneHotEncoder(sparse_output=False), ["zone"]), remainder="passthrough"
+    )
+    model = make_pipeline(encode, LinearRegression()).fit(frame, INPUTS @ [1.0, 20.0])
+    columns = [Column(name, "float", minimum=0, maximum=10) for name in names.values()]
+    contract = Contract([*columns, Column("zone", "str", allowed=("n", "s"))])
+    found = predictor_of(model, contract)
+    assert found.way == "onnx", found.notes
+    table = sample_table(contract, found.features, rows=200, seed=3)
+    wanted = model.predict(pd.DataFrame(table))
+    assert np.abs(np.array(found(table, 200)) - wanted).max() < TOLERANCE * np.ptp(wanted)
+
+
 def test_boosted_trees_agree_within_single_precision():
     """As the note of the predictor says."""
     model = HistGradientBoostingRegressor(max_iter=20).fit(INPUTS, INPUTS["km"] * INPUTS["hour"])
