@@ -35,30 +35,35 @@ OFTEN_IMPORTED = (
 # The files that take most of the time, longest first.
 LONGEST = (
     "attacks/test_attacks.py",
-    "autograder/test_cluster.py",
-    "conformance/test_conformance.py",
-    "book/test_book.py",
-    "templates/test_loop.py",
     "templates/test_service.py",
-    "autograder/test_foreign_courses.py",
+    "templates/test_loop.py",
+    "conformance/test_conformance.py",
+    "autograder/test_cluster.py",
+    "book/test_book.py",
     "mlops_kit/test_registry.py",
+    "templates/test_workflows_run.py",
+    "mlops_kit/test_serve_models.py",
+    "autograder/test_foreign_courses.py",
     "conformance/test_lies.py",
     "conformance/test_rooms.py",
-    "autograder/test_stock_nbgrader.py",
+    "conformance/test_fresh_rooms.py",
     "autograder/test_killed.py",
+    "autograder/test_stock_nbgrader.py",
+    "autograder/test_nbgrader_engine.py",
     "templates/test_update.py",
     "templates/test_new.py",
     "templates/test_workflows.py",
-    "templates/test_workflows_run.py",
+    "mlops_kit/test_monitor.py",
+    "mlops_kit/test_data_contracts.py",
     "templates/test_deploy.py",
     "templates/test_postgres.py",
-    "autograder/test_nbgrader_engine.py",
     "autograder/test_sandbox.py",
+    "mlops_kit/test_edge_c.py",
+    "mlops_kit/test_drift_contest.py",
     "attacks/test_silence.py",
     "attacks/test_honest.py",
     "attacks/test_notebook_attacks.py",
     "attacks/test_record_attacks.py",
-    "mlops_kit/test_serve_models.py",
     "autograder/test_fuzz.py",
     "autograder/test_wheel.py",
     "autograder/test_wire_fuzz.py",
@@ -92,6 +97,9 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
 @pytest.fixture(scope="session")
 def warm_python() -> Iterator[list[str]]:
     """The start of a command that is like this Python, with much imported already."""
+    if not hasattr(os, "fork"):
+        yield [sys.executable]
+        return
     program = str(Path(__file__).with_name("warm_python.py"))
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
     # Arrow's allocator would keep a thread of its own.

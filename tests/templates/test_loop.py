@@ -3,8 +3,10 @@
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
+import sysconfig
 import time
 import tomllib
 from collections.abc import Iterator
@@ -74,6 +76,21 @@ def install(environment: Path, *wanted: str, constraints: Path) -> None:
     raise AssertionError(done.stderr)
 
 
+def share_compiled(environment: Path) -> None:
+    """Lay what this Python has compiled of the same packages beside their modules.
+
+    Python compares a compiled file with its source and compiles anew what doesn't fit.
+    """
+    here = Path(sysconfig.get_path("purelib"))
+    there = next(environment.glob("lib/python*/site-packages"))
+    for folder, names, files in os.walk(there):
+        if "__pycache__" in names:
+            names.remove("__pycache__")
+        compiled = here / Path(folder).relative_to(there) / "__pycache__"
+        if any(file.endswith(".py") for file in files) and compiled.is_dir():
+            shutil.copytree(compiled, Path(folder) / "__pycache__", dirs_exist_ok=True)
+
+
 def generated(folder: Path) -> Project:
     """Build the wheel, install it alone, and let its command make and set up a project."""
     subprocess.run([sys.executable, "-c", BUILD, str(folder)], cwd=ROOT, check=True)
@@ -84,6 +101,7 @@ def generated(folder: Path) -> Project:
     environment = folder / "environment"
     subprocess.run(["uv", "venv", "--quiet", "--python", sys.executable, environment], check=True)
     install(environment, f"{wheel}[templates]", constraints=constraints)
+    share_compiled(environment)
     project = Project(folder / "rides", environment)
     made = subprocess.run(
         [environment / "bin" / "mlops-kit", "new", "service", "rides", "--defaults", "--no-git"],
@@ -96,12 +114,13 @@ def generated(folder: Path) -> Project:
     kit = f"mlops-kit @ {wheel.as_uri()}"
     own = ["--editable", str(project.folder), "--group", f"{project.folder}/pyproject.toml:dev"]
     install(environment, kit, *own, constraints=constraints)
+    share_compiled(environment)
     return project
 
 
 @contextmanager
-def serving(project: Project) -> Iterator[str]:
-    """Serve the champion as a process of its own, and give its address."""
+def serving(project: Project) -> Iterator[httpx.Client]:
+    """Serve the champion as a process of its own, and give what asks it."""
     command = [project.environment / "bin" / "ride-cancellations", "serve", "--port", "0"]
     with subprocess.Popen(
         command,
@@ -115,15 +134,16 @@ def serving(project: Project) -> Iterator[str]:
         address = re.search(r"http://\S+", said)
         try:
             assert address, said + process.stderr.read()
-            yield address[0]
+            with httpx.Client(base_url=address[0], timeout=30) as client:
+                yield client
         finally:
             process.terminate()
 
 
-def answered_by(url: str, wanted: str) -> str:
+def answered_by(client: httpx.Client, wanted: str) -> str:
     """Ask until a version answers, or for long enough, and say which one does."""
     for _ in range(300):
-        answer = httpx.post(f"{url}/predict", json=ROW, timeout=30)
+        answer = client.post("/predict", json=ROW)
         assert answer.status_code == 200, answer.text
         assert 0 < answer.json()["prediction"] < 1
         if answer.json()["version"] == wanted:
@@ -151,11 +171,11 @@ def test_the_loop_closes(tmp_path: Path) -> None:
     assert released["promoted"] and released["champion"] == 1
     assert (project.folder / "reports" / "gate.md").is_file()
 
-    with serving(project) as url:
-        assert answered_by(url, "1") == "1"
-        refused = httpx.post(f"{url}/predict", json={**ROW, "wait_min": -1})
+    with serving(project) as client:
+        assert answered_by(client, "1") == "1"
+        refused = client.post("/predict", json={**ROW, "wait_min": -1})
         assert refused.status_code == 422
-        asked = ("replay", "--url", url, "--rows")
+        asked = ("replay", "--url", str(client.base_url), "--rows")
         sent = project.ride(*asked, "300", APP_DATA__UNTIL="2025-03-10")
         assert sent["answered"] == {"1": 300}
         assert project.ride("monitor")["alerts"] == []
@@ -167,7 +187,7 @@ def test_the_loop_closes(tmp_path: Path) -> None:
         assert {"distance_km", "surge", "zone"} <= moved
         page = (project.folder / "reports" / "monitor.html").read_text("utf-8")
         assert "zone-13" in page and "surge" in page
-        assert "mlops_monitor_ok 0.0" in httpx.get(f"{url}/monitoring").text
+        assert "mlops_monitor_ok 0.0" in client.get("/monitoring").text
 
         again = project.ride("retrain", APP_DATA__UNTIL=LATER)
         assert any(reason.startswith("surge:") for reason in again["reasons"])
@@ -176,8 +196,8 @@ def test_the_loop_closes(tmp_path: Path) -> None:
         assert report["champion"]["uri"].endswith("/1")
         gains = [v["gain"] for v in report["verdicts"] if v["rule"] == "no worse as a chance"]
         assert gains[0] > 0
-        assert answered_by(url, "2") == "2"
+        assert answered_by(client, "2") == "2"
 
         back = project.ride("rollback", "--why", "the test says so")
         assert back["champion"] == 1
-        assert answered_by(url, "1") == "1"
+        assert answered_by(client, "1") == "1"

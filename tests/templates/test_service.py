@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -55,13 +55,17 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     return lambda **answers: project(json.dumps(answers, sort_keys=True))
 
 
-def run(folder: Path, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
-    """Run a module of this interpreter in a project, with the project's package found first."""
+def run(
+    folder: Path, *command: str, python: Sequence[str] = (sys.executable,), **variables: str
+) -> subprocess.CompletedProcess[str]:
+    """Run a module in a project, with the project's package found first."""
     clean = {key: value for key, value in os.environ.items() if not key.startswith("APP_")}
+    # A project has none of the plugins that are installed here.
+    clean |= {"PYTHONPATH": "src", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
     return subprocess.run(
-        [sys.executable, "-m", *command],
+        [*python, "-m", *command],
         cwd=folder,
-        env={**clean, "PYTHONPATH": "src", "PYTHONDONTWRITEBYTECODE": "1", **variables},
+        env={**clean, **variables},
         capture_output=True,
         text=True,
     )
@@ -124,18 +128,18 @@ def test_the_kit_is_asked_for_in_a_range(made: Made) -> None:
     assert re.search(r'"mlops-kit\[data,drift,serve\]>=\d+\.\d+,<\d+\.\d+"', text)
 
 
-def test_the_types_hold(made: Made, tmp_path: Path) -> None:
+def test_the_types_hold(made: Made) -> None:
     """mypy, strict, as the project configures it."""
     folder = made(**ANSWERS[1])
-    done = run(folder, "mypy", "--cache-dir", str(tmp_path))
+    done = run(folder, "mypy")
     assert done.returncode == 0, done.stdout + done.stderr
 
 
-def test_a_regression_passes_its_own_tests(made: Made) -> None:
+def test_a_regression_passes_its_own_tests(made: Made, warm_python: list[str]) -> None:
     """The other task, with a tracking server that isn't there: dev needs none."""
     folder = made(**ANSWERS[1])
-    done = run(folder, "pytest", "-q", "-x", "--tb=short", "-p", "no:cacheprovider", "-p",
-               "no:xdist", APP_ENVIRONMENT="production")  # fmt: skip
+    tests = ("pytest", "-q", "-x", "--tb=short", "-p", "no:cacheprovider")
+    done = run(folder, *tests, python=warm_python, APP_ENVIRONMENT="production")
     assert done.returncode == 0, done.stdout[-4000:] + done.stderr
     assert re.search(r"\d{2} passed", done.stdout)
 
@@ -189,12 +193,12 @@ pd.DataFrame({
 
 
 @pytest.fixture
-def sales(tmp_path: Path) -> Path:
+def sales(tmp_path: Path, warm_python: list[str]) -> Path:
     """A project into which another table was put, in the three places that its README names."""
     folder = tmp_path / "sales"
     create("service", folder, answers={"project_name": "Returned goods"}, git=False)
     package = folder / "src" / "returned_goods"
-    subprocess.run([sys.executable, "-c", SALES, str(folder / "sales.csv")], check=True)
+    subprocess.run([*warm_python, "-c", SALES, str(folder / "sales.csv")], check=True)
     conf = folder / "conf" / "base.yml"
     text = conf.read_text("utf-8").replace("source: sample ", "source: sales.csv ")
     conf.write_text(re.sub(r"until: \S+", "until: 2024-03-11", text).replace("56 ", "90 "))
@@ -214,19 +218,21 @@ def sales(tmp_path: Path) -> Path:
     return folder
 
 
-def test_another_table_is_put_in_at_three_places(sales: Path) -> None:
+def test_another_table_is_put_in_at_three_places(sales: Path, warm_python: list[str]) -> None:
     """Everything else follows: the project's own tests pass, for the new table."""
-    tests = ("pytest", "-q", "--tb=short", "-p", "no:cacheprovider", "-p", "no:xdist")
-    done = run(sales, *tests)
+    tests = ("pytest", "-q", "--tb=short", "-p", "no:cacheprovider")
+    done = run(sales, *tests, python=warm_python)
     assert done.returncode == 0, done.stdout[-6000:] + done.stderr
     spoilt = (sales / "sales.csv").read_text("utf-8").replace(",north,", ",moon,", 3)
     (sales / "sales.csv").write_text(spoilt)
-    done = run(sales, "returned_goods", "data")
+    done = run(sales, "returned_goods", "data", python=warm_python)
     assert done.returncode == 2
     assert "shop" in done.stderr and "moon" in done.stderr and "Traceback" not in done.stderr
 
 
-def test_a_changed_model_is_noticed_by_the_projects_tests(made: Made, tmp_path: Path) -> None:
+def test_a_changed_model_is_noticed_by_the_projects_tests(
+    tmp_path: Path, warm_python: list[str]
+) -> None:
     """The tests aren't for show: a feature that looks at other rows makes them fail."""
     folder = tmp_path / "broken"
     create("service", folder, git=False)
@@ -234,7 +240,7 @@ def test_a_changed_model_is_noticed_by_the_projects_tests(made: Made, tmp_path: 
     text = file.read_text("utf-8")
     assert "pickup_time.dt.hour" in text
     file.write_text(text.replace("pickup_time.dt.hour", "pickup_time.dt.hour.rank()"))
-    done = run(folder, "pytest", "-q", "--tb=line", "-p", "no:cacheprovider", "-p", "no:xdist",
-               "tests/unit/test_features.py")  # fmt: skip
+    tests = ("pytest", "-q", "--tb=line", "-p", "no:cacheprovider", "tests/unit/test_features.py")
+    done = run(folder, *tests, python=warm_python)
     assert done.returncode == 1
     assert "test_a_row_knows_only_itself" in done.stdout

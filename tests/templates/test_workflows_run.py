@@ -9,6 +9,7 @@ import contextlib
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import site
@@ -18,7 +19,7 @@ import sys
 import time
 import urllib.request
 import venv
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -41,33 +42,41 @@ class Environment(NamedTuple):
         return {"PATH": path, "HOME": str(self.folder), **more}
 
 
-def environment(folder: Path, source: Path | None) -> Environment:
-    """Make an environment in which everything that is installed here can be imported."""
+def environment(
+    folder: Path, source: Path | None, python: Sequence[str] | None = None
+) -> Environment:
+    """Make an environment in which everything that is installed here can be imported.
+
+    Given the start of a command that is like Python, the project's own commands are run by that.
+    """
     venv.create(folder, symlinks=True)
     packages = next(folder.glob("lib/python*/site-packages"))
     lines = [f"import site; site.addsitedir({place!r})" for place in site.getsitepackages()]
     (packages / "here.pth").write_text("\n".join([*([str(source)] if source else []), *lines]))
-    for name, call in (
-        ("mlops-kit", "mlops_kit.cli.main"),
-        ("mypy", "mypy.__main__.console_entry"),
-        ("pytest", "pytest.console_main"),
-    ):
-        script(folder, name, call)
+    script(folder, "mlops-kit", "mlops_kit.cli.main")
+    mypy = {"MYPY_CACHE_DIR": os.environ["MYPY_CACHE_DIR"]}
+    script(folder, "mypy", "mypy.__main__.console_entry", **mypy)
     if source is not None:
-        script(folder, SLUG, "ride_cancellations.cli.main")
+        own = {"PYTHONPATH": str(source), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+        script(folder, "pytest", "pytest.console_main", python=python, **own)
+        script(folder, SLUG, "ride_cancellations.cli.main", python=python, **own)
     ruff = shutil.which("ruff", path=str(Path(sys.executable).parent))
     assert ruff
     (folder / "bin" / "ruff").symlink_to(ruff)
     return Environment(folder)
 
 
-def script(folder: Path, name: str, call: str) -> None:
+def script(
+    folder: Path, name: str, call: str, *, python: Sequence[str] | None = None, **variables: str
+) -> None:
+    """Write a program of the environment, which calls a function of a module."""
     module, _, function = call.rpartition(".")
+    program = folder / "bin" / f"{name}.program"
+    program.write_text(f"import sys\nfrom {module} import {function}\nsys.exit({function}())\n")
+    words = shlex.join([*(python or [str(folder / "bin" / "python")]), str(program)])
+    given = "".join(f"export {key}={shlex.quote(text)}\n" for key, text in variables.items())
     file = folder / "bin" / name
-    file.write_text(
-        f"#!{folder / 'bin' / 'python'}\nimport sys\n"
-        f"from {module} import {function}\nsys.exit({function}())\n"
-    )
+    file.write_text(f'#!/bin/sh\n{given}exec {words} "$@"\n')
     file.chmod(0o755)
 
 
@@ -88,8 +97,11 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def around(project: Path, tmp_path_factory: pytest.TempPathFactory) -> Environment:
-    return environment(tmp_path_factory.mktemp("environment") / "venv", project / "src")
+def around(
+    project: Path, tmp_path_factory: pytest.TempPathFactory, warm_python: list[str]
+) -> Environment:
+    folder = tmp_path_factory.mktemp("environment") / "venv"
+    return environment(folder, project / "src", warm_python)
 
 
 def ci_run(around: Environment, project: Path, file: str, *more: str, fails: bool = False) -> str:
