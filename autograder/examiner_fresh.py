@@ -61,18 +61,14 @@ class FreshCalls:
         self._desk = desk
         self._link = link
         self._bounds = Bounds()
+        self._last: Channel | None = None
 
     def function(self, name: str) -> Callable[..., Any]:
         """Make the function that stands for a given one: each call has a room of its own."""
 
         def call(*args: Any, **kwargs: Any) -> Any:
             with Hold():
-                room = self._room()
-                try:
-                    found = self._ask(room, "given_call", name, *args, **kwargs)
-                finally:
-                    room.close()
-            value, strange = found
+                value, strange = self._ask(self._room(), "given_call", name, *args, **kwargs)
             if strange:
                 raise HandleError(
                     f"{name} gave an object of class {strange}, which stays in the fresh room. "
@@ -89,16 +85,14 @@ class FreshCalls:
         values = {}
         with Hold():
             room = self._room()
-            try:
-                for name in names:
-                    found, strange = self._ask(room, "given", name)
-                    if type(found) is tuple and len(found) == 1 and not strange:
-                        values[name] = found[0]
-            finally:
-                room.close()
+            for name in names:
+                found, strange = self._ask(room, "given", name)
+                if type(found) is tuple and len(found) == 1 and not strange:
+                    values[name] = found[0]
         return values
 
     def _room(self) -> Channel:
+        """Get a room. The one before has been ended by the coordinator, who saw what it used."""
         told, descriptors = b"", []
         try:
             self._orders.send({"want": "room"}, seconds=self._link.wall_seconds)
@@ -111,11 +105,15 @@ class FreshCalls:
                 told += data
         except (OSError, WireError) as error:
             raise StudentStoppedError(f"there is no fresh room: {error}") from None
+        finally:
+            if self._last is not None:
+                self._last.close()
         if not descriptors:
             raise StudentStoppedError(
                 f"there is no fresh room: {told.decode('utf-8', 'replace').strip()}."
             )
-        return Channel(socket.socket(fileno=descriptors[0]), bounds=self._bounds)
+        self._last = Channel(socket.socket(fileno=descriptors[0]), bounds=self._bounds)
+        return self._last
 
     def _ask(self, room: Channel, op: str, name: str, *args: Any, **kwargs: Any) -> Any:
         """Ask a room one question; give the answer, and what in it isn't plain."""

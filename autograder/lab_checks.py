@@ -1,14 +1,15 @@
-"""What a lab's own text shows, before anything is run: leaks, and tests that nothing fails."""
+"""What a lab's own text shows, before anything is run: leaks, untested tests, idle tags."""
 
 from collections.abc import Sequence
 
 from nbformat import NotebookNode
 
 from autograder.answers import Answer
+from autograder.fresh_rooms import is_fresh
 from autograder.notebook import cell_kind, grade_id
 from autograder.release import hidden_lines, release_notebook
 
-__all__ = ["leaks", "untested"]
+__all__ = ["idle_tags", "leaks", "untested"]
 
 _SHORTEST_LINE = 4
 
@@ -57,3 +58,13 @@ def untested(source: NotebookNode, wrong: Sequence[Answer]) -> list[str]:
     if strangers:
         problems.append(f"wrong answers name {', '.join(sorted(strangers))}, which are no tests")
     return problems
+
+
+def idle_tags(source: NotebookNode) -> list[str]:
+    """Find cells that the tag for fresh rooms does nothing for: it is for given code."""
+    return [
+        f"the tag 'fresh-room' does nothing on {grade_id(cell) or 'a cell without an id'}: give it "
+        "to locked cells of code, whose functions the tests then call"
+        for cell in source.cells
+        if is_fresh(cell) and (cell.cell_type != "code" or cell_kind(cell) != "locked")
+    ]

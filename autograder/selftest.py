@@ -17,7 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from autograder.answers import Answer, load_answers, submission_from
 from autograder.engine import CellRun, Engine, Room
 from autograder.errors import GraderError
-from autograder.lab_checks import leaks, untested
+from autograder.lab_checks import idle_tags, leaks, untested
 from autograder.labs import Lab, source_notebook
 from autograder.notebook import cell_kind, grade_id, points
 from autograder.pool import each
@@ -141,7 +141,7 @@ def prove(
     teacher = lab_teacher(lab)
     wrong, right = load_answers(lab, "wrong"), load_answers(lab, "right")
     cases = _cases(teacher, wrong, right)
-    problems = leaks(teacher.source) + untested(teacher.source, wrong)
+    problems = leaks(teacher.source) + untested(teacher.source, wrong) + idle_tags(teacher.source)
     found = _run(teacher, [(trial, cases) for trial in trials], workers, progress)
     for trial, runs in zip(trials, found, strict=True):
         problems += [f"{trial.where}{problem}" for problem in _problems(cases, runs)]

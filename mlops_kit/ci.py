@@ -230,7 +230,7 @@ def _see_that_it_starts(workflow: Workflow, settings: CiSettings) -> None:
     if not starts:
         raise CiError(
             f"{workflow.name} isn't started by a {settings.event} of the branch "
-            f"{settings.branch!r}: {when} say so."
+            f"{settings.branch!r}: {when} say so. Name it there, or run it with what is named."
         )
 
 

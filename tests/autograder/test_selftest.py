@@ -11,8 +11,9 @@ import pytest
 from autograder.engine import Execution
 from autograder.engines import engine_named, trusting_isolation
 from autograder.errors import LabError
-from autograder.lab_checks import leaks
+from autograder.lab_checks import idle_tags, leaks
 from autograder.labs import load_lab, source_notebook
+from autograder.notebook import cell_kind
 from autograder.release import release_notebook
 from autograder.rooms import STUDENT_ROOM_TAG
 from autograder.selftest import (
@@ -150,6 +151,15 @@ def test_a_leak_is_reported(lab_folder: Path, monkeypatch: pytest.MonkeyPatch) -
     assert leaks(source) == [
         "the release shows a line of a solution or a hidden test: secret_sum = a + b"
     ]
+
+
+def test_a_tag_that_does_nothing_is_reported(lab_folder: Path) -> None:
+    """Fresh rooms are for given code; on a test cell the tag would be a mistake."""
+    source = source_notebook(load_lab(lab_folder))
+    for cell in source.cells:
+        cell.metadata["tags"] = ["fresh-room"] if cell_kind(cell) in ("locked", "test") else []
+    named = [problem.partition(" on ")[2].partition(":")[0] for problem in idle_tags(source)]
+    assert named == ["story", "q1_test", "q2_test"]
 
 
 def test_verdicts_that_change_are_reported(proof: Any, lab_folder: Path, tmp_path: Path) -> None:
