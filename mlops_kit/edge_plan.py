@@ -254,11 +254,12 @@ def _classes(last: Any, name: str) -> tuple[Any, ...]:
     classes = getattr(last, "classes_", None)
     if classes is None:
         return ()
-    labels = getattr(last, "out_activation_", "") == "logistic" and len(classes) > 2
-    if isinstance(classes, list) or labels:
+    kind = getattr(getattr(last, "_label_binarizer", None), "y_type_", "")
+    if isinstance(classes, list) or kind.startswith("multilabel"):
         raise EdgeError(_SEVERAL.format(name=name))
     if len(classes) < 2:
-        raise EdgeError(f"{name} knows one class only, {classes[0]!r}; a constant needs no model.")
+        only = classes.tolist()[0]
+        raise EdgeError(f"{name} knows one class only, {only!r}; a constant needs no model.")
     return tuple(classes.tolist())
 
 

@@ -207,6 +207,10 @@ def test_the_source_stands_alone(tmp_path: Path) -> None:
             lambda: RandomForestRegressor(2).fit(DIGITS[:50], DIGITS[:50, :2]),
             "several answers",
         ),
+        (
+            lambda: RidgeClassifier().fit(DIGITS[:50], np.eye(10, dtype=int)[LABELS[:50]][:, :2]),
+            "several answers",
+        ),
         (lambda: MLPClassifier.__call__, "was wanted"),
     ],
 )
