@@ -106,7 +106,7 @@ def warm_python() -> Iterator[list[str]]:
     quiet |= {"JE_ARROW_MALLOC_CONF": "background_thread:false"}
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     # A socket's address must be short.
-    with tempfile.TemporaryDirectory(prefix="warm-") as folder:
+    with tempfile.TemporaryDirectory(prefix="warm-", ignore_cleanup_errors=True) as folder:
         address = f"{folder}/programs"
         command = [sys.executable, program, "serve", address, *OFTEN_IMPORTED]
         with subprocess.Popen(command, env=os.environ | quiet, text=True, **pipes) as process:
@@ -114,3 +114,15 @@ def warm_python() -> Iterator[list[str]]:
                 raise RuntimeError(process.stderr.read())
             yield [sys.executable, "-I", "-S", program, "run", address]
             process.stdin.close()
+
+
+@pytest.fixture
+def only_mypy(own_cache: None) -> Iterator[None]:
+    """Nobody else's mypy writes to the cache that all of this session's share."""
+    import fcntl
+
+    folder = Path(os.environ["MYPY_CACHE_DIR"])
+    folder.mkdir(exist_ok=True)
+    with (folder / "turn").open("w") as turn:
+        fcntl.flock(turn, fcntl.LOCK_EX)
+        yield

@@ -32,7 +32,7 @@ def serve(address: str, modules: list[str]) -> None:
             importlib.import_module(name)
     if said.getvalue():
         raise SystemExit(f"importing isn't silent, and programs would lack this: {said.getvalue()}")
-    if len(list(pathlib.Path("/proc/self/task").iterdir())) > 1:
+    if len(list(pathlib.Path("/proc/self/task").glob("*"))) > 1:
         raise SystemExit("a module has left a thread running, which programs would lack")
     gc.freeze()
     door = socket.socket(socket.AF_UNIX)
@@ -50,6 +50,10 @@ def serve(address: str, modules: list[str]) -> None:
         if 0 in ready:  # whoever started this one is gone
             for child in programs.values():
                 _kill(child, signal.SIGKILL)
+            # It may have been killed, and nobody else would tidy up.
+            with contextlib.suppress(OSError):
+                pathlib.Path(address).unlink()
+                pathlib.Path(address).parent.rmdir()
             return
         if wake in ready:
             with contextlib.suppress(BlockingIOError):

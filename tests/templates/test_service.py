@@ -128,6 +128,7 @@ def test_the_kit_is_asked_for_in_a_range(made: Made) -> None:
     assert re.search(r'"mlops-kit\[data,drift,serve\]>=\d+\.\d+,<\d+\.\d+"', text)
 
 
+@pytest.mark.usefixtures("only_mypy")
 def test_the_types_hold(made: Made) -> None:
     """mypy, strict, as the project configures it."""
     folder = made(**ANSWERS[1])

@@ -121,6 +121,7 @@ def outcomes(said: str) -> dict[str, str]:
     return dict(re.findall(r"^([\w-]+): (\w+)$", said, re.MULTILINE))
 
 
+@pytest.mark.usefixtures("only_mypy")
 def test_a_change_of_code_is_checked(around: Environment, project: Path) -> None:
     """Lint, types and tests run and pass; what needs Docker or a cluster is left out."""
     said = ci_run(around, project, ".github/workflows/code.yml")
