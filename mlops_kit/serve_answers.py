@@ -44,6 +44,7 @@ _PASSED = 32  # times what a body may have is let pass unread, in at most so man
 _PASSING_S = 2.0
 _ID = re.compile(rb"[A-Za-z0-9._:-]{1,64}")
 _log = logging.getLogger(__name__)
+_GZIP = b"\x1f\x8b"
 _dumps = json.JSONEncoder(separators=(",", ":"), check_circular=False, allow_nan=False).encode
 
 
@@ -254,7 +255,9 @@ def _parse(body: bytes) -> Any:
     except RecursionError as error:
         raise _RefusedError(400, "the body is nested too deeply.") from error
     except UnicodeDecodeError as error:
-        raise _RefusedError(400, "the body isn't JSON: it must be UTF-8.") from error
+        packed = body.startswith(_GZIP)
+        said = "it is compressed; send it as it is." if packed else "it must be UTF-8."
+        raise _RefusedError(400, f"the body isn't JSON: {said}") from error
     except ValueError as error:
         raise _RefusedError(400, f"the body isn't JSON: {error}.") from error
 

@@ -1,6 +1,7 @@
 """A model as a service: answers, refusals, failures, limits, the log and the counters."""
 
 import asyncio
+import gzip
 import json
 import logging
 import threading
@@ -137,6 +138,13 @@ def test_whatever_comes_gets_a_documented_answer(ask, content, status):
     assert len(refused.content) < 2000
     assert ask(app, json=ROW).status_code == 200
     assert metric(ask, app, "requests_total", status=str(status)) == 1
+
+
+def test_a_compressed_body_and_a_bare_list_are_told_what_is_wanted(ask):
+    """The two things that clients send first."""
+    app = create_app(fare, contract=TRIPS)
+    assert "send it as it is" in ask(app, content=gzip.compress(b'{"km": 3}')).json()["detail"]
+    assert '{"rows": [row, ...]}' in ask(app, json=[ROW]).json()["detail"]
 
 
 def test_a_long_body_is_refused_while_it_still_arrives(ask):
