@@ -47,6 +47,31 @@ _PREDICATES = frozenset(
 """What tables are asked though everybody knows the right answer; refused as ``_JUDGING`` is."""
 _SUMMARIES = frozenset({"mean", "std", "var", "median", "sum", "nunique"})
 """Noted as claims where a class that nobody asked for answers them."""
+_BINARY = (
+    *("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow", "divmod"),
+    *("lshift", "rshift", "and", "or", "xor"),
+)
+_ORDER = frozenset({"__lt__", "__le__", "__gt__", "__ge__"})
+_ENOUGH: dict[str, frozenset[str]] = {
+    **{
+        f"__{side}{name}__": frozenset({f"__{name}__", f"__r{name}__", f"__i{name}__"})
+        for name in _BINARY
+        for side in ("", "r", "i")
+    },
+    **{
+        f"__{name}__": frozenset({f"__{name}__"})
+        for name in ("neg", "pos", "abs", "invert", "complex", "index", "round", "eq", "hash")
+    },
+    **dict.fromkeys(_ORDER, _ORDER),
+    "__int__": frozenset({"__int__", "__index__"}),
+    "__float__": frozenset({"__float__", "__index__"}),
+}
+"""Operators of the lab's own classes: which of the reference's methods make one natural."""
+_MEASURES = (
+    _ORDER
+    | {f"__{side}{name}__" for name in ("add", "sub") for side in ("", "r", "i")}
+    | {"__eq__"}
+)
 _CONTAINING = frozenset({"__contains__", "__iter__", "__getitem__"})
 _TABLES = frozenset({"ndarray", "DataFrame", "Series", "Index"})
 _READING = frozenset({"get", "item", "iter", "next", "len", "call"})
@@ -124,6 +149,8 @@ class Judge:
         self._readable: dict[int, bool] = {}
         self.written: Callable[[], list[tuple[Any, frozenset[str]]]] = list
         """Gives the classes that the lab asks students to write, with what its own have."""
+        self.members: frozenset[str] = frozenset()
+        """All that these have."""
 
     def ancestry(self, handle: Any) -> list[Any]:
         """Give the classes that the room says the object's class is made of."""
@@ -184,6 +211,29 @@ class Judge:
         if asked_for is not None:
             return not _CONTAINING.isdisjoint(asked_for)
         return type(key) is str and bool(classes) and _is_real(classes[0])
+
+    def may_operate(self, handle: Any, method: str, others: tuple[Any, ...]) -> bool:
+        """Say whether the lab asks students to write this operator for such objects.
+
+        Two objects are compared, ordered, added and subtracted by it, never one with a value: that
+        is how a test measures how far an answer is from what it should be.
+        """
+        enough = _ENOUGH.get(method)
+        if enough is None or enough.isdisjoint(self.members):
+            return False
+        if not self._is_among_themselves(method, others):
+            return False
+        asked_for = self._asked_for(self.ancestry(handle))
+        if asked_for is None or enough.isdisjoint(asked_for):
+            return False
+        if method != "__hash__":
+            self._claim(f"what {describe(handle)} gives for {method.strip('_')!r}")
+        return True
+
+    def _is_among_themselves(self, method: str, others: tuple[Any, ...]) -> bool:
+        if method not in _MEASURES or all(number_of(other) is not None for other in others):
+            return True
+        return method == "__radd__" and others == (0,)  # how ``sum`` begins
 
     def _asked_for(self, classes: list[Any]) -> frozenset[str] | None:
         """Give what the lab's class of an object has; None where the lab asks for no such one."""

@@ -15,7 +15,14 @@ from autograder.examiner_errors import StudentRoomGoneError, build_error, mirror
 from autograder.examiner_judging import NUMBERS, SHELL, Judge, is_value_class, who_asks
 from autograder.examiner_lending import Lending
 from autograder.examiner_source import PURE_MODULES, lives_in_room
-from autograder.handles import Handle, HandleError, describe, make_handle, number_of
+from autograder.handles import (
+    WAYS_OUT,
+    Handle,
+    HandleError,
+    describe,
+    make_handle,
+    number_of,
+)
 from autograder.time_limit import CellTimeoutError, Hold, Unheld
 from autograder.wire import Bounds, Channel, Frame, WireError
 from autograder.wire_abilities import COROUTINE_BIT, build_signature
@@ -28,10 +35,18 @@ _NESTED = 40
 _QUESTIONS = 2_000_000
 _NOTES = 30
 _KEPT = 100_000
-_WORKING = frozenset({"call", "get", "item", "next", "await", "enter", "exit", "name", "set"})
+_WORKING = frozenset(
+    {"call", "get", "item", "next", "await", "enter", "exit", "name", "set", "operate"}
+)
 _NAMING = frozenset({"ancestry", "mro"})
 _VALUE_MODULES = ("builtins", "datetime", "decimal", "fractions", "numpy", "collections", "pathlib")
 _DOUBLES = ("unittest", "_pytest", "pytest", "hypothesis", "autograder", "IPython")
+
+
+def _items(container: Any) -> list[int]:
+    """Tell which objects are in a container, in order, whatever they say of themselves."""
+    held = container.items() if hasattr(container, "items") else container
+    return [id(part) for item in held for part in (item if type(item) is tuple else (item,))]
 
 
 def _real(kind: Any) -> bool:
@@ -69,6 +84,7 @@ class ExaminerLink:
         self._classes: dict[int, type] = {}
         self._freed: set[int] = set()
         self._kept: list[Any] = []
+        self._kept_as: dict[int, list[int]] = {}
         self._open: list[list[Any]] = []
         self._lock = threading.RLock()
         self._questions = 0
@@ -138,6 +154,10 @@ class ExaminerLink:
     def believes(self, handle: Any, key: Any) -> bool:
         """Say whether an object's word counts on what it contains."""
         return self.judge.believes(handle, key)
+
+    def may_operate(self, handle: Any, method: str, others: tuple[Any, ...]) -> bool:
+        """Say whether the lab asks students to write this operator for such objects."""
+        return not self.gone and self.judge.may_operate(handle, method, others)
 
     def source_signature(self, handle: Any) -> inspect.Signature:
         """Give the parameters that a callable of the student's has."""
@@ -237,7 +257,10 @@ class ExaminerLink:
             need(type(number) is int and 0 <= number < len(targets), "a change of nothing")
             news.append((targets[number], decoder.decode(change[1])))
         for target, new in news:
+            self._note_lost(target)
             apply_change(target, new)
+            if id(target) in self._kept_as:
+                self._kept_as[id(target)] = _items(target)
         self.claim("the student's code changed an argument in place")
 
     def _keep(self, numbers: Json, sent: list[Any]) -> None:
@@ -248,7 +271,15 @@ class ExaminerLink:
         for number in numbers:
             need(type(number) is int and 0 <= number < len(sent), "an argument that was kept")
             self._kept.append(sent[number])
+            self._kept_as[id(sent[number])] = _items(sent[number])
         need(len(self._kept) <= _KEPT, "fewer arguments that were kept")
+
+    def _note_lost(self, target: Any) -> None:
+        """Say so where a test and the student's code have both changed what that code had kept."""
+        before = self._kept_as.get(id(target))
+        if before is not None and before != _items(target):
+            why = "an argument that the student's code had kept was then changed by the test and by"
+            self.note(f"{why} that code: what the test did to it is lost. {WAYS_OUT}")
 
     def _warn(self, warned: Json, decoder: Decoder) -> None:
         if not warned:

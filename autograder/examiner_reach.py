@@ -4,25 +4,31 @@ Files of the working folder, the global random generators, and the source of a f
 carried over only for test cells that mention it, so that an ordinary question stays cheap.
 """
 
+import dataclasses
+import functools
 import inspect
+import io
 import os
 import random
 import tempfile
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_link import ExaminerLink
+from autograder.examiner_patches import Patches
 from autograder.examiner_source import definition
 from autograder.handles import HandleError, describe, number_of
 from autograder.lab_facts import is_to_change
 from autograder.room_files import Stamp, is_inside, stamp_files, write_files
 from autograder.wire_values import need
 
-__all__ = ["Reach", "guard_process", "patch_inspect"]
+__all__ = ["Reach", "guard_process", "patch_dataclasses", "patch_inspect"]
 
 _FILE_WORDS = frozenset(
     {
@@ -50,9 +56,11 @@ class Reach:
         self._states: tuple[Any, Any] | None = None
         self._shipped = stamp_files()
         self.to_change = ""
+        self._patches = Patches(link)
 
-    def begin(self, words: set[str]) -> None:
+    def begin(self, words: set[str], text: str) -> None:
         """Start a test cell in which these names and attributes occur."""
+        self._patches.begin(text)
         self._files = bool(words & _FILE_WORDS)
         self._random = "random" in words
         self._link.wants_warnings = bool(words & {"warns", "warnings", "catch_warnings"})
@@ -73,16 +81,22 @@ class Reach:
 
     def before(self) -> None:
         """Bring to the student's room what changed here."""
-        if self._busy or not (self._files or self._random):
+        if self._busy:
             return
         self._busy = True
         try:
+            self._patches.carry()
             if self._files:
                 self._push_files()
             if self._random:
                 self._push_states()
         finally:
             self._busy = False
+
+    def end(self) -> None:
+        """End a test cell: what it took back is taken back in the student's room too."""
+        with suppress(Exception, StudentRoomGoneError):
+            self._patches.carry()
 
     def after(self) -> None:
         """Bring here what changed in the student's room."""
@@ -107,7 +121,7 @@ class Reach:
                 if name.endswith("/"):
                     files[name] = b""
                     continue
-                with open(name, "rb") as file:  # noqa: PTH123 - this room's own files
+                with io.open(name, "rb") as file:  # noqa: UP020 - a test may replace `open`
                     data = file.read(_FILE_BYTES + 1)
                 if len(data) <= _FILE_BYTES:
                     files[name] = data
@@ -203,6 +217,23 @@ def patch_inspect(link: ExaminerLink, texts: list[str]) -> None:
     setattr(inspect, "getsourcelines", getsourcelines)  # noqa: B010
 
 
+def patch_dataclasses(link: ExaminerLink) -> None:
+    """Let ``fields``, ``asdict`` and the like answer about the student's data classes."""
+
+    def asking(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(original)
+        def function(value: Any, /, *args: Any, **names: Any) -> Any:
+            if number_of(value) is None:
+                return original(value, *args, **names)
+            there = link.ask("get", link.ask("module", "dataclasses"), name)
+            return link.ask("call", there, value, *args, **names)
+
+        return function
+
+    for name in ("fields", "asdict", "astuple", "is_dataclass", "replace"):
+        setattr(dataclasses, name, asking(name, getattr(dataclasses, name)))
+
+
 def guard_process(add_hook: Callable[[Callable[[str, Any], None]], None]) -> None:
     """Keep this process from running what student code may have written to a file."""
     allowed = os.getpid()
@@ -216,8 +247,9 @@ def guard_process(add_hook: Callable[[Callable[[str, Any], None]], None]) -> Non
             )
         if event in _PROGRAMS:
             raise HandleError(
-                f"a test in the examiner's room doesn't start programs ({event}). Import "
-                "`subprocess` in the test cell, which then is the student's room's, or tag the "
+                f"a test in the examiner's room doesn't start programs ({event}). Let a given "
+                "function do it, in a locked cell with the tag 'fresh-room'; or import "
+                "`subprocess` in the test cell, which then is the student's room's; or tag the "
                 "test cell 'student-room'."
             )
 

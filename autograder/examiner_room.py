@@ -22,7 +22,7 @@ from autograder.examiner_fresh import FreshCalls
 from autograder.examiner_given import Release, use_shipped_modules
 from autograder.examiner_link import ExaminerLink
 from autograder.examiner_names import TestNames
-from autograder.examiner_reach import Reach, guard_process, patch_inspect
+from autograder.examiner_reach import Reach, guard_process, patch_dataclasses, patch_inspect
 from autograder.examiner_source import Preparation, bound_names
 from autograder.handles import HandleError, describe, number_of
 from autograder.room_shells import examiner_shell
@@ -56,6 +56,7 @@ class _Room:
         self.link.is_named = self._is_named
         self._functions()
         patch_inspect(self.link, self.texts)
+        patch_dataclasses(self.link)
         guard_process(sys.addaudithook)
 
     def _functions(self) -> None:
@@ -63,6 +64,7 @@ class _Room:
         put = dict.__setitem__
         put(self.names, "_room_module", self._module)
         put(self.names, "_room_type", self._type)
+        put(self.names, "_room_dir", lambda: sorted({*self.names, *self.names.in_room}))
         put(self.names, "_room_issubclass", self._issubclass)
         put(self.names, "_room_exec", self._exec)
         put(self.names, "_room_eval", self._eval)
@@ -132,6 +134,7 @@ class _Room:
 
     def _begin(self, order: dict[str, Any]) -> None:
         self.classes = {name: frozenset(has) for name, has in order["classes"].items()}
+        self.link.judge.members = frozenset().union(*self.classes.values())
         self.reach.to_change = order["changes"]
         self.release.begin(order)
 
@@ -158,7 +161,7 @@ class _Room:
         try:
             with cpu_limit(seconds, wall=order["wall"] + 5):
                 self.release.take_fresh(text)
-                self.reach.begin(self.release.words(text))
+                self.reach.begin(self.release.words(text), text)
                 in_room = self.link.ask("names")
                 self.names.begin(
                     {n for n in in_room if type(n) is str} if type(in_room) is list else set()
@@ -169,6 +172,7 @@ class _Room:
             error = stopped
         finally:
             self.names.end()
+            self.reach.end()
         if self.link.gone and not isinstance(error, StudentRoomGoneError):
             error = StudentRoomGoneError(self.link.gone)
         if error is None:

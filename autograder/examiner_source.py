@@ -5,7 +5,7 @@ changes only what can't work across rooms otherwise:
 
 - an import of a module whose state lives in the student's room (``mlflow``, ``pyplot``, a test
   client ...) binds that room's module;
-- ``type(x)`` and ``issubclass(x, y)`` go through functions that know handles;
+- ``type(x)``, ``issubclass(x, y)`` and ``dir()`` go through functions that know both rooms;
 - ``exec``, ``eval`` and ``compile`` of a text that isn't written in the test itself run in the
   student's room: such a text may be the student's.
 """
@@ -268,7 +268,11 @@ class Preparation(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> Any:
         """Let functions that know handles do what the built-in ones can't."""
         self.generic_visit(node)
-        if not isinstance(node.func, ast.Name) or not node.args:
+        if not isinstance(node.func, ast.Name):
+            return node
+        if not node.args:
+            if node.func.id == "dir" and not node.keywords:
+                node.func.id = "_room_dir"
             return node
         name, first = node.func.id, node.args[0]
         plain = len(node.args) == 1 and not node.keywords

@@ -122,10 +122,26 @@ def class_members(texts: Iterable[str]) -> dict[str, set[str]]:
             has = {name for inner in node.body for name in targets(inner)}
             stored = (inner for inner in ast.walk(node) if isinstance(inner, ast.Attribute))
             has |= {inner.attr for inner in stored if isinstance(inner.ctx, ast.Store)}
+            has |= _made_by_decorators(node)
             for base in node.bases:
                 has |= found.get(base.id, set()) if isinstance(base, ast.Name) else set()
             found[node.name] = found.get(node.name, set()) | has
     return found
+
+
+def _made_by_decorators(node: ast.ClassDef) -> set[str]:
+    """Give the methods that ``dataclass`` and ``total_ordering`` write."""
+    order = {"__lt__", "__le__", "__gt__", "__ge__"}
+    made: set[str] = set()
+    for item in node.decorator_list:
+        text = ast.unparse(item)
+        if "total_ordering" in text:
+            made |= order
+        if "dataclass" in text:
+            made.add("__eq__")
+            made |= order if "order=True" in text else set()
+            made |= {"__hash__"} if "frozen=True" in text or "hash=True" in text else set()
+    return made
 
 
 def changed_names(texts: Sequence[str]) -> set[str]:

@@ -87,7 +87,7 @@ def _read(path: Path, limit: int) -> bytes | None:
         handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
     except OSError:
         return None
-    with open(handle, "rb") as file:  # noqa: PTH123 - an open descriptor
+    with os.fdopen(handle, "rb") as file:
         status = os.fstat(handle)
         if not stat.S_ISREG(status.st_mode) or status.st_size > limit:
             return None
@@ -107,5 +107,5 @@ def _write(path: Path, data: bytes | None) -> None:
         handle = os.open(path, flags, 0o600)
     except OSError:
         return
-    with open(handle, "wb") as file:  # noqa: PTH123 - an open descriptor
+    with os.fdopen(handle, "wb") as file:
         file.write(data)

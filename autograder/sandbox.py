@@ -108,7 +108,7 @@ def check(level: str) -> None:
         )
     if problem:
         raise SandboxError(
-            f"isolation {level!r} doesn't work on this machine: {problem}. The best that does is "
+            f"isolation {level!r} doesn't work on this machine: {problem.rstrip('.')}. The best is "
             f"{best()!r}; see 'autograder doctor'."
         )
 

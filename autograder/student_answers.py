@@ -5,8 +5,10 @@ win by that is to give other answers, which it may do anyway.
 """
 
 import asyncio
+import builtins
 import importlib
 import inspect
+import operator
 import random
 import threading
 import warnings
@@ -67,6 +69,7 @@ class Answerer:
         self._known: list[list[Any]] = []
         self._warned: list[warnings.WarningMessage] = []
         self._lock = threading.RLock()
+        self._replaced: dict[tuple[str, str], Any] = {}
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def answer(self, frame: Frame) -> None:
@@ -212,6 +215,17 @@ class Answerer:
         """Give the classes that an object's class is made of, nearest first."""
         return list(type(value).__mro__)[:64]
 
+    def replace(self, module: str, name: str, value: Any) -> None:
+        """Put what a test replaces in a module there."""
+        place = _place(module)
+        self._replaced.setdefault((module, name), getattr(place, name, None))
+        setattr(place, name, value)
+
+    def restore(self, module: str, name: str) -> None:
+        """Put back what a test had replaced."""
+        if (module, name) in self._replaced:
+            setattr(_place(module), name, self._replaced.pop((module, name)))
+
     def bind(self, name: str, value: Any) -> None:
         """Set a global of the notebook."""
         self._namespace[name] = value
@@ -232,6 +246,15 @@ class Answerer:
     def names(self) -> list[str]:
         """List the globals of the notebook."""
         return [name for name in self._namespace if isinstance(name, str)]
+
+
+def _place(module: str) -> Any:
+    """Give a module, or a class within one."""
+    try:
+        return importlib.import_module(module)
+    except ImportError:
+        above, _, name = module.rpartition(".")
+        return getattr(_place(above), name)
 
 
 def _if_given(value: Any) -> tuple[bool, Any]:
@@ -272,6 +295,19 @@ def _leave_async(answerer: Answerer, manager: Any, error: BaseException | None) 
     return bool(answerer.run(type(manager).__aexit__(manager, kind, error, None)))
 
 
+def _operate(_: Answerer, method: str, target: Any, *others: Any) -> Any:
+    """Do what an operator does, by Python's own rules for it."""
+    known: dict[str, Any] = vars(operator)
+    reflected = f"__{method[3:]}"
+    if method != "__hash__" and method in known:
+        return known[method](target, *others)
+    if reflected in known:
+        return known[reflected](*others, target)
+    if method == "__rdivmod__":
+        return divmod(others[0], target)
+    return getattr(builtins, method.strip("_"))(target, *others)
+
+
 def _module(_: Answerer, name: str) -> ModuleType:
     return importlib.import_module(name)
 
@@ -285,6 +321,8 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "names": Answerer.names,
     "bind": Answerer.bind,
     "unbind": Answerer.unbind,
+    "replace": Answerer.replace,
+    "restore": Answerer.restore,
     "get": lambda _, target, name: getattr(target, name),
     "set": lambda _, target, name, value: setattr(target, name, value),
     "del": lambda _, target, name: delattr(target, name),
@@ -318,6 +356,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "cwd": lambda _: str(Path.cwd()),
     "seed": _set_states,
     "states": lambda _: (random.getstate(), np.random.get_state(legacy=True)),
+    "operate": _operate,
     "files": lambda _: read_files(),
     "read": lambda _, names: read_files(names),
     "write": lambda _, files, gone: write_files(files, gone),

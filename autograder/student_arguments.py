@@ -89,15 +89,15 @@ class Arguments:
     def _later_changes(self, encoder: RoomEncoder) -> list[Json]:
         changes: list[Json] = []
         for key, (value, before) in list(self._kept.items()):
-            if sys.getrefcount(value) <= _OWN_REFERENCES:  # by now nobody else has it
+            if sys.getrefcount(value) <= _OWN_REFERENCES:  # nobody else has it: looked at once more
                 del self._kept[key]
-                continue
             if len(value) > _KEPT_ITEMS or (before and not self._has_changed([value], before)):
                 continue
             after = self.content([value])
             if after is not None:
                 changes.append([key, encoder.content(value)])
-                self._kept[key] = value, after
+                if key in self._kept:
+                    self._kept[key] = value, after
         return changes
 
     def _keep(self, made: list[Any]) -> list[int]:

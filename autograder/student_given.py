@@ -72,13 +72,14 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "with": _operation("enter"),
 }
 _classes: dict[int, type] = {}
+_DOC = property(lambda self: self._given_ask("get", self, "__doc__"))
 
 
 def given(ask: Ask, number: int, mask: int, label: str) -> Given:
     """Make the proxy of one object of the examiner's room."""
     kind = _classes.get(mask)
     if kind is None:
-        body: dict[str, Any] = {"__slots__": ()}
+        body: dict[str, Any] = {"__slots__": (), "__doc__": _DOC}
         for bit, (ability, method) in enumerate(ABILITIES):
             if mask >> bit & 1 and ability in _METHODS:
                 body[method] = _METHODS[ability]

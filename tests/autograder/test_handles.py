@@ -54,6 +54,9 @@ class FakeLink:
     def believes(self, handle: Any, key: Any) -> bool:
         return self.believed
 
+    def may_operate(self, handle: Any, method: str, others: Any) -> bool:
+        return False
+
     def source_signature(self, handle: Any) -> Any:
         raise AttributeError
 

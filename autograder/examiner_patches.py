@@ -1,0 +1,124 @@
+"""What a test replaces in a module, in both rooms.
+
+``patch("builtins.input", ...)``, ``patch("random.randint", ...)`` and ``builtins.print = ...``
+are meant for the student's code. They change a module of the examiner's room; around each question,
+the student's room gets the same replacement, lent, and has its own back when the test does.
+"""
+
+import ast
+import importlib
+import re
+import sys
+from contextlib import suppress
+from typing import Any, Protocol
+
+from autograder.examiner_source import parse_cell
+from autograder.handles import number_of
+
+__all__ = ["Patches", "replaced_in"]
+
+_DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
+_PATCHING = frozenset({"patch", "setattr", "object", "multiple"})
+_OWN = frozenset({"__main__", "student", "autograder"})
+# What is printed comes over anyway, and goes where the test has sent it.
+_STREAMS = frozenset({("sys", "stdout"), ("sys", "stderr")})
+_MISSING = object()
+
+Target = tuple[str, str]
+
+
+class _Link(Protocol):
+    def ask(self, op: str, *args: Any) -> Any:
+        """Ask the student's room."""
+
+
+def replaced_in(text: str) -> set[Target]:
+    r"""Give the attributes of modules that a cell may replace, as (module, attribute).
+
+    Examples
+    --------
+    >>> cell = "import random as r\nr.randint = f\nwith patch('builtins.input'): g()"
+    >>> sorted(replaced_in(cell))
+    [('builtins', 'input'), ('random', 'randint')]
+    """
+    tree = parse_cell(text)
+    modules = {
+        alias.asname or alias.name.split(".")[0]: alias.name if alias.asname else ""
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Import)
+        for alias in node.names
+    }
+    found: set[Target] = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute) and isinstance(node.ctx, (ast.Store, ast.Del)):
+            found |= _of_module(node.value, node.attr, modules)
+        elif isinstance(node, ast.Call) and _name_of(node.func) in _PATCHING and node.args:
+            found |= _patched(node.args, modules)
+    return {one for one in found if one[0].split(".")[0] not in _OWN} - _STREAMS
+
+
+def _patched(args: list[ast.expr], modules: dict[str, str]) -> set[Target]:
+    words = [arg.value if isinstance(arg, ast.Constant) else None for arg in args[:2]]
+    if isinstance(words[0], str) and _DOTTED.fullmatch(words[0]):
+        module, _, name = words[0].rpartition(".")
+        return {(module, name)}
+    if len(words) > 1 and isinstance(words[1], str):
+        return _of_module(args[0], words[1], modules)
+    return set()
+
+
+def _of_module(node: ast.expr, name: str, modules: dict[str, str]) -> set[Target]:
+    """Give an attribute of what stands for a module in this cell, or is one's name."""
+    dotted = ast.unparse(node)
+    top, _, rest = dotted.partition(".")
+    if not _DOTTED.fullmatch(f"{dotted}.x") or (top not in modules and top not in sys.modules):
+        return set()
+    module = modules.get(top) or top
+    return {(f"{module}.{rest}" if rest else module, name)}
+
+
+def _name_of(node: ast.expr) -> str:
+    return node.attr if isinstance(node, ast.Attribute) else getattr(node, "id", "")
+
+
+class Patches:
+    """Carries replacements to the student's room."""
+
+    def __init__(self, link: _Link) -> None:
+        self._link = link
+        self._originals: dict[Target, Any] = {}
+        self._sent: dict[Target, Any] = {}
+
+    def begin(self, text: str) -> None:
+        """Start a test cell: note what stands where it may put something else."""
+        for target in replaced_in(text) - set(self._originals):
+            place = _place(target[0])
+            if place is not None:
+                self._originals[target] = getattr(place, target[1], _MISSING)
+
+    def carry(self) -> None:
+        """Have the student's room replace, or take back, what this room has since."""
+        for target, original in self._originals.items():
+            now = getattr(_place(target[0]), target[1], _MISSING)
+            if now is self._sent.get(target, original):
+                continue
+            if now is original or now is _MISSING:
+                self._sent.pop(target, None)
+                self._link.ask("restore", *target)
+            else:
+                self._sent[target] = now
+                self._link.ask("replace", *target, now)
+
+
+def _place(dotted: str) -> Any:
+    """Give the module, or the class within one, of that name; None where there is none."""
+    with suppress(Exception):
+        if dotted in sys.modules:
+            return sys.modules[dotted]
+        try:
+            return importlib.import_module(dotted)
+        except ImportError:
+            module, _, name = dotted.rpartition(".")
+            found = getattr(_place(module), name)
+            return found if number_of(found) is None else None
+    return None
