@@ -137,8 +137,10 @@ def main(pristine: Path, folder: Path, seed: int, kills: int) -> dict[str, Any]:
     while done < kills:
         root = folder / f"course-{done}"
         shutil.copytree(pristine, root)
-        for _ in range(_ROUNDS):
-            done += killed(root, draw.randint(1, events), draw.uniform(0, _LATEST))
+        for number in range(_ROUNDS):
+            # The first kill comes early, before there are verdicts; later ones at any moment.
+            last, wait = (events, _LATEST) if number else (1 + events // 20, 0.0)
+            done += killed(root, draw.randint(1, last), draw.uniform(0, wait))
             kept.add(len(list((root / "records" / LAB).glob("?" * 64 + ".json"))))
         grade(root)
         found = state(root)
