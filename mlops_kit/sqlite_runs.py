@@ -30,6 +30,10 @@ _BUSY_SECONDS = 60.0
 _SCHEME = "sqlite:///"
 # What is written; a table may have more columns, but none that must be given.
 _COLUMNS = {
+    "experiments": (
+        *("experiment_id", "name", "artifact_location", "lifecycle_stage", "creation_time"),
+        "last_update_time",
+    ),
     "runs": (
         *("run_uuid", "name", "source_type", "source_name", "entry_point_name", "user_id"),
         *("status", "start_time", "source_version", "lifecycle_stage", "artifact_uri"),
@@ -165,6 +169,26 @@ class SqliteRuns:
                 f"the store {self._database} couldn't be written ({error}). Nothing was changed; "
                 "see that its disk isn't full and that no other program holds it."
             ) from error
+
+    def experiment(self, name: str, artifacts: str) -> str | None:
+        """Give the id of an experiment, which is made if it isn't there; None if it was deleted.
+
+        Its artifacts go to the location ``artifacts``, if it is made.
+        """
+        with self._transaction() as opened:
+            found = opened.execute(
+                "SELECT experiment_id, lifecycle_stage FROM experiments WHERE name = ?", (name,)
+            ).fetchall()
+            if not found:
+                now = _now()
+                made = opened.execute(
+                    "INSERT INTO experiments (name, artifact_location, lifecycle_stage, "
+                    "creation_time, last_update_time) VALUES (?, ?, 'active', ?, ?)",
+                    (name, artifacts, now, now),
+                )
+                return str(made.lastrowid)
+        active = [number for number, stage in found if stage == "active"]
+        return str(active[0]) if len(found) == len(active) == 1 else None
 
     def begin(
         self,

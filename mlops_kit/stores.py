@@ -20,12 +20,15 @@ from pathlib import Path
 from typing import Any
 
 from mlops_kit.errors import MissingToolError, TrackingError
+from mlops_kit.sqlite_runs import open_runs
 
 __all__ = ["Store", "current_store", "load_mlflow", "quiet_mlflow", "start"]
 
 CACHE_VARIABLE = "MLOPS_KIT_CACHE"
 DATABASE = "mlflow.db"
 EXPERIMENT = "default"
+MLFLOW_OWN = "Default"
+_NAME = 256
 
 _log = logging.getLogger(__name__)
 
@@ -172,13 +175,39 @@ def _open(uri: str, experiment: str, workspace: Path | None) -> Store:
     try:
         with quiet_mlflow():
             mlflow.set_tracking_uri(uri)
-            experiment_id = _experiment_id(mlflow, experiment, workspace)
-            mlflow.set_experiment(experiment_id=experiment_id)
+            known = None if workspace is None else _written_experiment(uri, experiment, workspace)
+            experiment_id = known or _experiment_id(mlflow, experiment, workspace)
+            if not (known and _is_made_current(experiment_id)):
+                mlflow.set_experiment(experiment_id=experiment_id)
     except mlflow.exceptions.MlflowException as error:
         raise TrackingError(
             f"tracking.start: MLflow can't open experiment {experiment!r} in {uri}: {error}"
         ) from error
     return Store(uri, experiment, experiment_id, workspace)
+
+
+def _written_experiment(uri: str, name: str, workspace: Path) -> str | None:
+    """Find or make an experiment in a store's tables; None where MLflow has to do it.
+
+    MLflow itself first reads its whole history of schemas, to see that the tables are the latest.
+    """
+    runs = open_runs(uri)
+    if runs is None or name in ("", MLFLOW_OWN) or name != name.strip() or len(name) > _NAME:
+        return None
+    wanted = _schema(_ready_store())
+    if wanted is None or _schema(workspace / DATABASE) != wanted:
+        return None
+    return runs.experiment(name, (workspace / "artifacts").as_uri())
+
+
+def _is_made_current(experiment_id: str) -> bool:
+    """Make an experiment MLflow's current one; False where this MLflow notes it otherwise."""
+    fluent = load_mlflow("mlflow.tracking.fluent")
+    if not hasattr(fluent, "_active_experiment_id"):
+        return False
+    fluent._active_experiment_id = experiment_id
+    os.environ["MLFLOW_EXPERIMENT_ID"] = experiment_id  # as MLflow does, for other processes
+    return True
 
 
 def _experiment_id(mlflow: Any, name: str, workspace: Path | None) -> str:
@@ -222,13 +251,27 @@ def _check_database(database: Path) -> None:
         ) from error
 
 
+def _schema(database: Path) -> str | None:
+    """Give the version of a store's tables; None where there is none."""
+    try:
+        with contextlib.closing(_connect_read_only(database)) as connection:
+            (version,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except (sqlite3.Error, TypeError):
+        return None
+    return str(version)
+
+
 def _connect_read_only(database: Path) -> sqlite3.Connection:
     return sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
 
 
+def _ready_store() -> Path:
+    return _cache_folder() / f"mlflow-{metadata.version('mlflow')}.db"
+
+
 def _cached_template() -> Path | None:
     """Return the cached, migrated store of this MLflow version; None if it can't be cached."""
-    template = _cache_folder() / f"mlflow-{metadata.version('mlflow')}.db"
+    template = _ready_store()
     if _is_whole(template):
         return template
     try:

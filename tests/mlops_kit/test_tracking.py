@@ -314,6 +314,50 @@ def test_a_store_that_is_open_already_is_kept(store: tracking.Store) -> None:
     assert list(tracking.compare_runs()["run_id"]) == [found.run_id]
 
 
+@pytest.mark.filterwarnings("ignore")  # MLflow uses what newer SQLAlchemys will drop
+def test_mlflow_itself_goes_on_in_the_experiment(tmp_path: Path) -> None:
+    """Its own functions write there, its client knows the experiment, and it is made once."""
+    import mlflow
+
+    first = tracking.start(tmp_path, experiment="first")
+    other = tracking.start(tmp_path, experiment="other")
+    again = tracking.start(tmp_path, experiment="first")
+    assert again.experiment_id == first.experiment_id != other.experiment_id
+    with mlflow.start_run() as run:
+        mlflow.log_metric("mae", 1.5)
+    assert run.info.experiment_id == first.experiment_id
+    assert list(tracking.compare_runs()["metrics.mae"]) == [1.5]
+    known = {each.name: each for each in mlflow.MlflowClient(first.uri).search_experiments()}
+    assert set(known) == {"Default", "first", "other"}
+    assert known["first"].artifact_location == (tmp_path / "artifacts").as_uri()
+    assert known["first"].creation_time == known["first"].last_update_time > 0
+    assert tracking.start(tmp_path, experiment="Default").experiment_id == "0"
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_an_experiment_that_was_deleted_is_not_used(tmp_path: Path) -> None:
+    """MLflow keeps its name taken; the message says that it was deleted."""
+    import mlflow
+
+    gone = tracking.start(tmp_path, experiment="gone")
+    mlflow.MlflowClient(gone.uri).delete_experiment(gone.experiment_id)
+    with pytest.raises(TrackingError, match="gone"):
+        tracking.start(tmp_path, experiment="gone")
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_a_store_of_an_older_mlflow_is_told_at_once(tmp_path: Path) -> None:
+    """Its tables aren't written to as if they were the latest."""
+    tracking.start(tmp_path, experiment="old")
+    with sqlite3.connect(tmp_path / "mlflow.db") as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '0123456789ab'")
+    import mlflow.tracking._tracking_service.utils as opened
+
+    opened._tracking_store_registry._get_store_with_resolved_uri.cache_clear()
+    with pytest.raises(TrackingError, match="out-of-date"):
+        tracking.start(tmp_path, experiment="old")
+
+
 def test_any_uri_is_used_as_given(tmp_path: Path, store: tracking.Store) -> None:
     """Its runs keep their data with the run, since there is no workspace."""
     assert store.workspace is not None
