@@ -6,12 +6,12 @@ the student's room gets the same replacement, lent, and has its own back when th
 """
 
 import ast
-import importlib
 import re
 import sys
 from contextlib import suppress
 from typing import Any, Protocol
 
+from autograder.dotted import find_dotted
 from autograder.examiner_source import parse_cell
 from autograder.handles import number_of
 
@@ -111,14 +111,8 @@ class Patches:
 
 
 def _place(dotted: str) -> Any:
-    """Give the module, or the class within one, of that name; None where there is none."""
+    """Give what a test replaces something in; None where it isn't of this room."""
     with suppress(Exception):
-        if dotted in sys.modules:
-            return sys.modules[dotted]
-        try:
-            return importlib.import_module(dotted)
-        except ImportError:
-            module, _, name = dotted.rpartition(".")
-            found = getattr(_place(module), name)
-            return found if number_of(found) is None else None
+        found = find_dotted(dotted)
+        return found if number_of(found) is None else None
     return None

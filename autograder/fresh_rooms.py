@@ -53,7 +53,6 @@ class FreshRooms:
         self._desk = desk
         self._limits = limits
         self._room: Orders | None = None
-        self._pid = 0
         self._count = 0
         self._spent = 0.0
 

@@ -247,7 +247,6 @@ class _Rooms:
         self.limits = limits
         self._sockets: list[socket.socket] = []
         question, answer = self._pair()
-        # Each room's ends are closed here at once: a room that is gone is then seen to be gone.
         desk, other_side = self._pair()
         self._lock, self._spawn = lock, partial(zygote.spawn, files=files)
         self._fresh = FreshRooms(self._fresh_room, desk, limits)
@@ -258,6 +257,7 @@ class _Rooms:
                 else None
             )
             self.student = self._room("student", (answer,))
+        # Each room's ends are closed here at once: a room that is gone is then seen to be gone.
         answer.close()
         other_side.close()
         if examined:

@@ -20,6 +20,7 @@ from typing import Any
 
 import numpy as np
 
+from autograder.dotted import find_dotted
 from autograder.room_files import read_files, write_files
 from autograder.student_arguments import Arguments
 from autograder.student_given import Given, given_number
@@ -217,14 +218,14 @@ class Answerer:
 
     def replace(self, module: str, name: str, value: Any) -> None:
         """Put what a test replaces in a module there."""
-        place = _place(module)
+        place = find_dotted(module)
         self._replaced.setdefault((module, name), getattr(place, name, None))
         setattr(place, name, value)
 
     def restore(self, module: str, name: str) -> None:
         """Put back what a test had replaced."""
         if (module, name) in self._replaced:
-            setattr(_place(module), name, self._replaced.pop((module, name)))
+            setattr(find_dotted(module), name, self._replaced.pop((module, name)))
 
     def bind(self, name: str, value: Any) -> None:
         """Set a global of the notebook."""
@@ -246,15 +247,6 @@ class Answerer:
     def names(self) -> list[str]:
         """List the globals of the notebook."""
         return [name for name in self._namespace if isinstance(name, str)]
-
-
-def _place(module: str) -> Any:
-    """Give a module, or a class within one."""
-    try:
-        return importlib.import_module(module)
-    except ImportError:
-        above, _, name = module.rpartition(".")
-        return getattr(_place(above), name)
 
 
 def _if_given(value: Any) -> tuple[bool, Any]:

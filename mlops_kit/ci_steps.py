@@ -62,7 +62,7 @@ class CiSettings:
         github = {
             "event_name": self.event,
             "ref": f"refs/{self._ref}",
-            "ref_name": self._ref.removeprefix("heads/").removeprefix("pull/"),
+            "ref_name": self._ref_name,
             "head_ref": self.branch if asks else "",
             "base_ref": _DEFAULT_BRANCH if asks else "",
             "sha": self.sha,
@@ -96,6 +96,10 @@ class CiSettings:
         # What would be there if it were merged; no branch has that name.
         return "pull/1/merge" if self.event == "pull_request" else f"heads/{self.target}"
 
+    @property
+    def _ref_name(self) -> str:
+        return self._ref.removeprefix("heads/").removeprefix("pull/")
+
     def environment(self, kind: str, job: str) -> dict[str, str]:
         """Give the variables that the server sets for every script."""
         if kind == "gitlab":
@@ -124,7 +128,7 @@ class CiSettings:
             "GITHUB_ACTIONS": "true",
             "GITHUB_EVENT_NAME": self.event,
             "GITHUB_REF": f"refs/{self._ref}",
-            "GITHUB_REF_NAME": self._ref.removeprefix("heads/").removeprefix("pull/"),
+            "GITHUB_REF_NAME": self._ref_name,
             "GITHUB_HEAD_REF": self.branch if self.asks_to_merge else "",
             "GITHUB_BASE_REF": _DEFAULT_BRANCH if self.asks_to_merge else "",
             "GITHUB_SHA": self.sha,
