@@ -4,11 +4,15 @@ Every file is one worker's, with what it made for its tests; those that take lon
 """
 
 import os
+import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -114,6 +118,66 @@ def warm_python() -> Iterator[list[str]]:
                 raise RuntimeError(process.stderr.read())
             yield [sys.executable, "-I", "-S", program, "run", address]
             process.stdin.close()
+
+
+# How long a test waits for what must come: no machine is so slow, and usually it is there at once.
+PATIENCE_S = 120.0
+Look = Callable[[], object]
+
+
+@pytest.fixture(scope="session")
+def soon() -> Callable[[Look], Any]:
+    """Look until something is there, for as long as a busy machine may take; give what was seen."""
+
+    def wait(look: Look) -> object:
+        until = time.monotonic() + PATIENCE_S
+        while not (found := look()) and time.monotonic() < until:
+            time.sleep(0.02)
+        return found
+
+    return wait
+
+
+@pytest.fixture(scope="session")
+def living(soon: Callable[[Look], Any]) -> Callable[[Iterable[int]], list[int]]:
+    """Give those of some processes that live on, though they had time to end.
+
+    One that was killed ends when it next gets a processor; a zombie has ended.
+    """
+    import psutil
+
+    def lives(pid: int) -> bool:
+        try:
+            return psutil.Process(pid).status() not in (psutil.STATUS_ZOMBIE, psutil.STATUS_DEAD)
+        except psutil.NoSuchProcess:
+            return False
+
+    def left(pids: Iterable[int]) -> list[int]:
+        doomed = list(pids)
+        soon(lambda: not any(map(lives, doomed)))
+        return [pid for pid in doomed if lives(pid)]
+
+    return left
+
+
+@pytest.fixture(scope="session")
+def free_port() -> Iterator[Callable[[], int]]:
+    """Give ports that are free, and that nobody is given until a server listens there.
+
+    Linux gives a bound port to nobody, but lets a server listen there if both share the address.
+    """
+    with ExitStack() as held:
+
+        def find() -> int:
+            taken = held.enter_context(socket.socket())
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            taken.bind(("127.0.0.1", 0))
+            port = int(taken.getsockname()[1])
+            if not sys.platform.startswith("linux"):
+                taken.close()
+            return port
+
+        yield find
 
 
 @pytest.fixture

@@ -65,7 +65,7 @@ class QuickEngine:
 
     def _wait(self, folder: Path) -> None:
         (folder / f"{os.getpid()}.pid").touch()
-        patience = time.monotonic() + 60.0  # a test that went wrong ends all the same
+        patience = time.monotonic() + 600.0  # a test that went wrong ends all the same
         while not (folder / "go").exists() and time.monotonic() < patience:
             if self.closed.wait(0.02):
                 (folder / f"{os.getpid()}.closed").touch()

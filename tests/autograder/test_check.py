@@ -18,8 +18,12 @@ RunAutograder = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def desk(small_labs: Path, tmp_path: Path) -> Path:
-    """A student's folder with the lab begun in it."""
+def desk(request: pytest.FixtureRequest, small_labs: Path, tmp_path: Path) -> Path:
+    """A student's folder with the lab begun in it; its cells may take long, or as long as given."""
+    settings = small_labs / "05_sums" / "lab.toml"
+    seconds = getattr(request, "param", 120)
+    text = settings.read_text("utf-8").replace("cell_seconds = 2", f"cell_seconds = {seconds}")
+    settings.write_text(text.replace("total_seconds = 20", "total_seconds = 600"), "utf-8")
     desk = tmp_path / "desk"
     desk.mkdir()
     start_lab("05", here=desk)
@@ -41,6 +45,7 @@ def checked(desk: Path, texts: Mapping[str, str]) -> CheckReport:
 
 
 ADD = "def add(a, b):\n    return a + b"
+ENDLESS = "import time\nwhile True: time.sleep(0.1)"
 
 
 def test_right_answers_pass_and_nothing_in_the_folder_changes(
@@ -98,11 +103,15 @@ def test_an_answer_that_needs_an_open_one_says_so(desk: Path) -> None:
     )
 
 
-def test_an_endless_loop_and_an_exit_cost_only_what_they_must(desk: Path) -> None:
+@pytest.mark.parametrize("desk", [4], indirect=True)
+def test_an_endless_loop_and_an_exit_cost_only_what_they_must(
+    desk: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The loop is stopped and the next question checked; an exit ends the session with a reason."""
-    report = checked(desk, {"q1": "while True: pass", "q2": "total = 42"})
+    monkeypatch.setattr("autograder.kernel._STOP_SECONDS", 60.0)
+    report = checked(desk, {"q1": ENDLESS, "q2": "total = 42"})
     assert [question.status for question in report.questions] == ["failed", "passed"]
-    assert "still running after 2 s" in report.questions[0].message
+    assert "still running after 4 s" in report.questions[0].message
     report = checked(desk, {"q1": "import os\nos._exit(0)", "q2": "total = 42"})
     assert "Python itself ended" in report.questions[0].message
     assert report.questions[1].score == 0

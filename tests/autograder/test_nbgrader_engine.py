@@ -79,7 +79,7 @@ def notebook(cells: dict[str, str]) -> Any:
 
 def sleepers() -> list[int]:
     found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
+    for process in psutil.process_iter(["cmdline"]):
         line = process.info["cmdline"] or []
         if line[:1] == ["sleep"] and line[1] in NAPS:
             found.append(process.pid)
@@ -100,7 +100,7 @@ def executed(lab_files: Path) -> Execution:
     """One notebook with a cell for each thing that can happen."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("SECRET_TOKEN", "token-of-the-grader")
-        limits = Limits(cell_seconds=30, total_seconds=120, output_kb=100)
+        limits = Limits(cell_seconds=120, total_seconds=600, output_kb=100)
         return NbgraderEngine().run(notebook(CELLS), lab_files, limits)
 
 
@@ -182,13 +182,13 @@ def test_a_flood_of_output_is_cut_and_keeps_the_result(runs: dict[str, CellRun])
     assert [out["data"]["text/plain"] for out in flood.outputs if "data" in out] == ["1.5"]
 
 
-def test_nothing_is_left_running(runs: dict[str, CellRun]) -> None:
+def test_nothing_is_left_running(runs: dict[str, CellRun], living: Any) -> None:
     """Not even what left its session, its family and, on Linux, its environment to survive."""
     assert runs["daemon"].status == runs["nameless"].status == "ok"
     child = int(re.findall(r"\d+", text(runs["daemon"]))[0])
-    assert not psutil.pid_exists(child) or psutil.Process(child).status() == "zombie"
-    alive = [pid for pid in sleepers() if psutil.Process(pid).status() != "zombie"]
-    assert len(alive) <= (sys.platform != "linux")
+    napping = living([child, *sleepers()])
+    assert child not in napping
+    assert len(napping) <= (sys.platform != "linux")
 
 
 def test_scratch_folders_go_with_the_run(runs: dict[str, CellRun]) -> None:
@@ -209,13 +209,13 @@ def test_a_kernel_that_does_not_start_is_nobodys_verdict(
 def test_a_cell_that_takes_too_long_is_cut_and_a_dead_kernel_ends_it() -> None:
     """After a timeout the notebook goes on; after its kernel's death nothing does."""
     cells = {
-        "loop": "while True:\n    pass",
+        "loop": "import time\nwhile True:\n    time.sleep(0.1)",
         "after": "1 + 1",
         "exits": "import os\nos._exit(1)",
         "late": "print('never')",
         "empty": "",
     }
-    execution = NbgraderEngine().run(notebook(cells), None, Limits(cell_seconds=1))
+    execution = NbgraderEngine().run(notebook(cells), None, Limits(cell_seconds=4))
     statuses = {run.grade_id: run.status for run in execution.cells}
     assert statuses == {
         "loop": "timeout", "after": "ok", "exits": "died", "late": "not-run", "empty": "ok",

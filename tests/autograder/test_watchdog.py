@@ -2,9 +2,9 @@
 
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -14,20 +14,21 @@ from autograder.engine import Limits
 
 pytestmark = pytest.mark.skipif(not sys.platform.startswith("linux"), reason="it reads /proc")
 
-Started = Callable[[str], int]
+Started = Callable[..., int]
 
 
 @pytest.fixture
 def started() -> Iterator[Started]:
-    """Start a program that says when it is there."""
+    """Start a program; go on when so many processes of it are there."""
     processes = []
 
-    def start(code: str) -> int:
+    def start(code: str, count: int = 1) -> int:
         text = f"import os, time\n{code}\nos.write(1, b'there\\n')\ntime.sleep(600)"
         process = subprocess.Popen([sys.executable, "-c", text], stdout=subprocess.PIPE)
         processes.append(process)
         assert process.stdout
-        assert process.stdout.readline() == b"there\n"
+        for _ in range(count):
+            assert process.stdout.readline() == b"there\n"
         return process.pid
 
     yield start
@@ -41,15 +42,11 @@ def started() -> Iterator[Started]:
 EIGHT = "import os\nfor _ in range(3): os.fork()\n"
 
 
-def seen(pid: int, limits: Limits, *, folder: Path | None = None) -> str:
-    """Look until something is found, for as long as the eight take to be there."""
-    watch = watchdog.Watch(pid, limits, folder=folder)
+def seen(pid: int, limits: Limits) -> str:
+    """Look at what is there."""
+    watch = watchdog.Watch(pid, limits)
     watch._inherited = 0
-    for _ in range(40):
-        if found := watch.look():
-            return found
-        time.sleep(0.05)
-    return ""
+    return watch.look()
 
 
 def test_memory_counts_in_sum(started: Started) -> None:
@@ -57,13 +54,13 @@ def test_memory_counts_in_sum(started: Started) -> None:
     each = "data = bytearray(30 << 20)\ndata[::4096] = b'x' * len(data[::4096])\n"
     limits = Limits(memory_mb=150)
     assert seen(started(each), limits) == ""
-    assert "more than 150 MB of memory in all" in seen(started(EIGHT + each), limits)
+    assert "more than 150 MB of memory in all" in seen(started(EIGHT + each, 8), limits)
 
 
 def test_memory_that_is_shared_counts_once(started: Started) -> None:
     """Eight processes that share 60 MB since their fork use 60 MB, not 480."""
     data = "data = bytearray(60 << 20)\ndata[::4096] = b'x' * len(data[::4096])\n"
-    assert seen(started(data + EIGHT), Limits(memory_mb=300)) == ""
+    assert seen(started(data + EIGHT, 8), Limits(memory_mb=300)) == ""
 
 
 def test_tasks_count_in_sum(started: Started) -> None:
@@ -72,7 +69,7 @@ def test_tasks_count_in_sum(started: Started) -> None:
         "import threading, time\n"
         "for _ in range(3): threading.Thread(target=time.sleep, args=(600,), daemon=True).start()\n"
     )
-    pid = started(EIGHT + threads)
+    pid = started(EIGHT + threads, 8)
     assert seen(pid, Limits(processes=64)) == ""
     assert "more than 20 processes and threads" in seen(pid, Limits(processes=20))
 
@@ -91,7 +88,7 @@ def test_cpu_time_counts_in_sum(started: Started) -> None:
     assert found.cpu >= 1.1
 
 
-def test_cpu_time_counts_when_nobody_waits(started: Started) -> None:
+def test_cpu_time_counts_when_nobody_waits(started: Started, soon: Any) -> None:
     """A child whose end is ignored leaves its time to nobody; what was seen of it still counts."""
     burn = (
         "import os, signal, time\n"
@@ -102,13 +99,14 @@ def test_cpu_time_counts_when_nobody_waits(started: Started) -> None:
     )
     pid = started(burn)
     watch = watchdog.Watch(pid, Limits(total_seconds=-3.0))
-    found = ""
-    for _ in range(600):
-        found = found or watch.look()
-        if not watchdog.tree(pid)[1:]:
-            break
-        time.sleep(0.02)
-    assert "seconds of CPU time in all" in found
+    found = []
+
+    def over() -> bool:
+        found.append(watch.look())
+        return not watchdog.tree(pid)[1:]
+
+    assert soon(over)
+    assert any("seconds of CPU time in all" in said for said in found)
     assert watchdog.usage([pid]).cpu < 1.0, "its own count knows nothing of the child"
 
 
@@ -128,15 +126,14 @@ def test_files_count_where_nothing_else_limits_them(started: Started, tmp_path: 
     assert not tmp_path.exists()
 
 
-def test_the_whole_tree_ends(started: Started) -> None:
+def test_the_whole_tree_ends(started: Started, living: Any) -> None:
     """Also those who moved to a session of their own, or are being born."""
     code = "import os\nif os.fork() == 0:\n    os.setsid()\n    os.fork()\n"
-    pid = started(code)
-    family = psutil.Process(pid).children(recursive=True)
-    assert family
+    pid = started(code, 3)
+    family = [process.pid for process in psutil.Process(pid).children(recursive=True)]
+    assert len(family) == 2
     watchdog.end_tree(pid)
-    _, left = psutil.wait_procs(family, timeout=10)
-    assert not [p for p in left if p.is_running() and p.status() != psutil.STATUS_ZOMBIE]
+    assert living(family) == []
 
 
 def test_a_process_that_is_gone_uses_nothing() -> None:

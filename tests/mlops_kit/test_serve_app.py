@@ -334,24 +334,29 @@ def test_an_application_can_be_started_again(ask, tmp_path):
     assert len(read_request_log(log)) == 1
 
 
-def at_once(app, count: int) -> list[httpx.Response]:
-    async def exchange():
-        service = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=service, base_url="http://service") as client:
-            return await asyncio.gather(*(client.post("/predict", json=ROW) for _ in range(count)))
-
-    return asyncio.run(exchange())
-
-
 def test_an_overload_is_refused_at_once_and_the_others_are_answered():
     """With 503 and when to come again, so that the queue stays short."""
+    serving, free = threading.Event(), threading.Event()
 
     def unhurried(rows: pd.DataFrame) -> pd.Series:
         time.sleep(0.02)
+        assert not serving.is_set() or free.wait(60)
         return fare(rows)
 
-    app = create_app(unhurried, contract=TRIPS, max_waiting=2)
-    answers = at_once(app, 8)
+    app = create_app(unhurried, contract=TRIPS, max_waiting=2, timeout_s=120)
+    serving.set()
+    answers = []
+
+    async def exchange():
+        service = httpx.ASGITransport(app)
+        async with httpx.AsyncClient(transport=service, base_url="http://service") as client:
+            calls = [client.post("/predict", json=ROW) for _ in range(8)]
+            for call in asyncio.as_completed(calls):
+                answers.append(await call)
+                if len(answers) == 6:  # those who are refused don't wait for the others
+                    free.set()
+
+    asyncio.run(exchange())
     assert sorted(answer.status_code for answer in answers) == [200] * 2 + [503] * 6
     refused = next(answer for answer in answers if answer.status_code == 503)
     assert refused.headers["retry-after"] == "1"
@@ -365,7 +370,7 @@ def test_a_model_that_takes_too_long_is_given_up(ask):
     def stuck(rows: pd.DataFrame) -> pd.Series:
         time.sleep(0.01)
         if (rows["km"] == 13).any():
-            free.wait(5)
+            free.wait(60)
         return fare(rows)
 
     app = create_app(stuck, contract=TRIPS, timeout_s=0.2)

@@ -92,7 +92,7 @@ def test_a_model_that_takes_too_long_is_not_waited_for():
 
     def stuck(table):
         if table[0, 0] == 0:
-            free.wait(5)
+            free.wait(60)
         return table[:, 0]
 
     async def run():
@@ -100,7 +100,7 @@ def test_a_model_that_takes_too_long_is_not_waited_for():
         batcher.learn(model, SLOW)
         late = await asyncio.gather(batcher.predict(model, rows(0), 1), return_exceptions=True)
         free.set()
-        batcher.timeout_s = 5
+        batcher.timeout_s = 60
         answer = await batcher.predict(model, rows(7), 1)
         await batcher.close()
         return late[0], answer, batcher.waiting

@@ -8,7 +8,6 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 import urllib.request
 from pathlib import Path
 
@@ -115,22 +114,21 @@ def test_a_registry_that_cannot_be_reached_leaves_the_old_model(ask, path):
 
 
 RULES = """
-import time
+import pathlib, time
 class Slow:
     def __init__(self, value): self.value = value
     def __setstate__(self, state):
-        time.sleep(state.get("wait", 0))
+        pathlib.Path(f"loading-{state['value']}").touch()
+        while not pathlib.Path(f"go-{state['value']}").exists():
+            time.sleep(0.01)
         self.__dict__.update(state)
     def __call__(self, rows): return [self.value] * len(rows)
 """
 
 
-def slow(value: float, wait: float) -> bytes:
-    code = (
-        "import pickle, sys, rules\n"
-        f"model = rules.Slow({value}); model.wait = {wait}\n"
-        "sys.stdout.buffer.write(pickle.dumps(model))"
-    )
+def slow(value: float) -> bytes:
+    """Make a model that says a number, and is loaded as soon as a file says that it may."""
+    code = f"import pickle, sys, rules\nsys.stdout.buffer.write(pickle.dumps(rules.Slow({value})))"
     return subprocess.run(
         [sys.executable, "-c", code], capture_output=True, check=True, env=environment()
     ).stdout
@@ -142,7 +140,7 @@ def environment() -> dict[str, str]:
 
 def fetch(url: str, row: dict | None = None) -> dict:
     data = None if row is None else json.dumps(row).encode()
-    with urllib.request.urlopen(url, data=data, timeout=10) as answer:
+    with urllib.request.urlopen(url, data=data, timeout=120) as answer:
         return json.load(answer)
 
 
@@ -170,24 +168,26 @@ class Service:
 
     def end(self, how: int) -> int:
         self.process.send_signal(how)
-        code = self.process.wait(30)
+        code = self.process.wait(120)
         self.process.stderr.close()
         return code
 
 
-def test_a_kill_during_a_reload_leaves_the_old_or_the_new_model(tmp_path, monkeypatch):
+def test_a_kill_during_a_reload_leaves_the_old_or_the_new_model(tmp_path, monkeypatch, soon):
     """Started again it serves one of them; stopped in order, its last answers are in the log."""
     monkeypatch.setenv("RULES_FOLDER", str(tmp_path))
     (tmp_path / "rules.py").write_text(RULES)
     (tmp_path / "contract.json").write_text(json.dumps(CONTRACT.to_dict()))
-    place(tmp_path / "model.pkl", slow(1, wait=0))
-    second = slow(2, wait=0.5)
+    place(tmp_path / "model.pkl", slow(1))
+    second = slow(2)
+    (tmp_path / "go-1").touch()
     first = Service(tmp_path)
     assert first.predict()["prediction"] == 1
     place(tmp_path / "model.pkl", second)
-    time.sleep(0.2)
+    assert soon((tmp_path / "loading-2").exists)
     assert first.predict()["prediction"] == 1, "the old model answers while the new one loads"
     assert first.end(signal.SIGKILL) == -signal.SIGKILL
+    (tmp_path / "go-2").touch()
     again = Service(tmp_path)
     assert again.predict()["prediction"] == 2
     last = again.predict()["request_id"]

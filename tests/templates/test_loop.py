@@ -43,7 +43,8 @@ class Project:
         kept = {key: value for key, value in os.environ.items() if not key.startswith(own)}
         binaries = f"{self.environment / 'bin'}{os.pathsep}{kept['PATH']}"
         # How fast the machine is just now is no part of what is tested.
-        settings = {"APP_SERVING__RELOAD_S": "0.2", "APP_MONITORING__P99_MS": "0"}
+        settings = {"APP_SERVING__RELOAD_S": "0.2", "APP_SERVING__TIMEOUT_S": "120"}
+        settings |= {"APP_MONITORING__P99_MS": "0"}
         return {**kept, **settings, "PATH": binaries}
 
     def run(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
@@ -134,7 +135,7 @@ def serving(project: Project) -> Iterator[httpx.Client]:
         address = re.search(r"http://\S+", said)
         try:
             assert address, said + process.stderr.read()
-            with httpx.Client(base_url=address[0], timeout=30) as client:
+            with httpx.Client(base_url=address[0], timeout=120) as client:
                 yield client
         finally:
             process.terminate()
@@ -142,7 +143,7 @@ def serving(project: Project) -> Iterator[httpx.Client]:
 
 def answered_by(client: httpx.Client, wanted: str) -> str:
     """Ask until a version answers, or for long enough, and say which one does."""
-    for _ in range(300):
+    for _ in range(1_200):
         answer = client.post("/predict", json=ROW)
         assert answer.status_code == 200, answer.text
         assert 0 < answer.json()["prediction"] < 1

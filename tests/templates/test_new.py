@@ -493,7 +493,7 @@ def test_questions_are_asked_at_a_terminal(root: Path, tmp_path: Path) -> None:
     words = ["-W", "ignore", "-c", script, "new", "service", str(tmp_path / "a"), "-d", "ci=both"]
     environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
     with pexpect.spawn(
-        sys.executable, words, env=environment, encoding="utf-8", timeout=30, dimensions=(50, 200)
+        sys.executable, words, env=environment, encoding="utf-8", timeout=120, dimensions=(50, 200)
     ) as terminal:
         terminal.expect("What is the project called")
         terminal.sendline("")

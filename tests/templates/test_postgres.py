@@ -8,7 +8,6 @@ import os
 import secrets
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -30,7 +29,7 @@ from mlops_kit import registry, tracking
 from mlops_kit.gates import Gate, Rule
 from mlops_kit.new import create
 
-PATIENCE_S = 120
+PATIENCE_S = 300
 WANTED = "CI_REQUIRES_POSTGRES"
 
 
@@ -46,12 +45,6 @@ def programs() -> Path | None:
         return Path(found).resolve().parent
     places = sorted(Path("/usr/lib/postgresql").glob("*/bin/postgres"))
     return places[-1].parent if places else None
-
-
-def free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
 
 
 def wait_for(works: Callable[[], object], process: "subprocess.Popen[bytes]", log: Path) -> None:
@@ -84,7 +77,7 @@ def running(command: list[str], log: Path, **settings: Any) -> Iterator["subproc
 
 
 @pytest.fixture(scope="module")
-def database() -> Iterator[Database]:
+def database(free_port: Callable[[], int]) -> Iterator[Database]:
     """Start PostgreSQL in a folder of its own, as somebody who isn't root, with a password."""
     place = programs()
     if place is None:
@@ -123,7 +116,9 @@ def database() -> Iterator[Database]:
 
 
 @pytest.fixture(scope="module")
-def server(database: Database, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(
+    database: Database, free_port: Callable[[], int], tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[str]:
     """Start MLflow as compose.yml does; addresses and the artifacts' place are those of here."""
     folder = tmp_path_factory.mktemp("server")
     create("service", folder / "project", answers={"tracking": "server"}, git=False)

@@ -13,13 +13,12 @@ import shlex
 import shutil
 import signal
 import site
-import socket
 import subprocess
 import sys
 import time
 import urllib.request
 import venv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -257,7 +256,9 @@ def served(
         process.communicate()
 
 
-def test_what_the_image_holds_starts_answers_and_stops(project: Path, tmp_path: Path) -> None:
+def test_what_the_image_holds_starts_answers_and_stops(
+    project: Path, tmp_path: Path, free_port: Callable[[], int]
+) -> None:
     """Built from what .dockerignore lets in, in a folder with conf alone, as the image runs it.
 
     The first model is trained as compose and Kubernetes do it; the service answers, its
@@ -279,9 +280,7 @@ def test_what_the_image_holds_starts_answers_and_stops(project: Path, tmp_path: 
     )
     shutil.copytree(context / "conf", inside / "conf")
     shutil.rmtree(context)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     text = (project / "Dockerfile").read_text()
     settings = dict(re.findall(r"(APP_\w+)=(\S+)", text))
     assert settings["APP_SERVING__PORT"] == "8000"
@@ -305,16 +304,16 @@ def test_what_the_image_holds_starts_answers_and_stops(project: Path, tmp_path: 
     health = re.findall(r'CMD (\["python", "-c", .*127\.0\.0\.1:8000.*\])$', text, re.MULTILINE)
     check = [word.replace(":8000/", f":{port}/") for word in json.loads(health[0])]
     with served([*program, *docker_words(project, "CMD")], inside, given) as process:
-        until = time.monotonic() + 60
+        until = time.monotonic() + 300
         while subprocess.run(check, env=given, capture_output=True).returncode:
             assert process.poll() is None, process.communicate()[0]
             assert time.monotonic() < until, "the service isn't healthy"
             time.sleep(0.2)
         for path in ("/ready", "/metrics", "/monitoring", "/model"):
-            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}{path}", timeout=120) as answer:
                 assert answer.status == 200, path
         process.send_signal(signal.SIGTERM)
-        said, _ = process.communicate(timeout=60)
+        said, _ = process.communicate(timeout=300)
         # It has ended in order by then, and ends as the signal would have ended it.
         assert process.returncode in (0, -signal.SIGTERM), said
     assert subprocess.run(check, env=given, capture_output=True).returncode == 1

@@ -1,6 +1,5 @@
 """The engine of two rooms: what it reports, what it survives, and where each cell runs."""
 
-import time
 from pathlib import Path
 from typing import Any
 
@@ -210,21 +209,19 @@ def test_the_whole_notebook_has_a_limit(run: Any) -> None:
     assert statuses(execution)[-1] != "ok"
 
 
-def test_nothing_is_left_behind(run: Any) -> None:
+def test_nothing_is_left_behind(run: Any, living: Any) -> None:
     """Processes that an answer started end with the room."""
     code = "import os, time\nif os.fork() == 0:\n    os.setsid()\n    time.sleep(600)\nprint('on')"
-    ours = psutil.Process()
+
+    def family() -> set[int]:
+        return {process.pid for process in psutil.Process().children(recursive=True)}
+
     run(("answer", "'the warm process is there'"))
-    before = set(ours.children(recursive=True))
+    before = family()
     assert before, "the warm process should be a child of the tests'"
     execution = run(("answer", code), ("test", "assert True"))
     assert execution.cells[0].outputs[0]["text"] == "on\n"
-    for _ in range(100):
-        left = set(ours.children(recursive=True)) - before
-        if not left:
-            break
-        time.sleep(0.05)
-    assert left == set()
+    assert living(family() - before) == []
 
 
 def test_the_labs_files_are_in_both_rooms(run: Any, tmp_path: Path) -> None:
