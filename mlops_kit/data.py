@@ -12,6 +12,7 @@ from mlops_kit.contracts import Column, Contract, ContractReport, Violation
 from mlops_kit.data_splits import TimeSplit, time_folds, time_split
 from mlops_kit.errors import DataError
 from mlops_kit.lineage import content_hash
+from mlops_kit.tables import read_snapshot, write_snapshot
 
 __all__ = [
     "Column",
@@ -106,7 +107,7 @@ def save_snapshot(frame: pd.DataFrame, folder: str | os.PathLike[str]) -> Snapsh
         handle, name = tempfile.mkstemp(dir=path.parent, prefix=".snapshot-")
         os.close(handle)
         try:
-            frame.reset_index(drop=True).to_parquet(name)
+            write_snapshot(frame, name)
             Path(name).replace(path)
         except (ValueError, TypeError) as error:
             raise DataError(
@@ -152,7 +153,7 @@ def load_snapshot(digest: str, folder: str | os.PathLike[str]) -> pd.DataFrame:
         there = "no snapshot has" if not found else f"{len(found)} snapshots have"
         raise DataError(f"load_snapshot: {there} the hash {digest} in {place}. Check both.")
     try:
-        frame = pd.read_parquet(found[0])
+        frame = read_snapshot(found[0])
     except Exception as error:
         raise DataError(
             f"load_snapshot: {found[0].name} can't be read ({error}). Restore it from a backup."

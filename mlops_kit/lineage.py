@@ -32,8 +32,10 @@ __all__ = [
     "code_of",
     "content_hash",
     "environment_now",
+    "environment_on_record",
     "function_from",
     "git_state",
+    "installed_version",
 ]
 
 # What decides numbers, where it is installed; a full list would differ on every machine.
@@ -71,7 +73,7 @@ class Environment:
     @property
     def hash(self) -> str:
         """Sixteen hexadecimal digits that differ when anything here differs."""
-        return _short_hash(self.to_json())
+        return hashlib.sha256(self.to_json().encode()).hexdigest()[:16]
 
     def to_json(self) -> str:
         """Write it as JSON, keys in order."""
@@ -93,22 +95,46 @@ class Environment:
         return tuple(f"{name}: {then}, now {now}" for name, then, now in pairs if then != now)
 
 
-@functools.lru_cache(maxsize=64)
-def _short_hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
 @functools.cache
 def environment_now() -> Environment:
     """Read the environment of this process, once: it doesn't change while it runs."""
     packages = {}
     for name in _PACKAGES:
         try:
-            packages[name] = metadata.version(name)
+            packages[name] = installed_version(name)
         except metadata.PackageNotFoundError:
             continue
     system = f"{platform.system()} {platform.machine()}"
     return Environment(platform.python_version(), system, packages)
+
+
+@functools.cache
+def environment_on_record() -> tuple[str, str]:
+    """Give the hash and the JSON of this process's environment: each run keeps the same."""
+    now = environment_now()
+    return now.hash, now.to_json()
+
+
+_VERSION = re.compile(r"^version[ \t]*:[ \t]*(\S+)[ \t]*$", re.IGNORECASE | re.MULTILINE)
+
+
+def installed_version(name: str) -> str:
+    """Give an installed package's version, without reading its description as a letter.
+
+    Raises
+    ------
+    importlib.metadata.PackageNotFoundError
+        If it isn't installed.
+
+    Examples
+    --------
+    >>> installed_version("pandas") == pd.__version__
+    True
+    """
+    found = metadata.distribution(name)
+    head, _, _ = (found.read_text("METADATA") or "").partition("\n\n")
+    told = _VERSION.search(head)
+    return told[1] if told else found.version
 
 
 def git_state(folder: Path | None = None) -> GitState:
@@ -283,7 +309,7 @@ def content_hash(frame: pd.DataFrame) -> str:
     if doubled:
         raise DataError(f"content_hash: columns {', '.join(doubled)} are there twice; rename one.")
     digest = hashlib.sha256(f"{len(frame)}\n".encode())
-    columns = [column for _, column in frame.items()]
+    columns = _column_values(frame)
     for position in sorted(range(len(names)), key=names.__getitem__):
         kind, content = _column_content(columns[position])
         head = json.dumps([names[position], kind, len(content)])
@@ -291,34 +317,49 @@ def content_hash(frame: pd.DataFrame) -> str:
     return digest.hexdigest()
 
 
-def _column_content(column: pd.Series) -> tuple[str, bytes]:
+def _column_values(frame: pd.DataFrame) -> list[Any]:
+    """Give each column's array; pandas takes longer to make a Series of it than we to hash it."""
+    quick = getattr(pd.DataFrame, "_iter_column_arrays", None)
+    if quick is not None:
+        return list(quick(frame))
+    arrays = (column.array for _, column in frame.items())
+    return [a.to_numpy() if isinstance(a, pd.arrays.NumpyExtensionArray) else a for a in arrays]
+
+
+def _column_content(values: Any) -> tuple[str, bytes]:
     """Give a column's kind and its values as bytes, the same for equal values."""
-    kind = column.dtype.kind
-    if isinstance(column.dtype, np.dtype) and kind in "iub":
+    kind = values.dtype.kind
+    if isinstance(values, np.ndarray) and kind in "iub":
         wide = "<u8" if kind == "u" else "<i8"
-        return ("bool" if kind == "b" else "whole", column.to_numpy().astype(wide).tobytes())
-    if isinstance(column.dtype, np.dtype) and kind == "f":
-        values = column.to_numpy().astype("<f8") + 0.0  # -0.0 becomes 0.0
-        values[np.isnan(values)] = np.nan
-        return "real", values.tobytes()
+        return ("bool" if kind == "b" else "whole", values.astype(wide).tobytes())
+    if isinstance(values, np.ndarray) and kind == "f":
+        reals = values.astype("<f8") + 0.0  # -0.0 becomes 0.0
+        reals[np.isnan(reals)] = np.nan
+        return "real", reals.tobytes()
     if kind == "M":
-        zone = getattr(column.dtype, "tz", None)
-        times = column.dt.tz_convert("UTC").dt.tz_localize(None) if zone is not None else column
-        return f"time {zone is not None}", times.to_numpy("datetime64[ns]").astype("<i8").tobytes()
+        zone = getattr(values.dtype, "tz", None)
+        times = values.tz_convert("UTC").tz_localize(None) if zone is not None else values
+        whole = np.asarray(times, "datetime64[ns]").astype("<i8")
+        return f"time {zone is not None}", whole.tobytes()
     if kind == "m":
-        return "span", column.to_numpy("timedelta64[ns]").astype("<i8").tobytes()
+        return "span", np.asarray(values, "timedelta64[ns]").astype("<i8").tobytes()
+    if isinstance(values.dtype, pd.StringDtype):
+        codes, texts = pd.factorize(values)
+        if len(texts):
+            return "text", json.dumps(texts.tolist()).encode() + codes.astype("<i8").tobytes()
+    return _object_content(pd.Series(values, dtype=values.dtype))
+
+
+def _object_content(column: pd.Series) -> tuple[str, bytes]:
     missing = column.isna().to_numpy()
-    if isinstance(column.dtype, pd.StringDtype) and not missing.all():
-        codes, texts = pd.factorize(column.array)
-        return "text", json.dumps(texts.tolist()).encode() + codes.astype("<i8").tobytes()
-    values = column.astype(object).to_numpy()
-    if pd.api.types.infer_dtype(values, skipna=True) == "string":
-        codes, different = pd.factorize(values)
+    objects = column.astype(object).to_numpy()
+    if pd.api.types.infer_dtype(objects, skipna=True) == "string":
+        codes, different = pd.factorize(objects)
         codes[missing] = -1
         return "text", json.dumps(different.tolist()).encode() + codes.astype("<i8").tobytes()
     parts = [
         "missing" if gone else f"{type(value).__name__} {_text(value)}"
-        for value, gone in zip(values, missing, strict=True)
+        for value, gone in zip(objects, missing, strict=True)
     ]
     return "text", json.dumps(parts).encode()
 

@@ -15,6 +15,7 @@ from mlops_kit.lineage import Code, Environment, content_hash, environment_now, 
 from mlops_kit.runs import RunRecord, finite, get_run
 from mlops_kit.sqlite_runs import local_folder, open_runs
 from mlops_kit.stores import current_store, load_mlflow, quiet_mlflow
+from mlops_kit.tables import read_snapshot
 
 __all__ = ["Rerun", "rerun"]
 
@@ -149,7 +150,7 @@ def _recorded_data(found: RunRecord) -> pd.DataFrame:
     else:
         path = workspace / runs.SNAPSHOTS / name
     try:
-        data = pd.read_parquet(path)
+        data = read_snapshot(path)
     except FileNotFoundError:
         raise _not_enough(found, f"the data snapshot {digest[:12]} is gone") from None
     except Exception as error:

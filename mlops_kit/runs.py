@@ -119,7 +119,8 @@ def _record_of(found: StoredRun) -> RunRecord:
     )
 
 
-def _all_runs(experiment: str | None) -> list[RunRecord]:
+def _all_runs(experiment: str | None, *, tags: Sequence[str] | None = None) -> list[StoredRun]:
+    """Give the runs of an experiment; with ``tags``, where it is quicker, no other tags."""
     store = current_store()
     experiment_id = store.experiment_id
     if experiment is not None and experiment != store.experiment:
@@ -131,23 +132,23 @@ def _all_runs(experiment: str | None) -> list[RunRecord]:
         experiment_id = found.experiment_id
     quick = open_runs(store.uri)
     if quick is not None:
-        return [_record_of(entry) for entry in quick.of_experiment(experiment_id)]
+        return quick.of_experiment(experiment_id, tags=tags)
     return _asked_for(store.uri, experiment_id)
 
 
-def _asked_for(uri: str, experiment_id: str) -> list[RunRecord]:
+def _asked_for(uri: str, experiment_id: str) -> list[StoredRun]:
     """Ask MLflow for the runs of an experiment, page by page."""
     client = load_mlflow().MlflowClient(uri)
-    records: list[RunRecord] = []
+    found: list[StoredRun] = []
     token = None
     while True:
         page = client.search_runs(
             [experiment_id], order_by=["attributes.start_time ASC"], page_token=token
         )
-        records += [_record_of(_stored(entry)) for entry in page]
+        found += map(_stored, page)
         token = page.token
         if not token:
-            return records
+            return found
 
 
 def finite(name: str, value: object) -> float:
@@ -189,16 +190,17 @@ def compare_runs(
     -----
     Taught in @sec-track.
     """
-    found = _all_runs(experiment)
+    found = _all_runs(experiment, tags=(CODE_HASH, DATA_HASH, ENVIRONMENT, SEED, GIT_COMMIT))
+    seeds = [entry.tags.get(SEED) for entry in found]
     columns: dict[str, list[Any]] = {
         "run_id": [entry.run_id for entry in found],
         "name": [entry.name for entry in found],
         "status": [entry.status for entry in found],
-        "code_hash": [entry.lineage.code_hash for entry in found],
-        "data_hash": [entry.lineage.data_hash for entry in found],
-        "environment": [entry.lineage.environment for entry in found],
-        "seed": [entry.lineage.seed for entry in found],
-        "git_commit": [entry.lineage.git_commit for entry in found],
+        "code_hash": [entry.tags.get(CODE_HASH) for entry in found],
+        "data_hash": [entry.tags.get(DATA_HASH) for entry in found],
+        "environment": [entry.tags.get(ENVIRONMENT) for entry in found],
+        "seed": [None if seed is None else int(seed) for seed in seeds],
+        "git_commit": [entry.tags.get(GIT_COMMIT) for entry in found],
     }
     for name in sorted({key for entry in found for key in entry.params}):
         columns[f"params.{name}"] = [entry.params.get(name) for entry in found]
@@ -259,4 +261,4 @@ def best_run(
             f"{metric!r}. Metrics on record: {', '.join(known) or 'none'}."
         )
     sign = 1 if lower_is_better else -1
-    return min(scored, key=lambda entry: sign * entry.metrics[metric])
+    return _record_of(min(scored, key=lambda entry: sign * entry.metrics[metric]))

@@ -14,6 +14,8 @@ import getpass
 import math
 import os
 import sqlite3
+import stat
+import sys
 import time
 import uuid
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -71,22 +73,21 @@ def open_runs(uri: str) -> "SqliteRuns | None":
     >>> open_runs("http://localhost:5000") is None
     True
     """
-    database = Path(uri.removeprefix(_SCHEME))
-    if not uri.startswith(_SCHEME) or not database.is_file():
+    if not uri.startswith(_SCHEME):
         return None
+    database = uri.removeprefix(_SCHEME)
     try:
-        known = _is_known(database, database.stat().st_ino)
-    except (OSError, sqlite3.Error):
+        there = os.stat(database)  # noqa: PTH116 - asked for each step of a run; paths are slow
+        known = stat.S_ISREG(there.st_mode) and _is_known(database, there.st_ino)
+    except (OSError, ValueError, sqlite3.Error):
         return None
     return SqliteRuns(database) if known else None
 
 
 @functools.lru_cache(maxsize=64)
-def _is_known(database: Path, _: int) -> bool:
+def _is_known(database: str, _: int) -> bool:
     """Say whether a file's tables take what is written here; asked once a file."""
-    with contextlib.closing(
-        sqlite3.connect(f"{database.absolute().as_uri()}?mode=ro", uri=True)
-    ) as opened:
+    with _connected(database) as opened:
         for table, columns in _COLUMNS.items():
             described = opened.execute(f"PRAGMA table_info({table})").fetchall()
             # (position, name, type, whether it must be given, its default, place in the key)
@@ -104,12 +105,12 @@ _left: list[sqlite3.Connection] = []
 
 
 @contextlib.contextmanager
-def _connected(database: Path) -> Iterator[sqlite3.Connection]:
+def _connected(database: str) -> Iterator[sqlite3.Connection]:
     """Lend a connection to a database; one that nothing went wrong with is kept for the next."""
-    there = database.stat()
-    place = (os.getpid(), str(database.absolute()), there.st_dev, there.st_ino)
+    there = os.stat(database)  # noqa: PTH116
+    place = (os.getpid(), os.path.abspath(database), there.st_dev, there.st_ino)  # noqa: PTH100
     connection = _taken(place) or sqlite3.connect(
-        f"{database.absolute().as_uri()}?mode=rw",
+        f"{Path(database).absolute().as_uri()}?mode=rw",
         uri=True,
         timeout=_BUSY_SECONDS,
         isolation_level=None,
@@ -154,7 +155,7 @@ def _close() -> None:
 class SqliteRuns:
     """The runs of one store."""
 
-    def __init__(self, database: Path) -> None:
+    def __init__(self, database: str) -> None:
         self._database = database
 
     @contextlib.contextmanager
@@ -233,6 +234,15 @@ class SqliteRuns:
         with self._transaction() as opened:
             _write_points(opened, run_id, points)
 
+    def tag(self, run_id: str, key: str, value: str) -> None:
+        """Write a tag; one of the same key is replaced."""
+        with self._transaction() as opened:
+            opened.execute(
+                "INSERT INTO tags (key, value, run_uuid) VALUES (?, ?, ?) "
+                "ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value",
+                (key, value, run_id),
+            )
+
     def end(self, run_id: str, status: str) -> None:
         """Write how a run ended."""
         with self._transaction() as opened:
@@ -241,40 +251,51 @@ class SqliteRuns:
                 (status, _now(), run_id),
             )
 
-    def of_experiment(self, experiment_id: str) -> list[StoredRun]:
-        """Read the runs of an experiment that aren't deleted, oldest first."""
-        return self._read("experiment_id = ? AND lifecycle_stage = 'active'", int(experiment_id))
+    def of_experiment(
+        self, experiment_id: str, *, tags: Sequence[str] | None = None
+    ) -> list[StoredRun]:
+        """Read the runs of an experiment that aren't deleted, oldest first.
+
+        With ``tags``, of their tags those alone.
+        """
+        return self._read(
+            "experiment_id = ? AND lifecycle_stage = 'active'", int(experiment_id), tags=tags
+        )
 
     def one(self, run_id: str) -> StoredRun | None:
         """Read one run, deleted or not."""
         return next(iter(self._read("run_uuid = ?", run_id)), None)
 
-    def _read(self, condition: str, value: object) -> list[StoredRun]:
+    def _read(
+        self, condition: str, value: object, *, tags: Sequence[str] | None = None
+    ) -> list[StoredRun]:
+        these = f"run_uuid IN (SELECT run_uuid FROM runs WHERE {condition})"  # noqa: S608
+        some = "" if tags is None else f" AND key IN ({', '.join('?' * len(tags))})"
         with _connected(self._database) as opened:
             rows = opened.execute(
                 "SELECT run_uuid, name, status, start_time, artifact_uri FROM runs "  # noqa: S608
                 f"WHERE {condition} ORDER BY start_time, rowid",
                 (value,),
             ).fetchall()
-            parts: dict[str, dict[str, dict[str, object]]] = {}
-            for table in ("tags", "params", "latest_metrics"):
-                by_run = parts[table] = {row[0]: {} for row in rows}
-                missing = ", is_nan" if table == "latest_metrics" else ", 0"
-                for run_id, key, content, is_nan in opened.execute(
-                    f"SELECT run_uuid, key, value{missing} FROM {table} WHERE run_uuid IN "  # noqa: S608
-                    f"(SELECT run_uuid FROM runs WHERE {condition})",
-                    (value,),
-                ):
-                    by_run[run_id][key] = math.nan if is_nan else content
+            found: dict[str, tuple[dict[str, str], dict[str, str], dict[str, float]]]
+            found = {row[0]: ({}, {}, {}) for row in rows}
+            for run_id, key, text in opened.execute(
+                f"SELECT run_uuid, key, value FROM tags WHERE {these}{some}",  # noqa: S608
+                (value, *(tags or ())),
+            ):
+                found[run_id][0][key] = text
+            for run_id, key, text in opened.execute(
+                f"SELECT run_uuid, key, value FROM params WHERE {these}",  # noqa: S608
+                (value,),
+            ):
+                found[run_id][1][key] = text
+            for run_id, key, number, is_nan in opened.execute(
+                f"SELECT run_uuid, key, value, is_nan FROM latest_metrics WHERE {these}",  # noqa: S608
+                (value,),
+            ):
+                found[run_id][2][key] = math.nan if is_nan else number
         return [
-            StoredRun(
-                run_id,
-                name or "",
-                status,
-                started,
-                artifacts,
-                *(dict(parts[table][run_id]) for table in ("tags", "params", "latest_metrics")),  # type: ignore[arg-type]
-            )
+            StoredRun(run_id, name or "", status, started, artifacts, *found[run_id])
             for run_id, name, status, started, artifacts in rows
         ]
 
@@ -312,20 +333,28 @@ def _insert(opened: sqlite3.Connection, table: str, rows: Iterable[Sequence[obje
 
 
 def _write_points(opened: sqlite3.Connection, run_id: str, points: Sequence[Point]) -> None:
+    rows = [(name, *_as_kept(value), when, step, run_id) for name, value, when, step in points]
     opened.executemany(
-        "INSERT OR IGNORE INTO metrics (key, value, timestamp, run_uuid, step, is_nan) "
-        "VALUES (?, ?, ?, ?, ?, 0)",
-        [(name, value, when, run_id, step) for name, value, when, step in points],
+        "INSERT OR IGNORE INTO metrics (key, value, is_nan, timestamp, step, run_uuid) "
+        "VALUES (?, ?, ?, ?, ?, ?)",
+        rows,
     )
-    latest: dict[str, tuple[int, int, float]] = {}
-    for name, value, when, step in points:
-        latest[name] = max(latest.get(name, (step, when, value)), (step, when, value))
-    for name, (step, when, value) in latest.items():
-        opened.execute(
-            "INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid) "
-            "VALUES (?, ?, ?, ?, 0, ?) ON CONFLICT (key, run_uuid) DO UPDATE SET "
-            "value = excluded.value, timestamp = excluded.timestamp, step = excluded.step, "
-            "is_nan = 0 WHERE (excluded.step, excluded.timestamp, excluded.value) "
-            "> (step, timestamp, value)",
-            (name, value, when, step, run_id),
-        )
+    latest: dict[str, tuple[int, int, float, bool]] = {}
+    for name, value, is_nan, when, step, _ in rows:
+        point = (step, when, value, is_nan)
+        latest[name] = max(latest.get(name, point), point)
+    opened.executemany(
+        "INSERT INTO latest_metrics (key, run_uuid, step, timestamp, value, is_nan) "
+        "VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT (key, run_uuid) DO UPDATE SET "
+        "value = excluded.value, timestamp = excluded.timestamp, step = excluded.step, "
+        "is_nan = excluded.is_nan WHERE (excluded.step, excluded.timestamp, excluded.value) "
+        "> (step, timestamp, value)",
+        [(name, run_id, *point) for name, point in latest.items()],
+    )
+
+
+def _as_kept(value: float) -> tuple[float, bool]:
+    """Give a number as MLflow's tables hold it, and whether it is none."""
+    if math.isnan(value):
+        return 0.0, True
+    return max(-sys.float_info.max, min(value, sys.float_info.max)), False

@@ -6,6 +6,7 @@ that replay happens once per MLflow version, in memory, and its result is copied
 
 import contextlib
 import importlib
+import io
 import logging
 import os
 import shutil
@@ -15,11 +16,11 @@ import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from mlops_kit.errors import MissingToolError, TrackingError
+from mlops_kit.lineage import installed_version
 from mlops_kit.sqlite_runs import open_runs
 
 __all__ = ["Store", "current_store", "load_mlflow", "quiet_mlflow", "start"]
@@ -29,6 +30,7 @@ DATABASE = "mlflow.db"
 EXPERIMENT = "default"
 MLFLOW_OWN = "Default"
 _NAME = 256
+_MAGIC = b"SQLite format 3\0"
 
 _log = logging.getLogger(__name__)
 
@@ -66,8 +68,9 @@ def load_mlflow(module: str = "mlflow") -> Any:
     MissingToolError
         If MLflow isn't installed.
     """
-    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
-    os.environ.setdefault("DO_NOT_TRACK", "true")
+    if module in sys.modules:
+        return sys.modules[module]
+    _silence_telemetry()
     try:
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
@@ -75,6 +78,11 @@ def load_mlflow(module: str = "mlflow") -> Any:
             f"tracking needs MLflow, and {error.name!r} isn't installed. "
             "Install it with: pip install 'mlops-kit[tracking]'"
         ) from error
+
+
+def _silence_telemetry() -> None:
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+    os.environ.setdefault("DO_NOT_TRACK", "true")
 
 
 @contextlib.contextmanager
@@ -142,23 +150,22 @@ def start(where: str | os.PathLike[str] = "workspace", *, experiment: str = EXPE
     if "://" in text or text == "databricks":
         uri, workspace = text, None
     else:
-        workspace = _workspace(Path(text))
+        workspace = Path(text).expanduser().absolute()
         uri = _sqlite_uri(workspace / DATABASE)
     _current = _open(uri, experiment, workspace)
     return _current
 
 
-def _workspace(folder: Path) -> Path:
-    folder = folder.expanduser().absolute()
+def _prepare(folder: Path) -> bool:
+    """Make a folder ready for runs; say whether its store was made just now, as the latest."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        _prepare_database(folder / DATABASE)
+        return _prepare_database(folder / DATABASE)
     except OSError as error:
         raise TrackingError(
             f"tracking.start: the folder {folder} can't be used: {error.strerror or error}. "
             "Give a folder that you may write to."
         ) from error
-    return folder
 
 
 def _sqlite_uri(database: Path) -> str:
@@ -171,11 +178,15 @@ def _sqlite_uri(database: Path) -> str:
 
 
 def _open(uri: str, experiment: str, workspace: Path | None) -> Store:
+    latest = workspace is not None and _prepare(workspace)
+    _silence_telemetry()  # of an MLflow that was imported before, too
     mlflow = load_mlflow()
     try:
         with quiet_mlflow():
             mlflow.set_tracking_uri(uri)
-            known = None if workspace is None else _written_experiment(uri, experiment, workspace)
+            known = None
+            if workspace is not None:
+                known = _written_experiment(uri, experiment, workspace, latest=latest)
             experiment_id = known or _experiment_id(mlflow, experiment, workspace)
             if not (known and _is_made_current(experiment_id)):
                 mlflow.set_experiment(experiment_id=experiment_id)
@@ -186,7 +197,7 @@ def _open(uri: str, experiment: str, workspace: Path | None) -> Store:
     return Store(uri, experiment, experiment_id, workspace)
 
 
-def _written_experiment(uri: str, name: str, workspace: Path) -> str | None:
+def _written_experiment(uri: str, name: str, workspace: Path, *, latest: bool) -> str | None:
     """Find or make an experiment in a store's tables; None where MLflow has to do it.
 
     MLflow itself first reads its whole history of schemas, to see that the tables are the latest.
@@ -194,9 +205,10 @@ def _written_experiment(uri: str, name: str, workspace: Path) -> str | None:
     runs = open_runs(uri)
     if runs is None or name in ("", MLFLOW_OWN) or name != name.strip() or len(name) > _NAME:
         return None
-    wanted = _schema(_ready_store())
-    if wanted is None or _schema(workspace / DATABASE) != wanted:
-        return None
+    if not latest:
+        wanted = _schema(_ready_store())
+        if wanted is None or _schema(workspace / DATABASE) != wanted:
+            return None
     return runs.experiment(name, (workspace / "artifacts").as_uri())
 
 
@@ -226,17 +238,20 @@ def _experiment_id(mlflow: Any, name: str, workspace: Path | None) -> str:
         return str(found.experiment_id)
 
 
-def _prepare_database(database: Path) -> None:
-    """See that ``database`` is a store that MLflow opens without migrating it."""
+def _prepare_database(database: Path) -> bool:
+    """See that ``database`` is a store that MLflow opens without migrating it.
+
+    Says whether it was made just now.
+    """
     if database.exists() and database.stat().st_size:
         _check_database(database)
-        return
+        return False
     database.unlink(missing_ok=True)
     template = _cached_template()
     if template is None:
-        _place(database, _migrated())
-    else:
-        _place(database, template.read_bytes())
+        return _place(database, io.BytesIO(_migrated()))
+    with template.open("rb") as ready:
+        return _place(database, ready)
 
 
 def _check_database(database: Path) -> None:
@@ -266,7 +281,7 @@ def _connect_read_only(database: Path) -> sqlite3.Connection:
 
 
 def _ready_store() -> Path:
-    return _cache_folder() / f"mlflow-{metadata.version('mlflow')}.db"
+    return _cache_folder() / f"mlflow-{installed_version('mlflow')}.db"
 
 
 def _cached_template() -> Path | None:
@@ -284,15 +299,15 @@ def _cached_template() -> Path | None:
 
 
 def _is_whole(template: Path) -> bool:
-    if not template.is_file():
-        return False
+    """Say whether a file is a SQLite store of the length that its first page tells."""
     try:
-        with contextlib.closing(_connect_read_only(template)) as connection:
-            (verdict,) = connection.execute("PRAGMA quick_check").fetchone()
-            connection.execute("SELECT version_num FROM alembic_version").fetchone()
-    except sqlite3.DatabaseError:
+        with template.open("rb") as file:
+            head = file.read(32)
+            length = os.fstat(file.fileno()).st_size
+    except OSError:
         return False
-    return bool(verdict == "ok")
+    pages, size = int.from_bytes(head[28:32]), int.from_bytes(head[16:18])
+    return head.startswith(_MAGIC) and length == pages * (65_536 if size == 1 else size) > 0
 
 
 def _cache_folder() -> Path:
@@ -335,15 +350,18 @@ def _write_atomically(path: Path, content: bytes) -> None:
         raise
 
 
-def _place(database: Path, content: bytes) -> None:
-    """Write a new store; never over one that another process put there meanwhile."""
+def _place(database: Path, content: IO[bytes]) -> bool:
+    """Write a new store, and say so; never over one that another process put there meanwhile."""
     with tempfile.TemporaryDirectory(dir=database.parent, prefix=".store-") as folder:
         fresh = Path(folder) / database.name
-        fresh.write_bytes(content)
+        with fresh.open("wb") as file:
+            shutil.copyfileobj(content, file)
         try:
             os.link(fresh, database)
         except FileExistsError:
-            return
+            return False
         except OSError:  # a file system without links
-            if not database.exists():
-                shutil.move(fresh, database)
+            if database.exists():
+                return False
+            shutil.move(fresh, database)
+    return True

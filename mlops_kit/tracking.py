@@ -21,11 +21,19 @@ import pandas as pd
 from mlops_kit import runs
 from mlops_kit.active_runs import active_run
 from mlops_kit.errors import DataError
-from mlops_kit.lineage import Code, code_of, content_hash, environment_now, git_state
+from mlops_kit.lineage import (
+    Code,
+    code_of,
+    content_hash,
+    environment_now,
+    environment_on_record,
+    git_state,
+)
 from mlops_kit.reruns import Rerun, rerun
 from mlops_kit.runs import Lineage, RunRecord, best_run, compare_runs, finite, get_run
 from mlops_kit.sqlite_runs import SqliteRuns, local_folder
 from mlops_kit.stores import Store, current_store, load_mlflow, quiet_mlflow, start
+from mlops_kit.tables import write_snapshot
 
 __all__ = [
     "Lineage",
@@ -44,6 +52,7 @@ __all__ = [
 ]
 
 _BATCH = 1000
+_TAG = 5000
 
 
 class Run:
@@ -66,17 +75,34 @@ class Run:
         """Keep several numbers at once."""
         self.log_history({name: [value] for name, value in metrics.items()}, first_step=step)
 
-    def log_history(self, histories: Mapping[str, Sequence[float]], *, first_step: int = 0) -> None:
+    def log_history(
+        self,
+        histories: Mapping[str, Sequence[float]],
+        *,
+        first_step: int = 0,
+        diverged: bool = False,
+    ) -> None:
         """Keep the whole course of metrics in as few requests as the store allows.
+
+        Parameters
+        ----------
+        histories : mapping of str to sequence of float
+            Each metric's values, one a step.
+        first_step : int, default=0
+            The step of the first ones.
+        diverged : bool, default=False
+            Keep ``nan`` and infinities too, as MLflow does. :func:`best_run` passes over a run
+            whose result is ``nan``.
 
         Raises
         ------
         DataError
-            If a value isn't a finite number; nothing is kept then.
+            If a value isn't a finite number, and it isn't said that the training diverged;
+            nothing is kept then.
         """
         now = int(time.time() * 1000)
         rows = [
-            (name, finite(name, value), now, first_step + step)
+            (name, float(value) if diverged else finite(name, value), now, first_step + step)
             for name, values in histories.items()
             for step, value in enumerate(values)
         ]
@@ -88,6 +114,16 @@ class Run:
         points = [Metric(*row) for row in rows]
         for begin in range(0, len(points), _BATCH):
             self._client.log_batch(self.run_id, metrics=points[begin : begin + _BATCH])
+
+    def set_tag(self, name: str, value: object) -> None:
+        """Note something about the run, as text; a later note of the same name replaces it."""
+        text = str(value)
+        if not name or len(text) > _TAG:
+            raise DataError(f"tag {name!r} has {len(text)} characters, at most {_TAG} are kept.")
+        if self._quick is not None:
+            self._quick.tag(self.run_id, name, text)
+            return
+        self._client.set_tag(self.run_id, name, text)
 
     def log_params(self, params: Mapping[str, object]) -> None:
         """Keep parameters, as text."""
@@ -214,7 +250,7 @@ def run(
     given = {key: _param_text(key, value) for key, value in (params or {}).items()}
     texts = {
         runs.PARAMS_FILE: _params_json(params or {}),
-        runs.ENVIRONMENT_FILE: environment_now().to_json(),
+        runs.ENVIRONMENT_FILE: environment_on_record()[1],
     }
     if source is not None:
         texts[runs.SOURCE_FILE] = source.source
@@ -241,7 +277,7 @@ def _write_texts(folder: Path, texts: Mapping[str, str]) -> None:
 def _lineage_tags(
     source: Code | None, data: pd.DataFrame | None, seed: int | None
 ) -> tuple[dict[str, str], str | None]:
-    tags = {runs.ENVIRONMENT: environment_now().hash}
+    tags = {runs.ENVIRONMENT: environment_on_record()[0]}
     if source is not None:
         tags |= {runs.CODE_NAME: source.name, runs.CODE_HASH: source.hash}
     if seed is not None:
@@ -262,7 +298,7 @@ def _keep_snapshot(store: Store, under_way: Run, data: pd.DataFrame, digest: str
     if store.workspace is None:
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / name
-            data.reset_index(drop=True).to_parquet(path)
+            write_snapshot(data, path)
             under_way.log_artifact(path, runs.SNAPSHOTS)
         return
     path = store.workspace / runs.SNAPSHOTS / name
@@ -271,7 +307,7 @@ def _keep_snapshot(store: Store, under_way: Run, data: pd.DataFrame, digest: str
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{under_way.run_id}.part")
     try:
-        data.reset_index(drop=True).to_parquet(part)
+        write_snapshot(data, part)
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

@@ -18,6 +18,7 @@ from mlops_kit.data import (
     time_split,
 )
 from mlops_kit.errors import DataError
+from mlops_kit.tables import read_snapshot, write_snapshot
 
 
 def days(count: int = 10) -> pd.DataFrame:
@@ -147,3 +148,41 @@ def test_a_split_that_makes_no_sense_is_refused(call, said: str) -> None:
     """With what is wrong."""
     with pytest.raises(DataError, match=said):
         call()
+
+
+def kinds() -> dict[str, object]:
+    """Give columns of the kinds that tables have, by name."""
+    times = pd.to_datetime(["2025-01-01", None, "2025-01-02"])
+    return {
+        "whole": np.array([1, 2, 3], "int32"),
+        "real": [0.5, np.nan, -np.inf],
+        "truth": [True, False, True],
+        "text": ["a", None, "c"],
+        "nothing": [None, None, None],
+        "time": times.astype("datetime64[us]"),
+        "place": times.tz_localize("Asia/Tokyo"),
+        "span": pd.to_timedelta([1, None, 2], unit="h"),
+        "kind": pd.Categorical(["x", "y", None]),
+        "maybe": pd.array([1, None, 3], dtype="Int64"),
+        "string": pd.array(["a", None, "b"], dtype="string"),
+    }
+
+
+@pytest.mark.parametrize("name", kinds())
+def test_a_snapshot_is_the_file_and_the_frame_that_pandas_has(tmp_path: Path, name: str) -> None:
+    """Byte by byte and type by type, whatever the quicker way does."""
+    table = pd.DataFrame({"row": [1, 2, 3], name: kinds()[name]}, index=[7, 8, 9])
+    table.reset_index(drop=True).to_parquet(tmp_path / "pandas.parquet")
+    write_snapshot(table, tmp_path / "ours.parquet")
+    assert (tmp_path / "ours.parquet").read_bytes() == (tmp_path / "pandas.parquet").read_bytes()
+    read = read_snapshot(tmp_path / "ours.parquet")
+    pd.testing.assert_frame_equal(read, pd.read_parquet(tmp_path / "pandas.parquet"))
+    assert isinstance(read.index, pd.RangeIndex)
+
+
+def test_notes_on_a_table_survive_a_snapshot(tmp_path: Path) -> None:
+    """What pandas keeps of a frame's attributes is kept."""
+    table = pd.DataFrame({"a": [1]})
+    table.attrs = {"unit": "rides"}
+    write_snapshot(table, tmp_path / "t.parquet")
+    assert read_snapshot(tmp_path / "t.parquet").attrs == {"unit": "rides"}

@@ -1,6 +1,8 @@
 """Runs written straight to MLflow's tables are what MLflow's own client would have written."""
 
+import math
 import sqlite3
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -9,7 +11,7 @@ import mlflow
 import pytest
 
 from mlops_kit import active_runs, sqlite_runs, tracking
-from mlops_kit.errors import TrackingError
+from mlops_kit.errors import DataError, TrackingError
 
 
 @pytest.fixture
@@ -84,6 +86,29 @@ def test_both_ways_read_the_same(store: tracking.Store, monkeypatch: pytest.Monk
     )
 
 
+def test_both_ways_keep_tags_and_a_training_that_diverged(store: tracking.Store, way: str) -> None:
+    """A tag of the same name is replaced; nan and infinities are as MLflow has them."""
+    with tracking.run("diverged") as run:
+        run.log_history({"mae": [1.0, math.inf, math.nan], "up": [-math.inf]}, diverged=True)
+        run.set_tag("machine", "old")
+        run.set_tag("machine", "older")
+    found = mlflow.MlflowClient(store.uri).get_run(run.run_id).data
+    assert found.tags["machine"] == "older"
+    assert math.isnan(found.metrics["mae"])
+    assert found.metrics["up"] == -sys.float_info.max
+    history = mlflow.MlflowClient(store.uri).get_metric_history(run.run_id, "mae")
+    assert {point.step: repr(point.value) for point in history} == {
+        0: "1.0",
+        1: repr(sys.float_info.max),
+        2: "nan",
+    }
+    assert math.isnan(tracking.get_run(run.run_id).metrics["mae"])
+    with pytest.raises(TrackingError, match="none has the metric 'mae'"):
+        tracking.best_run("mae")
+    with pytest.raises(DataError, match="at most 5000"), tracking.run("wordy") as run:
+        run.set_tag("note", "x" * 5001)
+
+
 def test_mlflows_own_functions_write_to_the_run(store: tracking.Store, way: str) -> None:
     """Within the block the run is MLflow's current one, afterwards none is; runs can be nested."""
     with tracking.run("outer") as outer:
@@ -137,6 +162,8 @@ def test_a_full_or_locked_store_is_a_clear_error(
 ) -> None:
     """Nothing is half-written, and the message says where and what to do."""
     monkeypatch.setattr(sqlite_runs, "_BUSY_SECONDS", 0.05)
+    kept: list[Any] = []  # those that are kept already would wait for long
+    monkeypatch.setattr(sqlite_runs, "_kept", kept)
     quick = sqlite_runs.open_runs(store.uri)
     assert quick is not None
     before = len(tracking.compare_runs())
@@ -149,6 +176,8 @@ def test_a_full_or_locked_store_is_a_clear_error(
         holder.execute("ROLLBACK")
         holder.close()
     assert len(tracking.compare_runs()) == before
+    for _, connection in kept:
+        connection.close()
 
 
 def test_deleted_runs_are_not_compared(store: tracking.Store) -> None:

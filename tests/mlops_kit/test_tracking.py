@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from mlops_kit import tracking
+from mlops_kit import stores, tracking
 from mlops_kit.errors import DataError, TrackingError
 
 
@@ -304,6 +304,25 @@ def test_a_copied_store_is_what_mlflow_itself_would_make(tmp_path: Path) -> None
         return sorted(parts) + version
 
     assert schema(tmp_path / "ours" / "mlflow.db") == schema(theirs)
+
+
+def test_a_ready_store_that_was_cut_short_is_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A disk that was full once must not spoil every store from then on."""
+    ready = stores._ready_store()
+    tracking.start(tmp_path / "first")
+    whole = ready.read_bytes()
+    monkeypatch.setenv(stores.CACHE_VARIABLE, str(tmp_path / "cache"))
+    (tmp_path / "cache").mkdir()
+    kept = tmp_path / "cache" / ready.name
+    for spoiled in (whole[:-4096], b"", b"x" * len(whole), whole + b"x"):
+        kept.write_bytes(spoiled)
+        assert not stores._is_whole(kept)
+    monkeypatch.setattr(stores, "_migrated", lambda: whole)
+    tracking.start(tmp_path / "second")
+    assert kept.read_bytes() == whole
+    assert (tmp_path / "second" / "mlflow.db").stat().st_size == len(whole)
 
 
 def test_a_store_that_is_open_already_is_kept(store: tracking.Store) -> None:
