@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 from itertools import product
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from hypothesis import strategies as st
 from nbformat import v4
 from nbgrader import utils
 
+import autograder
 from autograder.errors import NotebookError
 from autograder.notebook import (
     MAX_BYTES,
@@ -236,3 +239,24 @@ def test_odd_grading_metadata_make_a_plain_cell(meta: object) -> None:
     """Metadata of the wrong type mean nothing, and raise nothing."""
     cell = v4.new_code_cell("", metadata={"nbgrader": meta})
     assert (cell_kind(cell), grade_id(cell), points(cell)) == ("plain", "", 0)
+
+
+def test_grammars_that_no_notebook_needs_are_not_made() -> None:
+    """They would take most of every command's time."""
+    code = "import sys, autograder.notebook, jsonschema; print('lark' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
+def test_whoever_needs_them_gets_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands for them until then gives way, however they are asked for."""
+    name = "rfc3987_syntax"
+    (tmp_path / f"{name}.py").write_text("more = 7\ndef is_valid_syntax(a, b): return a == b\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    later = autograder._Later(name)
+    for ask in (lambda: later.is_valid_syntax("a", "a"), lambda: later.more == 7):
+        monkeypatch.setitem(sys.modules, name, later)
+        assert ask()
+        assert sys.modules[name] is not later
+        assert not later.is_valid_syntax("a", "b")
+    assert not hasattr(later, "less")
