@@ -3,6 +3,7 @@
 Every file is one worker's, with what it made for its tests; those that take longest come first.
 """
 
+import gc
 import os
 import socket
 import subprocess
@@ -10,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,17 @@ LONGEST = (
 )
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Iterator[None]:
+    """Import everything without looking for garbage; what is there then stays to the end."""
+    gc.disable()
+    try:
+        return (yield)
+    finally:
+        gc.freeze()
+        gc.enable()
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with what takes longest, so that no worker is left with it at the end."""
     place = {name: number for number, name in enumerate(LONGEST)}
@@ -98,11 +110,10 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
-def warm_python() -> Iterator[list[str]]:
-    """The start of a command that is like this Python, with much imported already."""
+@contextmanager
+def warmed(python: str, modules: Iterable[str]) -> Iterator[list[str]]:
     if not hasattr(os, "fork"):
-        yield [sys.executable]
+        yield [python]
         return
     program = str(Path(__file__).with_name("warm_python.py"))
     quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"}
@@ -112,12 +123,25 @@ def warm_python() -> Iterator[list[str]]:
     # A socket's address must be short.
     with tempfile.TemporaryDirectory(prefix="warm-", ignore_cleanup_errors=True) as folder:
         address = f"{folder}/programs"
-        command = [sys.executable, program, "serve", address, *OFTEN_IMPORTED]
+        command = [python, program, "serve", address, *modules]
         with subprocess.Popen(command, env=os.environ | quiet, text=True, **pipes) as process:
             if process.stdout.readline() != "ready\n":
                 raise RuntimeError(process.stderr.read())
-            yield [sys.executable, "-I", "-S", program, "run", address]
+            yield [python, "-I", "-S", program, "run", address]
             process.stdin.close()
+
+
+@pytest.fixture(scope="session")
+def warm() -> Callable[[str, Iterable[str]], AbstractContextManager[list[str]]]:
+    """Give the start of a command that is like a Python, with some modules imported already."""
+    return warmed
+
+
+@pytest.fixture(scope="session")
+def warm_python() -> Iterator[list[str]]:
+    """The start of a command that is like this Python, with much imported already."""
+    with warmed(sys.executable, OFTEN_IMPORTED) as command:
+        yield command
 
 
 # How long a test waits for what must come: no machine is so slow, and usually it is there at once.

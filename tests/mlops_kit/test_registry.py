@@ -2,9 +2,11 @@
 
 import json
 import shutil
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -49,10 +51,54 @@ def promoted(version: registry.Version) -> registry.Version:
     return registry.promote(version.name, version.version, report, why="better", who="ana")
 
 
-@pytest.fixture
-def three(store: tracking.Store) -> list[registry.Version]:
-    """Three versions, each better than the one before; none promoted."""
+class Three:
+    """A store with three versions, made once and put back for each test.
+
+    Its database's content is put back, not its file, which MLflow keeps open.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._copy = folder / "workspace", folder / "copy"
+        tracking.start(self._folder, experiment="tests")
+        self.versions = registered_three()
+        shutil.copytree(self._folder, self._copy)
+
+    def put_back(self) -> tracking.Store:
+        for path in self._folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            elif not path.name.startswith("mlflow.db"):
+                path.unlink()
+        left_out = shutil.ignore_patterns("mlflow.db*")
+        shutil.copytree(self._copy, self._folder, dirs_exist_ok=True, ignore=left_out)
+        places = (self._copy / "mlflow.db", self._folder / "mlflow.db")
+        with closing(sqlite3.connect(places[0])) as made, closing(sqlite3.connect(places[1])) as db:
+            made.backup(db)
+        return tracking.start(self._folder, experiment="tests")
+
+
+def registered_three() -> list[registry.Version]:
     return [registered(shift) for shift in (2.0, 1.0, 0.5)]
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Three:
+    return Three(tmp_path_factory.mktemp("three"))
+
+
+@pytest.fixture
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> tracking.Store:
+    """The store that the three versions are in, or an empty one."""
+    if "three" in request.fixturenames:
+        store: tracking.Store = request.getfixturevalue("made").put_back()
+        return store
+    return tracking.start(tmp_path / "workspace", experiment="tests")
+
+
+@pytest.fixture
+def three(store: tracking.Store, made: Three) -> list[registry.Version]:
+    """Three versions, each better than the one before; none promoted."""
+    return made.versions
 
 
 def champion() -> int | None:
@@ -398,9 +444,10 @@ def test_a_registry_that_fails_in_the_middle_leaves_the_champion(
 
 
 def test_a_registry_that_is_gone_or_dead_is_one_message(
-    three: list[registry.Version], store: tracking.Store, monkeypatch: pytest.MonkeyPatch
+    store: tracking.Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Soon, and without a new empty database in place of the old."""
+    registered(1.0)
     assert store.workspace is not None
     database = store.workspace / "mlflow.db"
     database.rename(database.with_suffix(".away"))

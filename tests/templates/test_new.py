@@ -491,7 +491,8 @@ def test_questions_are_asked_at_a_terminal(root: Path, tmp_path: Path) -> None:
         f"new_templates.templates_root = lambda: Path({str(root)!r})\ncli.main()\n"
     )
     words = ["-W", "ignore", "-c", script, "new", "service", str(tmp_path / "a"), "-d", "ci=both"]
-    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200"}
+    # This terminal can't say where its cursor is, and isn't asked.
+    environment = {**os.environ, "TERM": "xterm", "COLUMNS": "200", "PROMPT_TOOLKIT_NO_CPR": "1"}
     with pexpect.spawn(
         sys.executable, words, env=environment, encoding="utf-8", timeout=120, dimensions=(50, 200)
     ) as terminal:
