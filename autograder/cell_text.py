@@ -5,12 +5,16 @@ cells run. None of them is Python, so a cell that parses as it stands is left as
 """
 
 import ast
+from functools import lru_cache
 
 __all__ = ["plain_python"]
 
 
+@lru_cache(maxsize=64)
 def plain_python(text: str) -> ast.Module | None:
     r"""Parse a cell as it stands; None where IPython would change it, or it has an error.
+
+    The tree is the same one for all who ask: to be read, not changed.
 
     Examples
     --------

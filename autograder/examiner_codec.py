@@ -12,7 +12,7 @@ import sys
 import types
 from typing import Any, Protocol
 
-from autograder import wire_numpy, wire_pandas, wire_stdlib  # noqa: F401 - they add their types
+from autograder import wire_numpy, wire_stdlib, wire_tables  # noqa: F401 - they add their types
 from autograder.examiner_errors import is_mirror
 from autograder.handles import number_of
 from autograder.wire import Bounds
@@ -96,8 +96,8 @@ def _is_bound(value: Any) -> bool:
 class LinkEncoder(Encoder):
     """Encodes what goes to the student's room."""
 
-    def __init__(self, objects: Objects, bounds: Bounds) -> None:
-        super().__init__(bounds)
+    def __init__(self, objects: Objects, bounds: Bounds, *, tables: Any = None) -> None:
+        super().__init__(bounds, tables=tables)
         self._objects = objects
 
     def fallback(self, value: Any) -> Json:
@@ -165,9 +165,15 @@ class LinkDecoder(Decoder):
     """Decodes what comes from the student's room."""
 
     def __init__(
-        self, objects: Objects, blob: memoryview, bounds: Bounds, *, known: list[Any]
+        self,
+        objects: Objects,
+        blob: memoryview,
+        bounds: Bounds,
+        *,
+        known: list[Any],
+        tables: Any = None,
     ) -> None:
-        super().__init__(blob, bounds, known=known)
+        super().__init__(blob, bounds, known=known, tables=tables)
         self.naming = False
         self._objects = objects
 

@@ -5,6 +5,7 @@ an exception class that the student wrote, a class made here for it, with the ne
 Names decide nothing: a class that calls itself ``AssertionError`` and isn't it stays what it is.
 """
 
+import threading
 from collections.abc import Callable
 from typing import Any, cast
 
@@ -21,11 +22,17 @@ __all__ = [
     "build_error",
     "is_mirror",
     "mirror",
+    "without_steering",
 ]
 
 _TEXT = 100_000
 _DEPTH = 12
 _LEAVING = (KeyboardInterrupt, GeneratorExit)
+_MAIN = threading.main_thread()
+_ENDING_LOOPS = (StopIteration, StopAsyncIteration)
+# By these a test tells its framework that it isn't to be judged, or not with this value.
+_FRAMEWORKS = frozenset({"unittest", "_pytest", "pytest", "hypothesis"})
+_FAILING = "Failed"
 
 
 class StudentError(Exception):
@@ -69,7 +76,8 @@ def is_mirror(value: Any) -> bool:
 
 def mirror(handle: Any, name: str, bases: tuple[type, ...]) -> type[BaseException]:
     """Make the class that stands for an exception class of the student's."""
-    kinds = tuple(base for base in bases if issubclass(base, BaseException)) or (StudentError,)
+    errors = (base for base in bases if issubclass(base, BaseException) and not _steers(base))
+    kinds = tuple(errors) or (StudentError,)
     body = {"room_class": handle, "__module__": "student", "__str__": _text, "__getattr__": _ask}
     for candidate in (kinds, kinds[:1], (StudentError,)):
         try:
@@ -117,16 +125,35 @@ def build_error(item: Any, decode: Callable[[Any], Any], depth: int = 0) -> Base
     return error
 
 
+def without_steering(error: BaseException) -> BaseException:
+    """Give another error in place of one that would end a loop of the test as if it were done.
+
+    Python does the same where a generator lets ``StopIteration`` out: ``map``, ``zip`` and
+    ``all`` take it for the end of what they go through. A thread takes ``SystemExit`` so.
+    """
+    ends_thread = isinstance(error, SystemExit) and threading.current_thread() is not _MAIN
+    if not isinstance(error, _ENDING_LOOPS) and not ends_thread:
+        return error
+    return StudentStoppedError(f"the student's code raised {type(error).__name__}")
+
+
 def decode_class(item: Any, decode: Callable[[Any], Any]) -> type[BaseException]:
     """Give the class of an error."""
     need(type(item) is list and item, "a class")
     if item[0] == "T":
         found = find_class(item[1], item[2])
-        return found if found is not None and issubclass(found, BaseException) else StudentError
+        if found is None or not issubclass(found, BaseException) or _steers(found):
+            return StudentError
+        return found
     made = decode(item)
     if isinstance(made, type) and issubclass(made, BaseException):
         return made
     return StudentError
+
+
+def _steers(kind: type) -> bool:
+    """Say whether a class belongs to those by which a test steers who runs it."""
+    return kind.__module__.split(".")[0] in _FRAMEWORKS and kind.__name__ != _FAILING
 
 
 def _instance(kind: type[BaseException], args: tuple[Any, ...], text: str) -> BaseException:

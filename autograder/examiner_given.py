@@ -7,16 +7,24 @@ the files and modules that the lab ships.
 """
 
 import ast
+import io
+import random
+import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
+from types import ModuleType
 from typing import Any
+
+import numpy as np
+import pandas as pd
 
 from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_source import (
+    DEFINITIONS,
     PURE_MODULES,
     Preparation,
     bound_names,
@@ -27,7 +35,8 @@ from autograder.examiner_source import (
     words,
 )
 from autograder.handles import number_of
-from autograder.lab_facts import DEFINITIONS
+from autograder.lab_facts import may_change
+from autograder.time_limit import CellTimeoutError, cpu_limit
 
 __all__ = ["Release", "use_shipped_modules"]
 
@@ -36,6 +45,23 @@ _DECORATORS = frozenset(
         *("functools", "contextlib", "dataclasses", "lru_cache", "cache", "wraps", "dataclass"),
         *("contextmanager", "singledispatch", "total_ordering"),
     }
+)
+_WORK_SECONDS = 2.0
+_MISSING = object()
+_STATES = (np.random.Generator, np.random.RandomState, random.Random, Iterator, io.IOBase)
+_FILES = frozenset(
+    {"open", "Path", "load", "loads", "read_text", "read_bytes", "exists", "glob", "iterdir"}
+    | {name for name in vars(pd) if name.startswith("read_")}
+    | {"loadtxt", "genfromtxt", "fromfile", "load_npz", "imread", "connect"}
+)
+_OUTSIDE = frozenset(
+    {
+        *("input", "time", "now", "today", "utcnow", "perf_counter", "monotonic", "environ"),
+        *("getenv", "uuid1", "uuid4", "getcwd", "cwd", "sleep", "print", "display", "globals"),
+    }
+)
+_SHARED_STATE = re.compile(
+    r"\brandom\.(?!default_rng\(|RandomState\(|Random\(|SeedSequence\(|Generator\(|PCG64\()"
 )
 _STATEFUL = frozenset({"random", "numpy.random", "time", "pytest", "_pytest"})
 Ask = Callable[..., Any]
@@ -69,7 +95,10 @@ class Release:
         self.known = False
         self.objects: dict[int, tuple[str, Any]] = {}
         self._kept: set[str] = set()
+        self._private: set[str] = set()
         self._changing: set[str] = set()
+        self._writes = False
+        self._streams: set[str] = set()
         self._values: set[str] = set()
         self._in_room: set[str] = set()
         self._words: dict[str, set[str]] = {}
@@ -80,7 +109,9 @@ class Release:
         """Learn what the reference solution binds, and have what it imports."""
         self.known = order["known"]
         self._kept = set(order["kept"])
+        self._private = set(order["private"])
         self._changing = set(order["changing"])
+        self._writes = bool(order["changes"])
         self._names.students = set(order["students"])
         for text in order["imports"]:
             tree = parse_cell(text)
@@ -118,35 +149,89 @@ class Release:
         if self.known:
             self._names.given |= bound - students
         if not self._trusted:
-            self._forget(words(text) & self._values)
+            changed = (n for n in self._values & words(text) if self._may_change(text, n))
+            self._forget(set(changed))
         body = parse_cell(text).body
         for node in body:
             self._note_state(node)
         if fresh:
             self._take_functions(body, bound - students)
-        for node in body:
-            if isinstance(node, DEFINITIONS) and not fresh:
-                self._words[node.name] = names_in(node)
-        if not there and not fresh:
-            self._define([node for node in body if self._is_own(node, students)])
+        else:
+            self._take_definitions(body, there=there)
         for name in bound:
             value = dict.get(self._names, name)
             if callable(value) and getattr(value, "__module__", "") == "__main__":
                 self.objects[id(value)] = (name, value)
         if self._trusted and self.known:
             self._take(bound)
+        if self.known and not there and not fresh:
+            self._work_out(body)
+
+    def _take_definitions(self, body: list[ast.stmt], *, there: bool) -> None:
+        for node in body:
+            if isinstance(node, DEFINITIONS):
+                self._words[node.name] = names_in(node)
+        for node in () if there else body:
+            if self._is_own(node, self._names.students):
+                self._define([node])
+
+    def _work_out(self, body: list[ast.stmt]) -> None:
+        """Have by its own statement what only tests use and the student's room isn't believed on.
+
+        After an answer ran, any value there may be another; before, one that stays there. The
+        statement must be of what this room has and do the same here.
+        """
+        for node in body:
+            names = set(targets(node))
+            if isinstance(node, ast.Assign) and self._is_alone(node, names):
+                with suppress(CellTimeoutError), cpu_limit(_WORK_SECONDS):
+                    self._define([node])
+                self._streams |= {name for name in names if self._has_state(name)}
+            elif not isinstance(node, DEFINITIONS):
+                # What is drawn from a generator there, isn't here: they aren't alike any more.
+                self._forget(self._streams & self.closure(names_in(node)))
+
+    def _has_state(self, name: str) -> bool:
+        return isinstance(dict.get(self._names, name), _STATES)
+
+    def _may_change(self, text: str, name: str) -> bool:
+        return self._has_state(name) or may_change(text, name)
+
+    def _is_alone(self, node: ast.Assign, names: set[str]) -> bool:
+        """Say whether an assignment needs nothing of the student's room and changes nothing."""
+        if not all(isinstance(target, ast.Name) for target in node.targets):
+            return False
+        if not names <= self._private - self._changing or not names.isdisjoint(self._names):
+            return False
+        found = self.closure(names_in(node.value))
+        own = {name: dict.get(self._names, name, _MISSING) for name in found}
+        there = self._names.given | self._names.students
+        return (
+            {*found, *(f"{name}." for name in found)}.isdisjoint(self._in_room)
+            and not any(value is _MISSING and name in there for name, value in own.items())
+            and not any(self._has_state(name) for name in found - self._streams)
+            and not any(map(number_of, own.values()))
+            and _OUTSIDE.isdisjoint(found)
+            and (not self._writes or _FILES.isdisjoint(found))
+            and not _SHARED_STATE.search(ast.unparse(node))
+        )
 
     def take_fresh(self, text: str) -> None:
         """Have the values of cells with the tag, as a room without answers has them."""
-        wanted = self._fresh_values & self.words(text)
-        if wanted:
+        if not self._fresh_values:
+            return
+        if wanted := self._fresh_values & self.words(text):
             for name, value in self._fresh.values(sorted(wanted)).items():
                 dict.__setitem__(self._names, name, value)
             self._fresh_values -= wanted
 
     def words(self, text: str) -> set[str]:
         """Give the names that a cell uses, those within given functions that it uses included."""
-        found, before = words(text), 0
+        return self.closure(words(text))
+
+    def closure(self, found: set[str]) -> set[str]:
+        """Add to names those within given functions of these names."""
+        before = 0
         while len(found) != before:
             before = len(found)
             for name in found & set(self._words):
@@ -195,7 +280,7 @@ class Release:
         if isinstance(node, ast.ClassDef):
             return node.name in self._kept
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            return all(_root(item) & _DECORATORS for item in node.decorator_list)
+            return all(map(self._is_usual, node.decorator_list))
         if not isinstance(node, ast.Assign):
             return False
         if not all(isinstance(target, ast.Name) for target in node.targets):
@@ -203,6 +288,14 @@ class Release:
         return isinstance(node.value, ast.Lambda) or (
             _is_literal(node.value) and not names & self._changing
         )
+
+    def _is_usual(self, decorator: ast.expr) -> bool:
+        """Say whether a decorator does here what it does there: Python's, or a library's."""
+        names = _root(decorator)
+        if names & _DECORATORS:
+            return True
+        own = [dict.get(self._names, name) for name in names if not name.endswith(".")]
+        return any(isinstance(value, ModuleType) for value in own)
 
     def _take(self, bound: set[str]) -> None:
         """Keep values that only tests use, as the student's room has them before any answer."""
@@ -220,6 +313,7 @@ class Release:
         for name in names:
             dict.pop(self._names, name, None)
         self._values -= names
+        self._streams -= names
 
 
 def _is_stateless(node: ast.ImportFrom) -> bool:

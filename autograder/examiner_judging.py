@@ -12,6 +12,7 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,17 @@ import pandas as pd
 
 from autograder.handles import HandleError, base_of, describe, number_of, refusal
 
-__all__ = ["Judge", "NUMBERS", "SHELL", "Scorer", "is_judging", "is_value_class", "who_asks"]
+__all__ = [
+    "Judge",
+    "Measuring",
+    "SHELL",
+    "Scorer",
+    "is_judging",
+    "is_librarys",
+    "is_operator",
+    "is_value_class",
+    "who_asks",
+]
 
 _JUDGING = frozenset(
     {
@@ -79,8 +90,6 @@ _VALUE_CLASSES = (
     *(int, float, complex, str, bytes, list, tuple, dict, set, frozenset),
     *(np.ndarray, np.generic, pd.DataFrame, pd.Series, pd.Index),
 )
-NUMBERS = ("numpy", "pandas", "scipy", "sklearn", "statistics", "polars", "pyarrow")
-"""Packages that work with numbers, and would believe what an object of their classes says."""
 SHELL = ("IPython", "traitlets")
 """Packages that look at a cell's result to show it."""
 _NESTED = 4
@@ -114,6 +123,19 @@ def who_asks(depth: int) -> str:
     return ""
 
 
+@cache
+def is_librarys(package: str) -> bool:
+    """Say whether a package is installed, and no test's, no lab's and no part of Python.
+
+    Such a package works with values, or compares them, and would believe what an object of one of
+    their classes says of itself.
+    """
+    if package in sys.stdlib_module_names or package == "__main__":
+        return package == "statistics"
+    origin = getattr(getattr(sys.modules.get(package), "__spec__", None), "origin", None)
+    return isinstance(origin, str) and origin.startswith((sys.prefix, sys.base_prefix))
+
+
 def is_judging(name: str, kind: Any) -> bool:
     """Say whether an attribute would have an object judge itself.
 
@@ -124,13 +146,18 @@ def is_judging(name: str, kind: Any) -> bool:
     kind : type or handle
         The object's own class: one of this room, or a handle of the student's.
     """
-    if not issubclass(type(kind), type):
+    if not issubclass(type(kind), type) or not hasattr(kind, name):
         return name in _JUDGING or name in _PREDICATES
     return name in _ALWAYS or (is_value_class(kind) and name in _SUSPECT)
 
 
 def _is_real(kind: Any) -> bool:
     return issubclass(type(kind), type)
+
+
+def is_operator(method: str) -> bool:
+    """Say whether a method is one that the student's room knows how to call as an operator."""
+    return method in _ENOUGH
 
 
 class Judge:
@@ -191,7 +218,9 @@ class Judge:
         """Let data of such a name pass; a method of that name would be a judgement."""
         is_refused = is_judging(name, kind)
         if name != "score" and not is_refused:
-            return None
+            # A library's own method of that name (of a pattern, a window) is another thing; what a
+            # student hung on such an object isn't one.
+            return Measuring(handle, name, self._ask) if name in _JUDGING else None
         if name not in _PREDICATES and not (_is_real(kind) and is_value_class(kind)):
             found = self._ask("get", handle, name)
             if number_of(found) is None and not callable(found):
@@ -200,17 +229,22 @@ class Judge:
             return Scorer(handle, self.ancestry, self._ask)
         raise refusal(handle, f"isn't asked for its own {name!r}")
 
-    def believes(self, handle: Any, key: Any) -> bool:
+    def believes(self, handle: Any) -> bool:
         """Say whether an object's word counts on what it contains.
 
-        That of a class which the lab asks for, where its own can contain something; and that of a
-        library's, which looks names up in ways of its own (headers, settings).
+        That of a class which the lab asks for, where its own can contain something.
         """
+        asked_for = self._asked_for(self.ancestry(handle))
+        return asked_for is not None and not _CONTAINING.isdisjoint(asked_for)
+
+    def is_librarys_object(self, handle: Any) -> bool:
+        """Say whether an object is of a library's own class, as its room says."""
         classes = self.ancestry(handle)
-        asked_for = self._asked_for(classes)
-        if asked_for is not None:
-            return not _CONTAINING.isdisjoint(asked_for)
-        return type(key) is str and bool(classes) and _is_real(classes[0])
+        return bool(classes) and _is_real(classes[0])
+
+    def can_operate(self, handle: Any, method: str) -> bool:
+        """Say whether an object's class has an operator, or one that stands for it."""
+        return self._ask("can", handle, sorted(_ENOUGH.get(method, (method,)))) is not False
 
     def may_operate(self, handle: Any, method: str, others: tuple[Any, ...]) -> bool:
         """Say whether the lab asks students to write this operator for such objects.
@@ -240,6 +274,33 @@ class Judge:
         written = self.written() if classes else []
         found = [names for kind in classes for one, names in written if kind is one]
         return frozenset().union(*found) if found else None
+
+
+class Measuring:
+    """Stands for a library object's method by whose name values are compared.
+
+    ``sub`` of a pattern takes texts; called with a number or a table it would tell how far the
+    object is from that, as the student's room likes.
+
+    Parameters
+    ----------
+    handle : handle
+        The object.
+    name : str
+        The method.
+    ask : callable
+        Asks the student's room.
+    """
+
+    def __init__(self, handle: Any, name: str, ask: Callable[..., Any]) -> None:
+        self._handle, self._name, self._ask = handle, name, ask
+
+    def __call__(self, *args: Any, **names: Any) -> Any:
+        """Call the method, unless it is to measure against a value."""
+        for value in (*args, *names.values()):
+            if number_of(value) is None and is_value_class(type(value)) and type(value) is not str:
+                raise refusal(self._handle, f"isn't asked for its own {self._name!r}")
+        return self._ask("call", self._ask("get", self._handle, self._name), *args, **names)
 
 
 class Scorer:

@@ -11,22 +11,37 @@ from types import CoroutineType
 from typing import Any
 
 from autograder.examiner_codec import LinkDecoder, LinkEncoder, replay
-from autograder.examiner_errors import StudentRoomGoneError, build_error, mirror
-from autograder.examiner_judging import NUMBERS, SHELL, Judge, is_value_class, who_asks
+from autograder.examiner_errors import (
+    StudentRoomGoneError,
+    build_error,
+    mirror,
+    without_steering,
+)
+from autograder.examiner_judging import (
+    SHELL,
+    Judge,
+    is_librarys,
+    is_operator,
+    is_value_class,
+    who_asks,
+)
 from autograder.examiner_lending import Lending
 from autograder.examiner_source import PURE_MODULES, lives_in_room
 from autograder.handles import (
     WAYS_OUT,
     Handle,
     HandleError,
+    HandleTypeError,
     describe,
     make_handle,
     number_of,
+    refusal,
 )
 from autograder.time_limit import CellTimeoutError, Hold, Unheld
 from autograder.wire import Bounds, Channel, Frame, WireError
 from autograder.wire_abilities import COROUTINE_BIT, build_signature
 from autograder.wire_changes import apply_change
+from autograder.wire_tables import TableMemory
 from autograder.wire_values import Decoder, Json, TooLargeError, need
 
 __all__ = ["ExaminerLink"]
@@ -39,6 +54,7 @@ _WORKING = frozenset(
     {"call", "get", "item", "next", "await", "enter", "exit", "name", "set", "operate"}
 )
 _NAMING = frozenset({"ancestry", "mro"})
+_STEPPING = frozenset({"next", "anext"})
 _VALUE_MODULES = ("builtins", "datetime", "decimal", "fractions", "numpy", "collections", "pathlib")
 _DOUBLES = ("unittest", "_pytest", "pytest", "hypothesis", "autograder", "IPython")
 
@@ -68,15 +84,19 @@ class ExaminerLink:
         self.cpu_seconds = 60.0
         self.wall_seconds = 200.0
         self.wants_warnings = False
+        self.may_swallow = True
         self.gone = ""
         self.claims: dict[str, None] = {}
         self.notes: dict[str, None] = {}
         self.lending = Lending()
+        self.refusal: BaseException | None = None
         self.before_question: Callable[[], None] = lambda: None
         self.after_question: Callable[[], None] = lambda: None
         self.given_objects: dict[int, tuple[str, Any]] = {}
         self.judge = Judge(self.ask, self.claim)
         self.names_of: dict[int, str] = {}
+        self.functions: dict[str, Any] = {}
+        self.tables = TableMemory(0)
         self.is_named: Callable[[Any], bool] = lambda _: False
         self._handles: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._mirrors: dict[int, type[BaseException]] = {}
@@ -94,9 +114,10 @@ class ExaminerLink:
         """Start a test cell: its claims and notes are its own."""
         self.claims.clear()
         self.notes.clear()
-        self.lending.failed = None
+        self.lending.failed = self.refusal = None
         self._questions = self._stopped = 0
         self._classes.clear()
+        self.functions.clear()
 
     def ask(self, op: str, *args: Any, **kwargs: Any) -> Any:
         """Ask one question and give its answer, or raise what it raised."""
@@ -141,7 +162,7 @@ class ExaminerLink:
             kind = next(filter(_real, self.judge.ancestry(handle)), Handle)
             self._classes[number] = kind
         asks = who_asks(2)
-        if asks in SHELL or (is_value_class(kind) and asks in NUMBERS):
+        if asks in SHELL or (is_value_class(kind) and is_librarys(asks)):
             return Handle
         if kind is not Handle:
             self.claim(f"{describe(handle)} is a {kind.__name__}")
@@ -151,13 +172,34 @@ class ExaminerLink:
         """Refuse attributes by which an object would judge itself, or give what does it instead."""
         return self.judge.instead_of(handle, name)
 
-    def believes(self, handle: Any, key: Any) -> bool:
+    def believes(self, handle: Any) -> bool:
         """Say whether an object's word counts on what it contains."""
-        return self.judge.believes(handle, key)
+        return self.judge.believes(handle)
 
     def may_operate(self, handle: Any, method: str, others: tuple[Any, ...]) -> bool:
         """Say whether the lab asks students to write this operator for such objects."""
         return not self.gone and self.judge.may_operate(handle, method, others)
+
+    def is_librarys_object(self, handle: Any) -> bool:
+        """Say whether an object is of a library's own class, as its room says."""
+        return self.judge.is_librarys_object(handle)
+
+    def refused(self, handle: Any, method: str, others: tuple[Any, ...], what: str) -> HandleError:
+        """Give the error for an operator that handles don't have.
+
+        Where a test itself uses the operator, that is the end of it, also if the test goes on: what
+        would have come out can't be known. What it would have raised can, of a class without the
+        operator too: tests wait for such errors.
+        """
+        error = refusal(handle, what)
+        if isinstance(error, TypeError) or self.gone:
+            return error
+        if not self.judge.can_operate(handle, method):
+            return HandleTypeError(*error.args)
+        if is_operator(method):
+            self.ask("operate", method, handle, *others)
+        self.refusal = error
+        return error
 
     def source_signature(self, handle: Any) -> inspect.Signature:
         """Give the parameters that a callable of the student's has."""
@@ -176,7 +218,7 @@ class ExaminerLink:
             raise HandleError("the test asks the student's room too many questions at once")
         if not self._open and self._channel.waiting():
             raise WireError("bytes arrived from the student's room that nobody asked for")
-        encoder = LinkEncoder(self, self.bounds)
+        encoder = LinkEncoder(self, self.bounds, tables=self.tables)
         identity = secrets.token_hex(8)
         freed, self._freed = self._freed, set()
         body: dict[str, Any] = {"q": identity, "op": op, "s": self.cpu_seconds}
@@ -189,6 +231,8 @@ class ExaminerLink:
             raise HandleError(f"this can't be handed to the student's code: {error}") from None
         if freed:
             body["free"] = list(freed)
+        if news := self.tables.news():
+            body["t"] = news
         if self.wants_warnings:
             body["w"] = 1
         self._open.append(encoder.numbered)
@@ -208,6 +252,8 @@ class ExaminerLink:
     def _wait(self, identity: str) -> Frame:
         while True:
             frame = self._channel.receive(seconds=self.wall_seconds)
+            if "moved" in frame.body:
+                self.functions.clear()
             if "c" in frame.body:
                 self._call_back(frame)
                 continue
@@ -218,7 +264,8 @@ class ExaminerLink:
     def _take(self, op: str, frame: Frame, sent: list[Any]) -> Any:
         body = frame.body
         replay(body.get("out"))
-        decoder = LinkDecoder(self, frame.blob, self.bounds, known=sent)
+        decoder = LinkDecoder(self, frame.blob, self.bounds, known=sent, tables=self.tables)
+        self.tables.confirm(body.get("t"))
         decoder.naming = op in _NAMING
         value = decoder.decode(body["v"]) if "v" in body else None
         raised = body.get("e")
@@ -226,10 +273,12 @@ class ExaminerLink:
         if raised is not None:
             need(type(raised) is dict, "an error")
             error = self._error(raised, decoder)
+            error = error if op in _STEPPING else without_steering(error)
         self._warn(body.get("w"), decoder)
         self._change(body.get("ch"), decoder, sent)
         self._change(body.get("later"), decoder, self._kept)
         self._keep(body.get("keep"), sent)
+        self.tables.let_go(body.get("t"))
         if "large" in body:
             why = str(body["large"])[:200]
             raise HandleError(f"what the student's code returned is too large to look at: {why}")

@@ -35,6 +35,8 @@ class TestNames(dict[str, Any]):
         """Look a name up in the student's room, unless Python itself has it."""
         if self.link is None or self._is_pythons(name) or name in self._gone:
             raise KeyError(name)
+        if (function := self.link.functions.get(name)) is not None:
+            return self.imported.get(name, function)
         found = self.link.ask("given" if name in self.given else "name", name)
         if type(found) is not tuple or len(found) != 1:
             raise KeyError(name)
@@ -74,11 +76,33 @@ class TestNames(dict[str, Any]):
         except KeyError:
             return default
 
-    def begin(self, in_room: set[str]) -> None:
-        """Start a test cell; ``in_room`` are the names that the student's room has."""
-        self.in_room = in_room
+    def begin(self, words: set[str]) -> None:
+        """Start a test cell in which these names and attributes occur."""
         self._gone.clear()
+        self.in_room = self._look_around(words)
         self.watching = True
+
+    def _look_around(self, words: set[str]) -> set[str]:
+        """Learn which names the student's room has, and what functions a cell may want."""
+        if self.link is None:
+            return set()
+        # Only names that the lab itself speaks of: a test's other words are its own.
+        wanted = [
+            word
+            for word in sorted(words & (self.students | self.given))
+            if not (dict.__contains__(self, word) or self._is_pythons(word))
+        ]
+        given = [name for name in wanted if name in self.given]
+        others = [name for name in wanted if name not in self.given]
+        found = self.link.ask("look", others, given)
+        names, functions = found if type(found) is tuple and len(found) == 2 else ([], {})
+        if type(names) is not list or type(functions) is not dict:
+            return set()
+        for name in wanted:
+            if (number := number_of(functions.get(name))) is not None:
+                self.link.names_of[number] = name
+                self.link.functions[name] = functions[name]
+        return {name for name in names if type(name) is str}
 
     def end(self) -> None:
         """End a test cell: from here on, assignments are the room's own business."""

@@ -12,7 +12,7 @@ from contextlib import suppress
 from typing import Any, Protocol
 
 from autograder.dotted import find_dotted
-from autograder.examiner_source import parse_cell
+from autograder.examiner_source import cell_tree
 from autograder.handles import number_of
 
 __all__ = ["Patches", "replaced_in"]
@@ -41,7 +41,7 @@ def replaced_in(text: str) -> set[Target]:
     >>> sorted(replaced_in(cell))
     [('builtins', 'input'), ('random', 'randint')]
     """
-    tree = parse_cell(text)
+    tree = cell_tree(text)
     modules = {
         alias.asname or alias.name.split(".")[0]: alias.name if alias.asname else ""
         for node in ast.walk(tree)

@@ -10,6 +10,7 @@ import inspect
 import io
 import os
 import random
+import re
 import tempfile
 import warnings
 from collections.abc import Callable
@@ -18,17 +19,26 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
+from pandas.core.computation import eval as evaluation
 
 from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_link import ExaminerLink
 from autograder.examiner_patches import Patches
-from autograder.examiner_source import definition
+from autograder.examiner_source import definition, definition_at
 from autograder.handles import HandleError, describe, number_of
 from autograder.lab_facts import is_to_change
 from autograder.room_files import Stamp, is_inside, stamp_files, write_files
+from autograder.wire import WireError
 from autograder.wire_values import need
 
-__all__ = ["Reach", "guard_process", "patch_dataclasses", "patch_inspect"]
+__all__ = [
+    "Reach",
+    "guard_process",
+    "patch_dataclasses",
+    "patch_expressions",
+    "patch_inspect",
+]
 
 _FILE_WORDS = frozenset(
     {
@@ -39,6 +49,8 @@ _FILE_WORDS = frozenset(
         *("listdir", "configparser", "tomllib", "zipfile", "tarfile"),
     }
 )
+_WORDS = 624
+_INSIDES = re.compile(r"@\s*\w+|\b__\w+|\._\w+")
 _FILE_BYTES = 24 << 20
 _TEMPORARY = ".temporary"
 
@@ -171,13 +183,25 @@ class Reach:
         if self._states is None or _same(there, self._states):
             return
         try:
+            need(_is_random(there[0][1]) and _is_random(there[1][1]), "states of generators")
             random.setstate(there[0])
             np.random.set_state(there[1])
-        except (TypeError, ValueError, KeyError, OverflowError) as error:
+        except (TypeError, ValueError, LookupError, OverflowError, WireError) as error:
             raise HandleError(
                 f"the student's random generator is in no valid state: {error}"
             ) from None
         self._states = _states()
+
+
+def _is_random(words: Any) -> bool:
+    """Say whether the words of a generator's state look drawn: of nought alone, all is nought."""
+    state = np.asarray(words, dtype=np.uint64)
+    place = int(state[-1]) if state.size == _WORDS + 1 else 0
+    return (
+        state.size in (_WORDS, _WORDS + 1)
+        and place <= _WORDS
+        and np.unique(state[:_WORDS]).size > _WORDS // 2
+    )
 
 
 def _states() -> tuple[Any, Any]:
@@ -195,9 +219,15 @@ def patch_inspect(link: ExaminerLink, texts: list[str]) -> None:
     original = {name: getattr(inspect, name) for name in ("getsource", "getsourcelines")}
 
     def source_of(value: Any) -> str:
-        qualname = link.ask("qualname", value)
+        told = link.ask("defined", value)
+        need(type(told) is tuple and len(told) == 3, "where something is defined")
+        qualname, file, line = told
         called = link.names_of.get(number_of(value) or 0, "")
         found = definition(texts, qualname, called=called) if type(qualname) is str else None
+        number = re.fullmatch(r"<cell (\d{1,6})>", file) if type(file) is str else None
+        if found and number and type(line) is int and 0 < int(number[1]) <= len(texts):
+            # Its code may be another function's.
+            found = definition_at(texts[int(number[1]) - 1], line) or found
         if found is None:
             raise OSError(f"no answer cell defines {describe(value)}")
         link.claim(f"the source of {describe(value)}")
@@ -215,6 +245,35 @@ def patch_inspect(link: ExaminerLink, texts: list[str]) -> None:
 
     setattr(inspect, "getsource", getsource)  # noqa: B010 - typed for its own kind of function
     setattr(inspect, "getsourcelines", getsourcelines)  # noqa: B010
+
+
+def patch_expressions(own: Callable[[], str]) -> None:
+    """Keep pandas from looking up in a test what a student's expression asks for.
+
+    ``frame.query(text)`` may use ``@name`` for any variable of whoever calls it, and attributes
+    down to Python's own insides. A test may; what a student wrote for it gets columns.
+
+    Parameters
+    ----------
+    own : callable
+        Gives the text of the tests and given cells.
+    """
+    original = evaluation.eval
+
+    @functools.wraps(original)
+    def checked(expr: Any, *args: Any, **names: Any) -> Any:
+        if isinstance(expr, str) and (asked := set(_INSIDES.findall(expr))):
+            here = set(_INSIDES.findall(own()))
+            if not asked <= here:
+                raise HandleError(
+                    f"the expression {expr[:200]!r} asks for {min(asked - here)!r}, which no test "
+                    "speaks of: in the examiner's room an expression of the student's gets columns "
+                    "and plain values. Tag the test cell 'student-room' if it is to get more."
+                )
+        names["level"] = names.get("level", 0) + 1
+        return original(expr, *args, **names)
+
+    evaluation.eval = pd.eval = checked
 
 
 def patch_dataclasses(link: ExaminerLink) -> None:

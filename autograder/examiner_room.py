@@ -22,7 +22,13 @@ from autograder.examiner_fresh import FreshCalls
 from autograder.examiner_given import Release, use_shipped_modules
 from autograder.examiner_link import ExaminerLink
 from autograder.examiner_names import TestNames
-from autograder.examiner_reach import Reach, guard_process, patch_dataclasses, patch_inspect
+from autograder.examiner_reach import (
+    Reach,
+    guard_process,
+    patch_dataclasses,
+    patch_expressions,
+    patch_inspect,
+)
 from autograder.examiner_source import Preparation, bound_names
 from autograder.handles import HandleError, describe, number_of
 from autograder.room_shells import examiner_shell
@@ -45,6 +51,7 @@ class _Room:
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
         self.texts: list[str] = []
+        self.own_texts: list[str] = []
         self.shell.ast_transformers.append(Preparation())
         self.shell.capture_into(self.capture)
         sys.stdout = CapturedStream(self.capture, "stdout", 1)
@@ -57,6 +64,7 @@ class _Room:
         self._functions()
         patch_inspect(self.link, self.texts)
         patch_dataclasses(self.link)
+        patch_expressions(lambda: "\n".join(self.own_texts))
         guard_process(sys.addaudithook)
 
     def _functions(self) -> None:
@@ -136,12 +144,14 @@ class _Room:
         self.classes = {name: frozenset(has) for name, has in order["classes"].items()}
         self.link.judge.members = frozenset().union(*self.classes.values())
         self.reach.to_change = order["changes"]
+        self.link.may_swallow = order["swallows"]
         self.release.begin(order)
 
     def _ran(self, text: str, kind: str, *, there: bool, fresh: bool) -> None:
         """Take note of a cell that ran in the student's room."""
         self.texts.append(text)
         if kind == "locked":
+            self.own_texts.append(text)
             self.release.ran(text, there=there, fresh=fresh)
             return
         self.names.rebound(bound_names(text))
@@ -150,6 +160,7 @@ class _Room:
 
     def _test(self, order: dict[str, Any]) -> dict[str, Any]:
         text, seconds = order["text"], order["seconds"]
+        self.own_texts.append(text)
         self.capture.limit = order["output"]
         self.capture.take()
         self.link.begin()
@@ -161,11 +172,9 @@ class _Room:
         try:
             with cpu_limit(seconds, wall=order["wall"] + 5):
                 self.release.take_fresh(text)
-                self.reach.begin(self.release.words(text), text)
-                in_room = self.link.ask("names")
-                self.names.begin(
-                    {n for n in in_room if type(n) is str} if type(in_room) is list else set()
-                )
+                words = self.release.words(text)
+                self.reach.begin(words, text)
+                self.names.begin(words)
                 outcome = self.shell.run_text(text, self.loop)
             error, count = outcome.error, outcome.count
         except BaseException as stopped:  # before or after the cell itself
@@ -176,7 +185,7 @@ class _Room:
         if self.link.gone and not isinstance(error, StudentRoomGoneError):
             error = StudentRoomGoneError(self.link.gone)
         if error is None:
-            error = self.link.lending.failed
+            error = self.link.lending.failed or self.link.refusal
         return self._report(error, count, time.process_time() - started)
 
     def _report(self, error: BaseException | None, count: int, cpu: float) -> dict[str, Any]:

@@ -24,10 +24,13 @@ from IPython.core.inputtransformer2 import TransformerManager
 from autograder.cell_text import plain_python
 
 __all__ = [
+    "DEFINITIONS",
     "PURE_MODULES",
     "Preparation",
     "bound_names",
+    "cell_tree",
     "definition",
+    "definition_at",
     "imported_modules",
     "lives_in_room",
     "names_in",
@@ -41,6 +44,7 @@ ROOM_MODULES = (
     *("mlflow", "matplotlib.pyplot", "pylab", "matplotlib.pylab", "fastapi.testclient"),
     *("starlette.testclient", "joblib", "pickle", "cloudpickle", "dill", "shelve", "marshal"),
     *("subprocess", "sqlite3", "importlib", "runpy", "doctest", "code", "multiprocessing"),
+    *("jinja2", "mako"),
 )
 """Modules whose state, files or programs are the student's room's, or that would run its code."""
 
@@ -53,6 +57,9 @@ PURE_MODULES = frozenset(
 )
 """Modules without state: the student's are as good as the examiner's own, which are used."""
 
+DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
+_SCOPES = (*DEFINITIONS, *_COMPREHENSIONS, ast.Lambda)
 _IMPORTS_MLFLOW = re.compile(r"^\s*(?:import|from)\s+mlflow\b", re.MULTILINE)
 _IMPORTS = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import|import\s+([\w.]+))", re.MULTILINE)
 _STATE_FOLLOWED = 40
@@ -62,9 +69,17 @@ _TRANSFORMER: Any = TransformerManager()  # type: ignore[no-untyped-call]
 
 def parse_cell(text: str) -> ast.Module:
     """Parse a cell as IPython would; an empty module where it has a syntax error."""
-    parsed = plain_python(text)
-    if parsed is not None:
-        return parsed
+    if plain_python(text) is not None:
+        return ast.parse(text)
+    return _rewritten(text)
+
+
+def cell_tree(text: str) -> ast.Module:
+    """Parse a cell as :func:`parse_cell` does, to be looked at only."""
+    return plain_python(text) or _rewritten(text)
+
+
+def _rewritten(text: str) -> ast.Module:
     try:
         transformed: ast.Module = ast.parse(_TRANSFORMER.transform_cell(text))
         return transformed
@@ -74,31 +89,31 @@ def parse_cell(text: str) -> ast.Module:
 
 def targets(node: ast.AST) -> Iterable[str]:
     """Give the names that a statement binds, outside of functions and classes."""
-    if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
-        yield node.id
-    elif isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
-        yield node.name
-        return
-    elif isinstance(node, (ast.Import, ast.ImportFrom)):
-        for alias in node.names:
-            yield (alias.asname or alias.name).split(".")[0]
-    elif isinstance(node, (ast.Lambda, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)):
-        return
-    elif isinstance(node, ast.ExceptHandler) and node.name:
-        yield node.name
-    for child in ast.iter_child_nodes(node):
-        yield from targets(child)
+    waiting = [node]  # and no recursion: a student's sum may be of a thousand terms
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store):
+            yield node.id
+        elif isinstance(node, DEFINITIONS):
+            yield node.name
+        elif isinstance(node, (ast.Import, ast.ImportFrom)):
+            for alias in node.names:
+                yield (alias.asname or alias.name).split(".")[0]
+        elif isinstance(node, ast.ExceptHandler) and node.name:
+            yield node.name
+        if not isinstance(node, _SCOPES):
+            waiting += [*ast.iter_child_nodes(node)][::-1]
 
 
 def bound_names(text: str) -> set[str]:
     """Give the names that a cell binds at its top level."""
-    return set(targets(parse_cell(text)))
+    return set(targets(cell_tree(text)))
 
 
 def imported_modules(text: str) -> set[str]:
     """Give the dotted names of the modules that a cell imports anywhere."""
     found: set[str] = set()
-    for node in ast.walk(parse_cell(text)):
+    for node in ast.walk(cell_tree(text)):
         if isinstance(node, ast.Import):
             found.update(alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
@@ -108,7 +123,7 @@ def imported_modules(text: str) -> set[str]:
 
 def words(text: str) -> set[str]:
     """Give every name and attribute that occurs in a cell."""
-    return names_in(parse_cell(text))
+    return names_in(cell_tree(text))
 
 
 def names_in(tree: ast.AST) -> set[str]:
@@ -173,7 +188,7 @@ def definition(texts: Iterable[str], qualname: str, *, called: str = "") -> str 
         The name by which a test knows it. Where that name is bound to something that has a name
         of its own, the statement must speak of it: an object can say anything of its name.
     """
-    cells = [parse_cell(text).body for text in texts]
+    cells = [cell_tree(text).body for text in texts]
     pairs = list(zip(texts, cells, strict=True))
     if called:
         found, last = _last(pairs, called)
@@ -182,6 +197,25 @@ def definition(texts: Iterable[str], qualname: str, *, called: str = "") -> str 
         if qualname.split(".", maxsplit=1)[0] not in names_in(last):
             return ast.unparse(last) + "\n" if _is_lambda(last) else None
     return _last(pairs, qualname)[0]
+
+
+def definition_at(text: str, line: int) -> str | None:
+    """Give the text of the function of a cell whose code begins in a line."""
+    if text[:1].isspace():  # the shell takes empty lines off, and counts otherwise
+        return None
+    for node in ast.walk(cell_tree(text)):
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and _first(node) == line:
+            return _lines(text, node)
+    return None
+
+
+def _first(node: Any) -> int:
+    return int(min([node.lineno, *(item.lineno for item in node.decorator_list)]))
+
+
+def _lines(text: str, node: Any) -> str:
+    lines = text.split("\n")  # Python knows no other end of a line
+    return "\n".join(lines[_first(node) - 1 : node.end_lineno]) + "\n"
 
 
 def _last(pairs: list[tuple[str, list[ast.stmt]]], name: str) -> tuple[str | None, Any]:
@@ -200,10 +234,7 @@ def _last(pairs: list[tuple[str, list[ast.stmt]]], name: str) -> tuple[str | Non
             node = matching[-1] if matching else None
             body = node.body if node is not None else []
         if node is not None and node.lineno > rebound:
-            lines = text.splitlines(keepends=True)
-            first = min([node.lineno, *(item.lineno for item in node.decorator_list)])
-            found = "".join(lines[first - 1 : node.end_lineno])
-            found = found if found.endswith("\n") else found + "\n"
+            found = _lines(text, node)
     return found, binding
 
 

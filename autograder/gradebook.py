@@ -5,6 +5,7 @@ import copy
 import logging
 import os
 import secrets
+import stat
 import sysconfig
 import warnings
 from collections.abc import Iterator, Sequence
@@ -27,6 +28,9 @@ __all__ = [
     "timestamp_of",
     "write_marks",
 ]
+
+
+_LONGEST_TIME = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -267,8 +271,21 @@ def _write_student(book: Any, lab: str, notebook: str, entry: Marks) -> None:
 
 
 def timestamp_of(folder: Path) -> str:
-    """Read the time of submission that nbgrader keeps beside a notebook, if it is there."""
+    """Read the time of submission that nbgrader keeps beside a notebook, if it is there.
+
+    The folder is a student's: what isn't a plain file that holds a time is nothing.
+    """
+    from nbgrader.utils import parse_utc
+
+    flags = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
     try:
-        return (folder / "timestamp.txt").read_text("utf-8").strip()
-    except (OSError, UnicodeDecodeError):
-        return ""
+        handle = os.open(folder / "timestamp.txt", flags)
+        with os.fdopen(handle, "rb") as file:
+            is_plain = stat.S_ISREG(os.fstat(handle).st_mode)
+            text = file.read(_LONGEST_TIME + 1).decode("utf-8").strip() if is_plain else ""
+        if text and len(text) <= _LONGEST_TIME:
+            parse_utc(text)  # as the gradebook will
+            return text
+    except (OSError, ValueError, OverflowError):
+        pass
+    return ""

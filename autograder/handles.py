@@ -7,6 +7,7 @@ arithmetic, conversion or a library's functions; those say so and name the two w
 student's room says about truth, length, membership and class is believed, and noted as a claim.
 """
 
+import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
@@ -15,6 +16,7 @@ from autograder.wire_abilities import ABILITIES, CLASS_BIT
 __all__ = [
     "Handle",
     "HandleError",
+    "HandleTypeError",
     "Link",
     "base_of",
     "describe",
@@ -31,12 +33,27 @@ WAYS_OUT = (
 )
 
 
-class HandleError(TypeError):
-    """A handle was used in a way that only a value can be."""
+class HandleError(Exception):
+    """A handle was used in a way that only a value can be.
+
+    A test that waits for a ``TypeError`` of the student's code doesn't get it from this.
+    """
+
+
+class HandleTypeError(HandleError, TypeError):
+    """The same, told to a library that tries what an object can do."""
+
+
+HandleTypeError.__name__ = HandleTypeError.__qualname__ = HandleError.__name__
 
 
 class Link(Protocol):
-    """What a handle needs of the link to the student's room."""
+    """What a handle needs of the link to the student's room.
+
+    ``may_swallow`` says whether the lab asks for a context that swallows an error of its block.
+    """
+
+    may_swallow: bool
 
     def ask(self, op: str, *args: Any, **kwargs: Any) -> Any:
         """Ask the student's room and give its answer."""
@@ -56,11 +73,17 @@ class Link(Protocol):
     def instead_of(self, handle: Any, name: str) -> Any:
         """Refuse attributes by which an object would judge itself, or give what does it instead."""
 
-    def believes(self, handle: Any, key: Any) -> bool:
+    def believes(self, handle: Any) -> bool:
         """Say whether an object's word counts on what it contains."""
 
     def may_operate(self, handle: Any, method: str, others: tuple[Any, ...]) -> bool:
         """Say whether the lab asks students to write this operator for such objects."""
+
+    def is_librarys_object(self, handle: Any) -> bool:
+        """Say whether an object is of a library's own class, as its room says."""
+
+    def refused(self, handle: Any, method: str, others: tuple[Any, ...], what: str) -> HandleError:
+        """Give the error for an operator that handles don't have."""
 
     def source_signature(self, handle: Any) -> Any:
         """Give the signature of a callable."""
@@ -213,10 +236,22 @@ def describe(value: Any) -> str:
 
 def refusal(handle: Any, what: str) -> HandleError:
     """Make the error that names the handle, says why, and names the ways out."""
-    return HandleError(
+    is_tests = what != _BY_LIBRARIES and _is_tests(sys._getframe(1))
+    kind = HandleError if is_tests else HandleTypeError
+    return kind(
         f"{describe(handle)} {what}: it stays in the student's room, and what it says about "
         f"itself proves nothing. {WAYS_OUT}"
     )
+
+
+def _is_tests(frame: Any) -> bool:
+    """Say whether a test's own code runs in a frame, or waits for what runs there."""
+    while frame is not None:
+        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package != "autograder":
+            return package == "__main__"
+        frame = frame.f_back
+    return False
 
 
 def _same_items(one: Any, other: Any) -> bool:
@@ -229,7 +264,7 @@ def _same_items(one: Any, other: Any) -> bool:
 def _operator(method: str, what: str) -> Callable[..., Any]:
     def operate(self: Any, *others: Any, **_: Any) -> Any:
         if not _get(self, "_link").may_operate(self, method, others):
-            raise refusal(self, what)
+            raise _get(self, "_link").refused(self, method, others, what)
         return _get(self, "_link").ask("operate", method, self, *others)
 
     operate.__name__ = method
@@ -240,6 +275,7 @@ _BINARY = (
     *("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow"),
     *("lshift", "rshift", "and", "or", "xor"),
 )
+_BY_LIBRARIES = "takes no part in a library's functions"
 _REFUSED = {
     "isn't ordered": ("lt", "le", "gt", "ge"),
     "takes no part in arithmetic": (
@@ -250,7 +286,7 @@ _REFUSED = {
         *("int", "float", "complex", "index", "round", "trunc", "floor", "ceil", "bytes"),
         *("fspath", "buffer"),
     ),
-    "takes no part in a library's functions": (
+    _BY_LIBRARIES: (
         *("array", "array_ufunc", "array_function", "array_wrap", "dataframe", "arrow_c_stream"),
         *("arrow_array", "dlpack", "copy", "deepcopy", "array_namespace"),
     ),
@@ -303,12 +339,16 @@ def _contains(self: Any, key: Any) -> bool:
     link = _get(self, "_link")
     if _get(self, "_base") in ("str", "bytes", "ndarray", "DataFrame", "Series", "Index"):
         raise refusal(self, "isn't searched")
-    if _get(self, "_base") is None and link.believes(self, key):
+    if _get(self, "_base") is None and link.believes(self):
         link.claim(f"what {describe(self)} contains")
         return link.ask("contains", self, key) is True
     if not hasattr(type(self), "__iter__"):
         raise refusal(self, "isn't asked what it contains")
-    return any(item is key or item == key for item in iter(self))
+    if type(key) is not str or not link.is_librarys_object(self):
+        return any(item is key or item == key for item in iter(self))
+    # Headers and the like take names in either case, and list them in one.
+    wanted = key.casefold()
+    return any(type(item) is str and wanted == item.casefold() for item in iter(self))
 
 
 def _ask(op: str) -> Callable[..., Any]:
@@ -320,8 +360,15 @@ def _ask(op: str) -> Callable[..., Any]:
 
 def _swallows(self: Any, op: str, error: BaseException | None) -> bool:
     """Leave a context; student code can't swallow a failed assertion or a refusal."""
-    swallowed = _get(self, "_link").ask(op, self, error) is True
+    link = _get(self, "_link")
+    swallowed = link.ask(op, self, error) is True
     if not swallowed or error is None:
+        return False
+    if not link.may_swallow:
+        link.note(
+            f"{describe(self)} would have swallowed this error at the end of its `with` block, "
+            "which the lab doesn't ask for."
+        )
         return False
     return isinstance(error, Exception) and not isinstance(error, (AssertionError, HandleError))
 

@@ -10,6 +10,7 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from autograder.examiner_source import (
+    DEFINITIONS,
     bound_names,
     names_in,
     parse_cell,
@@ -21,12 +22,15 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 __all__ = [
-    "DEFINITIONS",
     "changed_names",
     "class_members",
     "facts_of",
     "is_to_change",
     "kept_names",
+    "may_change",
+    "may_swallow",
+    "private_names",
+    "written_text",
 ]
 
 _WRITING = frozenset(
@@ -44,7 +48,14 @@ _CHANGING = frozenset(
         *("discard", "setdefault", "sort", "reverse", "appendleft", "popleft", "extendleft"),
     }
 )
-DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_SHOWING = frozenset(
+    {
+        *("print", "display", "head", "tail", "describe", "info", "sample", "plot", "hist", "len"),
+        *("mean", "sum", "max", "min", "items", "keys", "values", "round", "to_string", "show"),
+    }
+)
+_JOINING = frozenset({"Path", "PurePath", "PurePosixPath", "join", "str", "cwd"})
+_LEAVING = frozenset({"__exit__", "__aexit__"})
 
 
 def _statements(texts: Iterable[str]) -> list[ast.stmt]:
@@ -62,6 +73,19 @@ def _closure(start: set[str], statements: Sequence[ast.stmt]) -> set[str]:
     return found
 
 
+def private_names(answers: Sequence[str], locked: Sequence[str]) -> set[str]:
+    """Give the names that locked cells bind and no answer has to do with.
+
+    Examples
+    --------
+    >>> sorted(private_names(["y = f(x)"], ["x = [1]", "seed = 3", "truth = [seed]"]))
+    ['seed', 'truth']
+    """
+    statements = _statements(locked)
+    mentioned = _closure(set().union(*map(words, answers)), statements)
+    return {name for node in statements for name in targets(node)} - mentioned
+
+
 def kept_names(answers: Sequence[str], locked: Sequence[str], tests: Sequence[str]) -> set[str]:
     """Give the names that locked cells bind and tests use, and that no answer has to do with.
 
@@ -74,8 +98,7 @@ def kept_names(answers: Sequence[str], locked: Sequence[str], tests: Sequence[st
     """
     statements = _statements(locked)
     used = _closure(set().union(*map(words, tests)), statements)
-    mentioned = _closure(set().union(*map(words, answers)), statements)
-    kept = {name for node in statements for name in targets(node)} & used - mentioned
+    kept = private_names(answers, locked) & used
     classes = {node.name: node for node in statements if isinstance(node, ast.ClassDef)}
     for node in statements:
         kept -= {name for name in classes.keys() & names_in(node) if classes[name] is not node}
@@ -96,15 +119,17 @@ def facts_of(reference: "NotebookNode | None") -> dict[str, Any]:
         if cell.cell_type == "code":
             texts.setdefault(cell_kind(cell), []).append(cell.source)
     answers, locked, tests = (texts[kind] for kind in ("answer", "locked", "test"))
-    writes = set().union(*map(words, (*answers, *locked))) & _WRITING
+    students = set().union(*map(bound_names, answers))
     return {
         "known": reference is not None,
-        "students": sorted(set().union(*map(bound_names, answers))),
+        "students": sorted(students),
         "classes": {name: sorted(has) for name, has in class_members(answers).items()},
         "imports": answers,
+        "private": sorted(private_names(answers, locked)),
         "kept": sorted(kept_names(answers, locked, tests)),
         "changing": sorted(changed_names((*answers, *locked))),
-        "changes": "\n".join((*answers, *locked, *tests)) if writes else "",
+        "changes": written_text((*answers, *locked), tests, students),
+        "swallows": reference is None or any(map(may_swallow, (*answers, *locked))),
     }
 
 
@@ -168,6 +193,125 @@ def changed_names(texts: Sequence[str]) -> set[str]:
         if isinstance(place, ast.Name):
             found.add(place.id)
     return found
+
+
+def written_text(texts: Sequence[str], tests: Sequence[str], students: set[str]) -> str:
+    r"""Give the statements of answers and given cells that write files, and what names them.
+
+    A path may stand in an assignment, or be what a test hands to a function that students write.
+
+    Examples
+    --------
+    >>> cells = ["x = read_csv('a.csv')", "OUT = 'b.csv'", "def log(to): to_csv(OUT), to_csv(to)"]
+    >>> print(written_text(cells, ["log('c.csv')\nassert load('d.csv') == 1"], {"log"}))
+    def log(to):
+        (to_csv(OUT), to_csv(to))
+    OUT = 'b.csv'
+    'c.csv'
+    """
+    statements = _statements(texts)
+    writing = [node for node in statements if not _WRITING.isdisjoint(names_in(node))]
+    if not writing:
+        return ""
+    given = [arg for node in _statements(tests) for arg in _handed_over(node, students)]
+    used = {name for node in (*writing, *given) for name in names_in(node)}
+    paths = [
+        node
+        for node in (*statements, *_statements(tests))
+        if isinstance(node, (ast.Assign, ast.AnnAssign))
+        and not used.isdisjoint(targets(node))
+        and _is_path(node.value)
+    ]
+    return "\n".join(map(ast.unparse, (*writing, *paths, *given)))
+
+
+def _handed_over(node: ast.stmt, students: set[str]) -> list[ast.expr]:
+    """Give the paths that a statement hands to what students write."""
+    calls = (inner for inner in ast.walk(node) if isinstance(inner, ast.Call))
+    return [
+        arg
+        for call in calls
+        if not students.isdisjoint(names_in(call.func))
+        for arg in (*call.args, *(keyword.value for keyword in call.keywords))
+        if _is_path(arg)
+    ]
+
+
+def _is_path(value: ast.expr | None) -> bool:
+    """Say whether an expression may be the path of a file, put together of texts and names."""
+    match value:
+        case ast.Constant(value=str()) | ast.Name() | ast.JoinedStr():
+            return True
+        case ast.BinOp(left=left, right=right):
+            return _is_path(left) and _is_path(right)
+        case ast.Call(func=function, args=args):
+            return not _JOINING.isdisjoint(names_in(function)) and all(map(_is_path, args))
+    return False
+
+
+def may_swallow(text: str) -> bool:
+    r"""Say whether a cell defines a context that swallows errors of its block, or may.
+
+    Examples
+    --------
+    >>> may_swallow("class A:\n  def __exit__(self, *error): self.end()")
+    False
+    >>> may_swallow("class A:\n  def __exit__(self, kind, *_): return kind is KeyError")
+    True
+    """
+    tree = parse_cell(text)
+    if "suppress" in names_in(tree):
+        return True
+    return any(
+        _swallows(node)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef))
+    )
+
+
+def _swallows(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bool:
+    if isinstance(node, ast.ClassDef):  # by a function that was made elsewhere
+        plain = (inner for inner in node.body if isinstance(inner, (ast.Assign, ast.AnnAssign)))
+        return any(not _LEAVING.isdisjoint(targets(inner)) for inner in plain)
+    inner = list(ast.walk(node))
+    if node.name in _LEAVING:
+        given = (one.value for one in inner if isinstance(one, ast.Return))
+        return any(not _is_false(value) for value in given)
+    tried = (one for one in inner if isinstance(one, (ast.Try, ast.TryStar)) and one.handlers)
+    return any(
+        isinstance(part, (ast.Yield, ast.YieldFrom))
+        for one in tried
+        for statement in one.body
+        for part in ast.walk(statement)
+    )
+
+
+def _is_false(value: ast.expr | None) -> bool:
+    return value is None or (isinstance(value, ast.Constant) and not value.value)
+
+
+def may_change(text: str, name: str) -> bool:
+    """Say whether a cell may change in place what a name stands for.
+
+    Examples
+    --------
+    >>> [may_change(cell, "t") for cell in ("x = f(t)", "t.head()", "t.sort()", "t['a'] = 1")]
+    [False, False, True, True]
+    """
+    if name in changed_names([text]) or name in bound_names(text):
+        return True
+    for node in ast.walk(parse_cell(text)):
+        if isinstance(node, ast.Call) and name in names_in(node):
+            words = {keyword.arg for keyword in node.keywords}
+            if "inplace" in words or "out" in words:
+                return True
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            function = node.value.func
+            called = function.attr if isinstance(function, ast.Attribute) else ""
+            called = function.id if isinstance(function, ast.Name) else called
+            if called not in _SHOWING and name in names_in(node):
+                return True
+    return False
 
 
 def is_to_change(name: str, text: str) -> bool:

@@ -68,6 +68,7 @@ _WRITTEN = {
     "/etc/hostname": "room\n",
 }
 _FOLDERS = ("tmp", "shm", "home")
+_ALWAYS_LEFT_OUT = shutil.ignore_patterns("*.ipynb", "lab.toml", ".ipynb_checkpoints")
 _TCP_BUFFERS = "4096 65536 212992"
 
 
@@ -259,9 +260,26 @@ def _raise_loopback() -> None:
         fcntl.ioctl(sock, 0x8914, request)
 
 
+def _left_out(folder: str, names: list[str]) -> set[str]:
+    """Say which of the files beside a teacher's notebook are the teacher's own."""
+    stems = {name.removesuffix(".ipynb") for name in names if name.endswith(".ipynb")}
+    left_out = _ALWAYS_LEFT_OUT(folder, names)
+    pairs = (name for name in names if name.partition(".")[0] in stems)
+    return left_out | {name for name in pairs if _is_copy_of_notebook(Path(folder, name))}
+
+
+def _is_copy_of_notebook(path: Path) -> bool:
+    """Say whether a file that is called as a notebook is it in another form: text, page, print."""
+    if path.suffix.lower() in (".html", ".pdf", ".tex"):
+        return True
+    with suppress(OSError):
+        text = path.read_bytes() if path.is_file() else b""
+        return b"BEGIN SOLUTION" in text or b"BEGIN HIDDEN TESTS" in text or b"jupytext:" in text
+    return False
+
+
 def copy_into(home: Path, files: Path | None, cache: str, *, user: int | None = None) -> None:
     """Copy what a lab ships, and a cache, into a room's folder; notebooks are left out."""
-    ignore = shutil.ignore_patterns("*.ipynb", "lab.toml", ".ipynb_checkpoints")
     wanted: Sequence[tuple[Path | None, Path]] = (
         (files, home),
         (Path(cache) if cache else None, home / ".cache"),
@@ -269,7 +287,7 @@ def copy_into(home: Path, files: Path | None, cache: str, *, user: int | None = 
     for source, target in wanted:
         if source is not None and source.is_dir():
             shutil.copytree(
-                source, target, ignore=ignore, dirs_exist_ok=True, ignore_dangling_symlinks=True
+                source, target, ignore=_left_out, dirs_exist_ok=True, ignore_dangling_symlinks=True
             )
     if user is None or os.getuid() != 0:
         return

@@ -21,10 +21,12 @@ def use_libraries_once() -> None:
 
 
 def _draw() -> None:
-    """Have fonts found and read, and image formats known."""
+    """Have fonts found and read, image formats known, and installed backends listed."""
     from IPython.core.pylabtools import print_figure
+    from matplotlib.backends.registry import backend_registry
     from matplotlib.figure import Figure
 
+    backend_registry.list_all()  # type: ignore[no-untyped-call]
     figure = Figure()
     axes = figure.subplots()
     axes.errorbar([1, 2], [1, 2], xerr=[0.1, 0.2], fmt="o", label="0123456789.")

@@ -17,6 +17,8 @@ __all__ = ["Orders", "RoomProcess", "clean_report"]
 
 WALL_FACTOR = 3.0
 WALL_EXTRA = 40.0
+# So many cells may wait that long for the machine.
+WALL_CELLS = 4
 # A room gives its cell up that long before the room itself is given up.
 REPORT_SECONDS = 10.0
 SETTLE_SECONDS = 20.0
@@ -24,6 +26,8 @@ _LOOK_SECONDS = 0.5
 _CPU_FACTOR = 1.3
 _CPU_EXTRA = 2.0
 _LINES = 1_000
+# Lists and objects in a report: a figure's points, say.
+_REPORT_ITEMS, _ITEMS_A_KB = 100_000, 128
 
 
 class RoomProcess(Protocol):
@@ -68,9 +72,11 @@ class Orders:
     ) -> None:
         self.pid = process.pid
         self._provide = provide
-        self._channel = Channel(sock, bounds=Bounds(blob_bytes=0))
+        items = max(_REPORT_ITEMS, limits.output_kb * _ITEMS_A_KB)
+        self._channel = Channel(sock, bounds=Bounds(blob_bytes=0, items=items))
         self._process = process
         self._limits = limits
+        self._begun = time.monotonic()
         self.lost = ""
         self.overtime = False
         self.cpu_seconds = 0.0
@@ -84,13 +90,22 @@ class Orders:
         if self.lost:
             return None
         seconds = min(limits.cell_seconds, max(left, 0.1))
-        wall = seconds * WALL_FACTOR + WALL_EXTRA
+        wall = min(seconds * WALL_FACTOR + WALL_EXTRA, self._wall_left())
         own = {"seconds": seconds, "wall": wall - REPORT_SECONDS, "output": limits.output_kb * 1024}
         order = order | own
         report = self.send(order, wall, cpu=seconds, other=other)
         if isinstance(report, dict) and _is_number(report.get("cpu")):
             self.cpu_seconds += max(0.0, float(report["cpu"]))
         return report
+
+    def _wall_left(self) -> float:
+        """Give the time that is left for all cells together, most of which may be slept through."""
+        every = self._limits.total_seconds * WALL_FACTOR + WALL_CELLS * WALL_EXTRA
+        left = self._begun + every - time.monotonic()
+        if left < 2 * REPORT_SECONDS:
+            self.overtime = True
+            self._lose("The notebook took too long in all, most of it waiting.")
+        return max(left, 2 * REPORT_SECONDS)
 
     def settle(self) -> float:
         """Have the student's room tidy up after a test; give the CPU time that it spent on it."""

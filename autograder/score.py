@@ -147,7 +147,9 @@ def _failure(cell: NotebookNode, run: CellRun, after_hidden: bool) -> str:
     if hidden and (run.line is None or run.line in hidden):
         hint = hint_at(cell.source, run.line) if run.line is not None else ""
         return f"{HIDDEN_FAILED} {hint}".strip()
-    if after_hidden or any(number < (run.line or 0) for number in hidden):
+    # Beside the answers, a test's whole text is there to be read before its first line has run.
+    is_read = bool(hidden) and run.room != "examiner"
+    if after_hidden or is_read or any(number < (run.line or 0) for number in hidden):
         return f"{said_by_teacher(cell.source, run.line)} {RUN_IT}".strip()
     message = _first_line(run.message)
     if run.error == "AssertionError":

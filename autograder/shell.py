@@ -215,6 +215,7 @@ def make_shell(namespace: dict[str, Any]) -> RoomShell:
         shell.run_text("None", loop)
     finally:
         loop.close()
+    shell.display_formatter.format(None)  # which makes a formatter for each kind of output
     shell.execution_count = 1
     history: Any = shell.history_manager
     history.input_hist_parsed[:] = [""]

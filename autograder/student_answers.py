@@ -15,7 +15,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from autograder.student_arguments import Arguments
 from autograder.student_given import Given, given_number
 from autograder.student_objects import Registry, RoomDecoder, RoomEncoder
 from autograder.wire import Bounds, Channel, Frame
+from autograder.wire_tables import TableMemory
 from autograder.wire_values import Encoder, Json, TooLargeError
 
 __all__ = ["Answerer"]
@@ -66,18 +67,21 @@ class Answerer:
         self._said = said
         self._limit = limit
         self._bounds = Bounds()
-        self._arguments = Arguments(registry, self._bounds)
+        self._tables = TableMemory(1)
+        self._arguments = Arguments(registry, self._bounds, self._tables)
         self._known: list[list[Any]] = []
         self._warned: list[warnings.WarningMessage] = []
         self._lock = threading.RLock()
         self._replaced: dict[tuple[str, str], Any] = {}
+        self._told: list[tuple[dict[str, Any], str, Any]] = []
         self.loop: asyncio.AbstractEventLoop | None = None
 
     def answer(self, frame: Frame) -> None:
         """Answer one question; whatever happens, exactly one answer goes out."""
         body = frame.body
         self.registry.free(body.get("free", ()))
-        decoder = RoomDecoder(self.registry, frame, self._bounds, self.ask)
+        decoder = RoomDecoder(self.registry, frame, self._bounds, self.ask, tables=self._tables)
+        self._tables.confirm(body.get("t"))
         self._warned.clear()
         depth = len(self._known)
         self._known.append(decoder.made)
@@ -90,11 +94,20 @@ class Answerer:
         except TooLargeError as error:
             reply = {"a": body["q"], "large": f"the changed arguments: {error}"}
             encoder = RoomEncoder(self.registry, self._bounds)
+        if news := self._tables.news():
+            reply["t"] = news
         if said := self._said():
             reply["out"] = said
+        self._note_moves(reply)
         if self._warned:
             reply["w"] = [self._warning(encoder, warned) for warned in self._warned[:50]]
         self._channel.send(reply, encoder.blobs)
+
+    def _note_moves(self, message: dict[str, Any]) -> None:
+        """Say that a name of which the examiner was told is bound to something else by now."""
+        if any(place.get(name) is not function for place, name, function in self._told):
+            self._told.clear()
+            message["moved"] = 1
 
     def _work(
         self, body: dict[str, Any], decoder: RoomDecoder
@@ -103,8 +116,11 @@ class Answerer:
         reply: dict[str, Any] = {"a": body["q"]}
         before = None
         try:
-            args = [decoder.decode(item) for item in body["v"]]
-            names = {name: decoder.decode(item) for name, item in body.get("k", {}).items()}
+            try:
+                args = [decoder.decode(item) for item in body["v"]]
+                names = {name: decoder.decode(item) for name, item in body.get("k", {}).items()}
+            finally:
+                self._tables.let_go(body.get("t"))
             before = self._arguments.content(decoder.made) if decoder.made else None
             with self._limit(body.get("s", 0.0)), self._watched(body):
                 result = _OPERATIONS[body["op"]](self, *args, **names)
@@ -121,7 +137,7 @@ class Answerer:
     def _encoder(self, decoder: RoomDecoder) -> RoomEncoder:
         """Make an encoder that knows the examiner's own objects again."""
         known = {id(value): number for number, value in enumerate(decoder.made)}
-        return RoomEncoder(self.registry, self._bounds, known=known)
+        return RoomEncoder(self.registry, self._bounds, known=known, tables=self._tables)
 
     def ask(self, op: str, target: Given, *args: Any, **kwargs: Any) -> Any:
         """Use an object of the examiner's, while a question is open."""
@@ -137,6 +153,7 @@ class Answerer:
                 "k": [[name, encoder.encode(value)] for name, value in kwargs.items()],
                 "out": self._said(),
             }
+            self._note_moves(body)
             self._channel.send(body, encoder.blobs)
             while True:
                 frame = self._channel.receive()
@@ -244,9 +261,19 @@ class Answerer:
         given = self.registry.given_names
         return (given[name],) if name in given else self.look_up(name)
 
-    def names(self) -> list[str]:
-        """List the globals of the notebook."""
-        return [name for name in self._namespace if isinstance(name, str)]
+    def look_around(self, wanted: list[str], given: list[str]) -> tuple[list[str], dict[str, Any]]:
+        """List the globals of the notebook, and give the functions among those that are wanted.
+
+        Should one of these names be bound to something else, the next answer says so.
+        """
+        self._told.clear()
+        functions = {}
+        for place, names in ((self._namespace, wanted), (self.registry.given_names, given)):
+            for name in names:
+                if type(function := place.get(name)) is FunctionType:
+                    functions[name] = function
+                    self._told.append((place, name, function))
+        return [name for name in self._namespace if isinstance(name, str)], functions
 
 
 def _if_given(value: Any) -> tuple[bool, Any]:
@@ -257,6 +284,15 @@ def _if_given(value: Any) -> tuple[bool, Any]:
 def _plain_or_none(value: Any) -> Any:
     """Give plain scalars of an exception's attributes; the rest is asked for by handle."""
     return value if type(value) in (str, int, float, bool) else None
+
+
+def _defined(value: Any) -> tuple[str, str, int]:
+    """Give what a function or class is called, and the cell and line where its code begins."""
+    inner = inspect.unwrap(value)
+    code = getattr(getattr(inner, "__func__", inner), "__code__", None)
+    if code is None:
+        return inner.__qualname__, "", 0
+    return inner.__qualname__, code.co_filename, code.co_firstlineno
 
 
 def _where(error: BaseException) -> list[Any]:
@@ -310,7 +346,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "given_call": lambda answerer, name, *args, **kwargs: answerer.given_name(name)[0](
         *args, **kwargs
     ),
-    "names": Answerer.names,
+    "look": Answerer.look_around,
     "bind": Answerer.bind,
     "unbind": Answerer.unbind,
     "replace": Answerer.replace,
@@ -343,12 +379,15 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "ancestry": Answerer.ancestry,
     "mro": lambda _, value: list(value.__mro__)[:64],
     "signature": Answerer.signature,
-    "qualname": lambda _, value: inspect.unwrap(value).__qualname__,
+    "defined": lambda _, value: _defined(value),
     "module": _module,
     "cwd": lambda _: str(Path.cwd()),
     "seed": _set_states,
     "states": lambda _: (random.getstate(), np.random.get_state(legacy=True)),
     "operate": _operate,
+    "can": lambda _, target, methods: any(
+        getattr(type(target), name, None) is not getattr(object, name, None) for name in methods
+    ),
     "files": lambda _: read_files(),
     "read": lambda _, names: read_files(names),
     "write": lambda _, files, gone: write_files(files, gone),

@@ -11,16 +11,13 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from autograder.student_objects import Registry, RoomEncoder
 from autograder.wire import Bounds, to_json
+from autograder.wire_tables import TableMemory, is_flat_table, is_same_table
 from autograder.wire_values import Json, TooLargeError
 
 __all__ = ["Arguments"]
 
-_OBJECTS = np.dtype(object)
 _KEPT = 32
 _KEPT_EACH = 4
 _KEPT_ITEMS = 500
@@ -42,15 +39,17 @@ class Content:
 class Arguments:
     """Watches the mutable objects that the examiner handed over."""
 
-    def __init__(self, registry: Registry, bounds: Bounds) -> None:
+    def __init__(self, registry: Registry, bounds: Bounds, memory: TableMemory) -> None:
         self._registry = registry
+        self._memory = memory
         self._bounds = bounds
         self._kept: dict[int, tuple[Any, Content | None]] = {}
         self._next = 0
 
     def content(self, values: list[Any]) -> Content | None:
         """Give what is in the objects, to compare; None where it is too much to look at."""
-        tables = {n: value.copy() for n, value in enumerate(values) if _is_flat_table(value)}
+        before = self._memory.before
+        tables = {n: before(value) for n, value in enumerate(values) if is_flat_table(value)}
         encoded = self._encoded(values, tables)
         return None if encoded is None else Content(tables, *encoded)
 
@@ -70,7 +69,7 @@ class Arguments:
     def _has_changed(self, values: list[Any], before: Content) -> bool:
         """Say whether other things are in the objects now."""
         for number, table in before.tables.items():
-            if not _is_same_table(values[number], table):
+            if not is_same_table(values[number], table):
                 return True
         encoded = self._encoded(values, before.tables)
         return encoded is not None and encoded != (before.text, before.blobs)
@@ -113,22 +112,3 @@ class Arguments:
         while len(self._kept) > _KEPT:
             del self._kept[next(iter(self._kept))]
         return kept
-
-
-def _is_flat_table(value: Any) -> bool:
-    """Say whether this is a table with nothing in its cells that could change by itself."""
-    if type(value) is pd.DataFrame:
-        return not value.attrs and all(dtype != _OBJECTS for dtype in value.dtypes)
-    return type(value) is pd.Series and not value.attrs and value.dtype != _OBJECTS
-
-
-def _is_same_table(table: Any, before: Any) -> bool:
-    return (
-        bool(table.equals(before))
-        and not table.attrs
-        and all(
-            type(now) is type(then) and now.equals(then) and list(now.names) == list(then.names)
-            for now, then in zip(table.axes, before.axes, strict=True)
-        )
-        and (type(table) is pd.DataFrame or table.name == before.name)
-    )

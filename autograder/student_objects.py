@@ -9,7 +9,7 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from autograder import wire_numpy, wire_pandas, wire_stdlib  # noqa: F401 - they add their types
+from autograder import wire_numpy, wire_stdlib, wire_tables  # noqa: F401 - they add their types
 from autograder.student_given import Given, given, given_number
 from autograder.wire import Bounds, Frame
 from autograder.wire_abilities import abilities_of, plain_base
@@ -67,9 +67,14 @@ class RoomEncoder(Encoder):
     """Encodes what goes to the examiner."""
 
     def __init__(
-        self, registry: Registry, bounds: Bounds, *, known: dict[int, int] | None = None
+        self,
+        registry: Registry,
+        bounds: Bounds,
+        *,
+        known: dict[int, int] | None = None,
+        tables: Any = None,
     ) -> None:
-        super().__init__(bounds, known=known)
+        super().__init__(bounds, known=known, tables=tables)
         self._registry = registry
 
     def fallback(self, value: Any) -> Json:
@@ -121,8 +126,16 @@ class _Unpickler(pickle.Unpickler):
 class RoomDecoder(Decoder):
     """Decodes what comes from the examiner."""
 
-    def __init__(self, registry: Registry, frame: Frame, bounds: Bounds, ask: Callable[..., Any]):
-        super().__init__(frame.blob, bounds)
+    def __init__(
+        self,
+        registry: Registry,
+        frame: Frame,
+        bounds: Bounds,
+        ask: Callable[..., Any],
+        *,
+        tables: Any = None,
+    ) -> None:
+        super().__init__(frame.blob, bounds, tables=tables)
         self._registry = registry
         self._ask = ask
 

@@ -125,7 +125,6 @@ class _Room:
             "lines": cell_lines(error, f"<cell {outcome.count}>"),
             "timeout": isinstance(error, CellTimeoutError),
             "cpu": self._spent(),
-            "names": [name for name in self.names if type(name) is str][:10_000],
         }
 
 

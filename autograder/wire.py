@@ -45,6 +45,7 @@ Blob = bytes | bytearray | memoryview
 _HEADER = struct.Struct("!4sII")
 _MAGIC = b"agw1"
 _CHUNK = 1 << 20
+_ITEMS = 2_000_000
 
 to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _loads = json.JSONDecoder().decode
@@ -69,7 +70,7 @@ class Bounds:
     text_bytes: int = 16 << 20
     blob_bytes: int = 192 << 20
     depth: int = 100
-    items: int = 2_000_000
+    items: int = _ITEMS
     int_bits: int = 1 << 18
     blobs: int = 20_000
 
@@ -105,8 +106,13 @@ def parse_header(header: bytes, bounds: Bounds) -> tuple[int, int]:
     return text, blob
 
 
-def parse_body(text: bytes | bytearray) -> dict[str, Any]:
-    """Read the JSON part: an object, or :class:`WireError`."""
+def parse_body(text: bytes | bytearray, items: int = _ITEMS) -> dict[str, Any]:
+    """Read the JSON part: an object of at most so many lists and objects, or :class:`WireError`.
+
+    Three bytes can stand for a list, which takes sixty: they are counted before any is made.
+    """
+    if len(text) > items and text.count(b"[") + text.count(b"{") > items:
+        raise WireError(f"a message holds more than {items} lists and objects")
     try:
         body = _loads(text.decode("ascii"))
     except (ValueError, RecursionError, MemoryError) as error:
@@ -156,7 +162,7 @@ class Channel:
         """Read one frame whole, within ``seconds``."""
         self._deadline = None if seconds is None else time.monotonic() + seconds
         text_size, blob_size = parse_header(bytes(self._exactly(_HEADER.size)), self.bounds)
-        body = parse_body(self._exactly(text_size))
+        body = parse_body(self._exactly(text_size), self.bounds.items)
         return Frame(body, memoryview(self._exactly(blob_size) if blob_size else b""))
 
     def _exactly(self, size: int) -> bytearray:

@@ -16,7 +16,7 @@ from autograder.wire_numpy import decode_plain_array, encode_plain_array, is_pla
 from autograder.wire_stdlib import decode_zone, encode_zone
 from autograder.wire_values import DECODERS, ENCODERS, MUTABLE, Decoder, Encoder, Json, need
 
-__all__: list[str] = []
+__all__ = ["columns_of"]
 
 _FREQUENCY = re.compile(r"-?\d{0,6}[A-Za-z]{1,4}(-[A-Z]{3})?")
 _UNITS = ("s", "ms", "us", "ns")
@@ -245,15 +245,16 @@ def _decode_series(decoder: Decoder, item: list[Any]) -> Any:
 
 def _encode_frame(encoder: Encoder, frame: Any) -> Json:
     head = [_encode_index(encoder, frame.index), _encode_index(encoder, frame.columns)]
-    dtypes = set(frame.dtypes.array)
+    columns = list(columns_of(frame))
+    dtypes = {column.dtype for column in columns}
     if len(dtypes) == 1 and is_plain_dtype_of(first := next(iter(dtypes))) and first.kind != "M":
         body = ["2d", encode_plain_array(encoder, frame.to_numpy())]
     else:
-        body = ["by", *[_encode_array(encoder, array) for array in _columns_of(frame)]]
+        body = ["by", *[_encode_array(encoder, column) for column in columns]]
     return ["D", *head, body, encoder.encode(dict(frame.attrs))]
 
 
-def _columns_of(frame: Any) -> Iterable[Any]:
+def columns_of(frame: Any) -> Iterable[Any]:
     """Give the columns of a frame as arrays, without a series of each if that can be had."""
     quick = getattr(frame, "_iter_column_arrays", None)
     if quick is not None:
@@ -307,7 +308,7 @@ def _is_plain_frame(frame: Any) -> bool:
     return (
         _is_plain_index(frame.index)
         and _is_plain_index(frame.columns)
-        and all(_is_plain(dtype) for dtype in frame.dtypes)
+        and all(_is_plain(column.dtype) for column in columns_of(frame))
     )
 
 

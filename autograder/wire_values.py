@@ -70,10 +70,15 @@ class Encoder:
         What one message may hold.
     known : mapping of int to int
         ``id`` of each mutable object that the other room sent, and its number there.
+    tables : TableMemory
+        The tables that the other room has by now; none are remembered if it isn't given.
     """
 
-    def __init__(self, bounds: Bounds, *, known: dict[int, int] | None = None) -> None:
+    def __init__(
+        self, bounds: Bounds, *, known: dict[int, int] | None = None, tables: Any = None
+    ) -> None:
         self.bounds = bounds
+        self.tables = tables
         self.blobs: list[Blob] = []
         self.numbered: list[Any] = []
         self._known = known or {}
@@ -161,11 +166,21 @@ class Decoder:
         What one message may hold.
     known : sequence
         The mutable objects that this room sent in the message that is being answered.
+    tables : TableMemory
+        Where tables that come are remembered.
     """
 
-    def __init__(self, blob: memoryview, bounds: Bounds, *, known: list[Any] | None = None) -> None:
+    def __init__(
+        self,
+        blob: memoryview,
+        bounds: Bounds,
+        *,
+        known: list[Any] | None = None,
+        tables: Any = None,
+    ) -> None:
         self.blob = blob
         self.bounds = bounds
+        self.tables = tables
         self.made: list[Any] = []
         self._known = known or []
         self._items = 0

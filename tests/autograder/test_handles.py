@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from autograder.handles import MAX_ITEMS, HandleError, make_handle, number_of
+from autograder.handles import MAX_ITEMS, HandleError, make_handle, number_of, refusal
 from autograder.wire_abilities import ABILITIES, CLASS_BIT
 
 
@@ -28,6 +28,7 @@ class FakeLink:
         self.kind: type = object
         self.instead: dict[str, Any] = {}
         self.believed = True
+        self.may_swallow = True
 
     def ask(self, op: str, *args: Any, **kwargs: Any) -> Any:
         self.asked.append((op, *args[1:]))
@@ -51,8 +52,14 @@ class FakeLink:
     def instead_of(self, handle: Any, name: str) -> Any:
         return self.instead.get(name)
 
-    def believes(self, handle: Any, key: Any) -> bool:
+    def believes(self, handle: Any) -> bool:
         return self.believed
+
+    def is_librarys_object(self, handle: Any) -> bool:
+        return self.kind is not object
+
+    def refused(self, handle: Any, method: str, others: Any, what: str) -> Any:
+        return refusal(handle, what)
 
     def may_operate(self, handle: Any, method: str, others: Any) -> bool:
         return False

@@ -46,7 +46,7 @@ def stream(name: str, text: str = "words") -> dict[str, Any]:
 
 
 def failed(line: int | None, error: str = "AssertionError", message: str = "") -> CellRun:
-    return ran("error", error=error, message=message, line=line)
+    return ran("error", error=error, message=message, line=line, room="examiner")
 
 
 @pytest.mark.parametrize(
@@ -109,6 +109,14 @@ def test_a_test_without_hidden_lines_quotes_what_it_put_out() -> None:
         score_cell(graded(OPEN_TEST), failed(1)).reason
         == "An assertion of this question isn't true."
     )
+
+
+@pytest.mark.parametrize("room", ["student", "shared"])
+def test_beside_the_answers_no_message_is_quoted_where_a_test_hides_something(room: Any) -> None:
+    """There, an answer that a visible line calls can read the hidden ones and say so."""
+    run = ran("error", error="ValueError", message="YXNzZXJ0IGFkZCg=", line=1, room=room)
+    assert "YXNz" not in score_cell(graded(), run).reason
+    assert score_cell(graded(OPEN_TEST), run).reason == "ValueError: YXNzZXJ0IGFkZCg="
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from autograder.student_arguments import Arguments
 from autograder.student_objects import Registry, RoomEncoder
 from autograder.wire import Bounds
 from autograder.wire_classes import ClassTable
+from autograder.wire_tables import TableMemory
 
 
 def frame() -> pd.DataFrame:
@@ -24,7 +25,7 @@ def changes(value: Any, act: Callable[[Any], object]) -> bool:
     """Say whether what was done to a value is reported."""
     bounds = Bounds()
     registry = Registry(ClassTable())
-    watched = Arguments(registry, bounds)
+    watched = Arguments(registry, bounds, TableMemory(1))
     before = watched.content([value])
     act(value)
     reply: dict[str, Any] = {}

@@ -58,7 +58,9 @@ processes = 48
 """
 
 
-def lab_text(*, hidden: str, visible: str, right: str, given: str) -> str:
+def lab_text(
+    *, hidden: str, visible: str, right: str, given: str, between: str, later_test: str
+) -> str:
     """Write a lab with two questions; the second one's cells run after the first one's tests."""
 
     def cell(name: str, text: str, *, kind: str) -> str:
@@ -80,8 +82,9 @@ def lab_text(*, hidden: str, visible: str, right: str, given: str) -> str:
             cell("given", given, kind="given"),
             cell("q1", answer(right), kind="answer"),
             cell("q1_test", test(visible, hidden), kind="test"),
+            *([cell("given2", between, kind="given")] if between else []),
             cell("q2", answer(RIGHT_LATER), kind="answer"),
-            cell("q2_test", test("assert half(4) == 2", HIDDEN_LATER), kind="test"),
+            cell("q2_test", test("assert half(4) == 2", later_test), kind="test"),
         )
     )
 
@@ -161,12 +164,20 @@ class Arena:
         visible = case.get("visible", "assert True" if "test" in case else "assert solve(2) == 4")
         right, given = case.get("right", RIGHT), GIVEN + case.get("given", "")
         files = case.get("file", "")
-        key = (hidden, visible, right, given, files)
+        between, later_test = case.get("between", ""), case.get("later_test", HIDDEN_LATER)
+        key = (hidden, visible, right, given, files, between, later_test)
         if key not in self._teachers:
             place = self.folder / f"course{len(self._teachers)}"
             lab = place / "labs" / "01_square"
             lab.mkdir(parents=True)
-            text = lab_text(hidden=hidden, visible=visible, right=right, given=given)
+            text = lab_text(
+                hidden=hidden,
+                visible=visible,
+                right=right,
+                given=given,
+                between=between,
+                later_test=later_test,
+            )
             (lab / "lab.py").write_text(text, "utf-8")
             settings = 'title = "Squares"\nchapter = "01-squares"\nminutes = 5\npoints = 4\n'
             limits = "".join(case.get(line.split()[0], line) + "\n" for line in LIMITS.splitlines())
@@ -240,6 +251,8 @@ class Arena:
     def render(self, text: str) -> str:
         """Fill in what attacks have in common: where to carry what was stolen, and the sockets."""
         text = text.replace("THE_ROOM", THE_ROOM).replace("OUTSIDE", str(self.outside))
+        text = text.replace("A_LONG_SUM", " + ".join("1" * 2500))
+        text = text.replace("LINE_ENDS", "\u2028" * 5)
         return text.replace("PORT", str(self.listener.port))
 
     def state(self) -> dict[str, Any]:

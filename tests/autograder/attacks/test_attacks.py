@@ -25,7 +25,10 @@ def read_cases(name: str) -> dict[str, dict[str, str]]:
     return cases
 
 
-FILES = ("known.cases", "answers.cases", "judging.cases", "wire.cases", "rooms.cases")
+FILES = (
+    *("known.cases", "answers.cases", "judging.cases", "steering.cases"),
+    *("wire.cases", "rooms.cases"),
+)
 CASES = {name: case for file in FILES for name, case in read_cases(file).items()}
 # What is aimed at other rooms is tried beside an honest student alone, and so is what has a lab of
 # its own; the others take their turn together.
