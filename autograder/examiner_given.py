@@ -181,15 +181,32 @@ class Release:
         After an answer ran, any value there may be another; before, one that stays there. The
         statement must be of what this room has and do the same here.
         """
-        for node in body:
+        needed, made = self._needed(body), set[str]()
+        for node in body if needed else ():
             names = set(targets(node))
-            if isinstance(node, ast.Assign) and self._is_alone(node, names):
+            if names & needed and isinstance(node, ast.Assign) and self._is_alone(node, names):
                 with suppress(CellTimeoutError), cpu_limit(_WORK_SECONDS):
                     self._define([node])
+                made |= {name for name in names if dict.__contains__(self._names, name)}
                 self._streams |= {name for name in names if self._has_state(name)}
-            elif not isinstance(node, DEFINITIONS):
+                continue
+            text = ast.unparse(node) if made & names_in(node) else ""
+            changed = {name for name in made if text and may_change(text, name)}
+            self._forget(changed)
+            made -= changed
+            if not isinstance(node, DEFINITIONS):
                 # What is drawn from a generator there, isn't here: they aren't alike any more.
                 self._forget(self._streams & self.closure(names_in(node)))
+        self._values |= {name for name in made if dict.__contains__(self._names, name)}
+
+    def _needed(self, body: list[ast.stmt]) -> set[str]:
+        """Give the names of a cell that tests use and this room hasn't, and what those are of."""
+        needed = {name for node in body for name in targets(node)} & self._kept
+        needed = {name for name in needed if not dict.__contains__(self._names, name)}
+        for node in reversed(body) if needed else ():
+            if isinstance(node, ast.Assign) and not needed.isdisjoint(targets(node)):
+                needed |= names_in(node.value)
+        return needed
 
     def _has_state(self, name: str) -> bool:
         return isinstance(dict.get(self._names, name), _STATES)

@@ -11,7 +11,7 @@ frame or an array isn't read at all: whatever it is asked, it says what the test
 import importlib
 import inspect
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence, Set
 from functools import cache
 from typing import Any
 
@@ -39,8 +39,11 @@ _JUDGING = frozenset(
         *("sub", "subtract", "rsub", "div", "truediv", "divide", "eq", "ne", "lt", "gt", "le"),
         *("ge", "between", "corr", "corrwith", "allclose", "isclose", "equal", "array_equal"),
         *("almost_equal", "approx", "matches", "is_equal", "same", "same_as"),
+        *("count", "index", "find", "rfind", "rindex", "searchsorted"),
     }
 )
+_SEARCHING = frozenset({"count", "index", "find", "rfind", "rindex", "searchsorted"})
+"""Of these, what counts only for an object that stands for a list, a text or the like."""
 """Refused for any object of a class that the lab doesn't ask students to write."""
 _ALWAYS = frozenset(
     {
@@ -112,6 +115,11 @@ def is_value_class(kind: Any) -> bool:
     return issubclass(kind, _VALUE_CLASSES)
 
 
+def _holds_values(kind: Any) -> bool:
+    """Say whether a class is that of a value, or stands for one as ``UserString`` does."""
+    return is_value_class(kind) or issubclass(kind, (Sequence, Set))
+
+
 def who_asks(depth: int) -> str:
     """Give the package of the code ``depth`` frames above; of its caller, where that passes on."""
     frame: Any = sys._getframe(depth + 1)
@@ -148,7 +156,7 @@ def is_judging(name: str, kind: Any) -> bool:
     """
     if not issubclass(type(kind), type) or not hasattr(kind, name):
         return name in _JUDGING or name in _PREDICATES
-    return name in _ALWAYS or (is_value_class(kind) and name in _SUSPECT)
+    return name in _ALWAYS or (_holds_values(kind) and name in _SUSPECT)
 
 
 def _is_real(kind: Any) -> bool:
@@ -216,12 +224,15 @@ class Judge:
 
     def _judged(self, handle: Any, name: str, kind: Any) -> Any:
         """Let data of such a name pass; a method of that name would be a judgement."""
+        is_real = _is_real(kind)
+        if name in _SEARCHING and base_of(handle) is None and not (is_real and _holds_values(kind)):
+            return None
         is_refused = is_judging(name, kind)
         if name != "score" and not is_refused:
             # A library's own method of that name (of a pattern, a window) is another thing; what a
             # student hung on such an object isn't one.
             return Measuring(handle, name, self._ask) if name in _JUDGING else None
-        if name not in _PREDICATES and not (_is_real(kind) and is_value_class(kind)):
+        if name not in _PREDICATES and not (is_real and is_value_class(kind)):
             found = self._ask("get", handle, name)
             if number_of(found) is None and not callable(found):
                 return found

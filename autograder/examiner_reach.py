@@ -11,7 +11,9 @@ import io
 import os
 import random
 import re
+import sys
 import tempfile
+import typing
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -277,27 +279,62 @@ def patch_expressions(own: Callable[[], str]) -> None:
 
 
 def patch_dataclasses(link: ExaminerLink) -> None:
-    """Let ``fields``, ``asdict`` and the like answer about the student's data classes."""
+    """Let ``fields``, ``asdict`` and the like answer about the student's data classes.
 
-    def asking(name: str, original: Callable[..., Any]) -> Callable[..., Any]:
+    And ``get_type_hints``, which evaluates the texts that a student wrote as annotations.
+    """
+
+    def asking(module: str, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
         def function(value: Any, /, *args: Any, **names: Any) -> Any:
             if number_of(value) is None:
                 return original(value, *args, **names)
-            there = link.ask("get", link.ask("module", "dataclasses"), name)
+            there = link.ask("get", link.ask("module", module), name)
             return link.ask("call", there, value, *args, **names)
 
         return function
 
-    for name in ("fields", "asdict", "astuple", "is_dataclass", "replace"):
-        setattr(dataclasses, name, asking(name, getattr(dataclasses, name)))
+    for module, names in (
+        (dataclasses, ("fields", "asdict", "astuple", "is_dataclass", "replace")),
+        (typing, ("get_type_hints",)),
+        (inspect, ("get_annotations",)),
+    ):
+        for name in names:
+            setattr(module, name, asking(module.__name__, name, getattr(module, name)))
 
 
 def guard_process(add_hook: Callable[[Callable[[str, Any], None]], None]) -> None:
-    """Keep this process from running what student code may have written to a file."""
-    allowed = os.getpid()
+    """Keep this process from running what student code may have written to a file.
 
-    def hook(event: str, _: Any) -> None:
+    What a test imports from the working folder is then found in the student's room alone.
+    """
+    allowed = os.getpid()
+    own = (sys.prefix, sys.base_prefix, *(path for path in sys.path if path))
+
+    def is_students(name: Any) -> bool:
+        text = os.fspath(name) if isinstance(name, (str, os.PathLike)) else ""
+        if type(text) is not str or text.startswith("<") or "\0" in text:
+            return False
+        # What is made up has a name and no file.
+        return not os.path.normpath(text).startswith(own) and Path(text).exists()
+
+    def nothing_in(name: str) -> Any:
+        if is_students(name):
+            return _Nothing()
+        raise ImportError(name)
+
+    sys.path_hooks.insert(0, nothing_in)
+    for place in filter(is_students, list(sys.path_importer_cache)):
+        del sys.path_importer_cache[place]
+
+    def hook(event: str, args: Any) -> None:
+        name = getattr(args[0], "co_filename", args[0]) if event in _RUNNING and args else None
+        if name and is_students(name):
+            raise HandleError(
+                "a file that isn't of an installed package isn't run in the examiner's room: it "
+                "may be the student's. Import it, in the test cell, by a name that isn't "
+                "installed: then it is the student's room's. Or tag the test cell 'student-room'."
+            )
         if event == "pickle.find_class" and os.getpid() == allowed:
             raise HandleError(
                 "a pickled file isn't loaded in the examiner's room, where it could run code. "
@@ -316,4 +353,12 @@ def guard_process(add_hook: Callable[[Callable[[str, Any], None]], None]) -> Non
     add_hook(hook)
 
 
+class _Nothing:
+    """Finds no module."""
+
+    def find_spec(self, *_: Any) -> None:
+        """Find none."""
+
+
+_RUNNING = frozenset({"exec", "ctypes.dlopen"})
 _PROGRAMS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"})

@@ -6,6 +6,7 @@ on a socket of their own.
 
 import asyncio
 import builtins
+import re
 import select
 import socket
 import sys
@@ -38,6 +39,7 @@ from autograder.wire import Bounds, Channel, WireError
 __all__ = ["main"]
 
 _MESSAGE = 8_000
+_PRIVATE_FIELD = re.compile(r"\{[^{}]*[.\[]_")
 
 
 class _Room:
@@ -77,6 +79,7 @@ class _Room:
         put(self.names, "_room_exec", self._exec)
         put(self.names, "_room_eval", self._eval)
         put(self.names, "_room_compile", self._compile)
+        put(self.names, "_room_format", self._format)
 
     def _written(self) -> list[tuple[Any, frozenset[str]]]:
         """Give the classes that the lab asks students to write, with what its own have."""
@@ -118,6 +121,17 @@ class _Room:
         return self.link.ask(
             "call", self.link.ask("get", module, function), text, *(spaces or ({},))
         )
+
+    def _format(self, text: Any, method: str, /, *args: Any, **names: Any) -> Any:
+        """Fill in a text that may be the student's: with what is public of what it is handed."""
+        asks = type(text) is str and _PRIVATE_FIELD.search(text)
+        if asks and not any(text in own for own in self.own_texts):
+            raise HandleError(
+                f"the text {text[:200]!r} asks for what is private of what it is filled in with: "
+                "in the examiner's room that may be the test itself. Tag the test cell "
+                "'student-room' if it is to get that."
+            )
+        return getattr(text, method)(*args, **names)
 
     def _compile(self, *args: Any, **names: Any) -> Any:
         flags = names.get("flags", args[3] if len(args) > 3 else 0)

@@ -6,6 +6,7 @@ changes only what can't work across rooms otherwise:
 - an import of a module whose state lives in the student's room (``mlflow``, ``pyplot``, a test
   client ...) binds that room's module;
 - ``type(x)``, ``issubclass(x, y)`` and ``dir()`` go through functions that know both rooms;
+- ``format`` of such a text goes through a function that keeps it to what it is handed;
 - ``exec``, ``eval`` and ``compile`` of a text that isn't written in the test itself run in the
   student's room: such a text may be the student's.
 """
@@ -299,6 +300,12 @@ class Preparation(ast.NodeTransformer):
     def visit_Call(self, node: ast.Call) -> Any:
         """Let functions that know handles do what the built-in ones can't."""
         self.generic_visit(node)
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("format", "format_map"):
+            if isinstance(node.func.value, (ast.Constant, ast.JoinedStr)):
+                return node
+            what = [node.func.value, ast.Constant(node.func.attr), *node.args]
+            made = ast.Call(ast.Name("_room_format", ast.Load()), what, node.keywords)
+            return ast.fix_missing_locations(ast.copy_location(made, node))
         if not isinstance(node.func, ast.Name):
             return node
         if not node.args:
