@@ -56,6 +56,17 @@ def test_it_runs_as_if_it_had_been_started(warm: list[str], tmp_path: Path, kind
     assert (found[0].returncode, found[0].stderr) == (7, "beside\n")
 
 
+def test_what_it_starts_may_be_as_warm(warm: list[str], tmp_path: Path) -> None:
+    """Its own Python is then another one, and the programs below know nothing of that."""
+    code = "import os, sys; print(sys.executable, 'WARM_PYTHON' in os.environ)"
+    for given in ("", str(tmp_path / "python")):
+        found = subprocess.run(
+            [*warm, "-c", code], env=os.environ | {"WARM_PYTHON": given}, capture_output=True,
+            text=True,
+        )  # fmt: skip
+        assert found.stdout == f"{given or sys.executable} False\n"
+
+
 def test_what_was_imported_is_there(warm: list[str]) -> None:
     """That is what it is for; nothing else is."""
     code = "import sys; print([name in sys.modules for name in ('colorsys', 'wave')])"

@@ -139,6 +139,8 @@ def _become(arguments: list[str], folder: str, environment: dict[str, str]) -> i
     sys.stdout = open(1, "w", encoding="utf-8", closefd=False)  # noqa: SIM115
     sys.stderr = open(2, "w", encoding="utf-8", buffering=1, closefd=False)  # noqa: SIM115
     sys.stdin = open(0, encoding="utf-8", closefd=False)  # noqa: SIM115
+    if own := os.environ.pop("WARM_PYTHON", ""):  # what it starts with its own Python is warm too
+        sys.executable = own
     if "matplotlib" in sys.modules and "MPLBACKEND" in os.environ:
         sys.modules["matplotlib"].rcParams["backend"] = os.environ["MPLBACKEND"]
     path = [text for text in environment.get("PYTHONPATH", "").split(os.pathsep) if text]

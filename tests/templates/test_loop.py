@@ -71,12 +71,17 @@ class Project:
             text=True,
         )
 
+    @property
+    def own_python(self) -> str:
+        """A program that is like the environment's Python, for those who start it themselves."""
+        return str(Path(self.python[-1]).with_name("python"))
+
     def module(self, *command: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run a module of the environment as its program does, without the time to import all."""
         return subprocess.run(
             [*self.python, "-m", *command],
             cwd=self.folder,
-            env={**self.variables, **variables},
+            env={**self.variables, **variables, "WARM_PYTHON": self.own_python},
             capture_output=True,
             text=True,
         )

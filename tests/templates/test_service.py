@@ -62,6 +62,8 @@ def run(
     clean = {key: value for key, value in os.environ.items() if not key.startswith("APP_")}
     # A project has none of the plugins that are installed here.
     clean |= {"PYTHONPATH": "src", "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"}
+    if len(python) > 1:
+        clean["WARM_PYTHON"] = str(Path(python[-1]).with_name("python"))
     return subprocess.run(
         [*python, "-m", *command],
         cwd=folder,

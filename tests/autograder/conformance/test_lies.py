@@ -24,7 +24,7 @@ def test_a_lie_earns_nothing(name: str, run: Any) -> None:
     """The test fails, with a reason, whatever the answer claims about itself."""
     case = LIES[name]
     cells = [("locked", LOCKED), ("answer", case["lie"]), ("test", case["test"])]
-    execution = run(*cells, cell_seconds=1.0, total_seconds=20.0)
+    execution = run(*cells, cell_seconds=0.5, total_seconds=20.0)
     last = execution.cells[-1]
     assert last.status in ("error", "timeout", "died")
     assert last.error or last.message
