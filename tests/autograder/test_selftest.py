@@ -110,7 +110,7 @@ def change(folder: Path, name: str, old: str, new: str) -> None:
     ("name", "old", "new", "said"),
     [
         ("wrong/constant.py", "score = 2", "score = 1",
-         "wrong/constant gets 2 points, 1 were wanted (q1_test: Add the two numbers.)"),
+         "wrong/constant gets 2 points, 1 were wanted (q1_test: Add the two numbers."),
         ("wrong/forgetful.py", "total = 41", "total = 42",
          "wrong/forgetful gets 5 points, 3 were wanted ()"),
         ("wrong/forgetful.py", 'fails = ["q2_test"]', "fails = []",
