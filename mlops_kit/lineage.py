@@ -153,8 +153,12 @@ def _in_repository(folder: Path | None) -> bool:
     """See whether it is worth starting git, which takes longer than a small training."""
     if "GIT_DIR" in os.environ:
         return True
-    here = (folder or Path.cwd()).absolute()
-    return any((place / ".git").exists() for place in (here, *here.parents))
+    place = os.path.abspath(folder or os.curdir)  # noqa: PTH100 - each run asks; paths are slow
+    while not os.path.exists(os.path.join(place, ".git")):  # noqa: PTH110, PTH118
+        place, below = os.path.dirname(place), place  # noqa: PTH120
+        if place == below:
+            return False
+    return True
 
 
 def _git(folder: Path | None, *words: str) -> str:
@@ -255,15 +259,21 @@ def function_from(code: Code) -> Callable[..., Any]:
             f"{code.hash[:12]} was recorded. Restore the artifact from a backup."
         )
     namespace: dict[str, Any] = {"__name__": "recorded_run"}
-    flags = __future__.annotations.compiler_flag
     try:
-        exec(compile(code.source, f"<recorded {code.name}>", "exec", flags), namespace)  # noqa: S102
+        exec(_compiled(code.name, code.source), namespace)  # noqa: S102
     except Exception as error:
         raise TrackingError(
             f"the source of {code.name} doesn't stand by itself: {type(error).__name__}: {error}. "
             "Decorators and default values from outside can't be recorded; move them inside."
         ) from error
     return namespace[code.name]  # type: ignore[no-any-return]
+
+
+@functools.lru_cache(maxsize=_MOST_KNOWN)
+def _compiled(name: str, source: str) -> CodeType:
+    flags = __future__.annotations.compiler_flag
+    compiled: CodeType = compile(source, f"<recorded {name}>", "exec", flags)
+    return compiled
 
 
 def content_hash(frame: pd.DataFrame) -> str:

@@ -76,12 +76,12 @@ def rerun(run_id: str, *, metric: str | None = None, tolerance: float = 0.0) -> 
     """
     found = get_run(run_id)
     metric = _metric_to_compare(found, metric)
-    code = _recorded_code(found)
-    train = function_from(code)
-    data = _recorded_data(found)
+    artifacts = _Artifacts(found)
+    train = function_from(_recorded_code(found, artifacts))
+    data = _recorded_data(found, artifacts)
     if found.lineage.seed is None:
         raise _not_enough(found, "no seed")
-    params = _recorded_params(found)
+    params = _recorded_params(found, artifacts)
     try:
         outcome = train(data, seed=found.lineage.seed, **params)
     except Exception as error:
@@ -96,7 +96,7 @@ def rerun(run_id: str, *, metric: str | None = None, tolerance: float = 0.0) -> 
     recorded, repeated = found.metrics[metric], finite(metric, metrics[metric])
     difference = repeated - recorded
     same = abs(difference) <= tolerance
-    return Rerun(run_id, metric, recorded, repeated, difference, same, _notes(found))
+    return Rerun(run_id, metric, recorded, repeated, difference, same, _notes(found, artifacts))
 
 
 def _not_enough(found: RunRecord, what: str) -> TrackingError:
@@ -117,36 +117,48 @@ def _metric_to_compare(found: RunRecord, metric: str | None) -> str:
     return metric
 
 
-def _artifact(found: RunRecord, path: str) -> Path:
-    uri = current_store().uri
-    quick = open_runs(uri)
-    stored = quick.one(found.run_id) if quick is not None else None
-    if stored is not None and stored.artifacts.startswith(("file:", "/")):
-        here = local_folder(stored.artifacts) / path
-        if here.is_file():
-            return here
-    mlflow = load_mlflow()
-    try:
-        with quiet_mlflow():
-            return Path(mlflow.MlflowClient(uri).download_artifacts(found.run_id, path))
-    except (OSError, mlflow.exceptions.MlflowException) as error:
-        raise _not_enough(found, f"the artifact {path} is gone") from error
+class _Artifacts:
+    """The files of one run: read where they lie, if they lie in a folder, else asked for."""
+
+    def __init__(self, found: RunRecord) -> None:
+        self._found = found
+        self._uri = current_store().uri
+        quick = open_runs(self._uri)
+        stored = quick.one(found.run_id) if quick is not None else None
+        local = stored is not None and stored.artifacts.startswith(("file:", "/"))
+        self._folder = local_folder(stored.artifacts) if stored is not None and local else None
+
+    def path(self, name: str) -> Path:
+        """Give where a file lies now."""
+        if self._folder is not None and (self._folder / name).is_file():
+            return self._folder / name
+        mlflow = load_mlflow()
+        try:
+            with quiet_mlflow():
+                client = mlflow.MlflowClient(self._uri)
+                return Path(client.download_artifacts(self._found.run_id, name))
+        except (OSError, mlflow.exceptions.MlflowException) as error:
+            raise _not_enough(self._found, f"the artifact {name} is gone") from error
+
+    def text(self, name: str) -> str:
+        """Read a file."""
+        return self.path(name).read_text("utf-8")
 
 
-def _recorded_code(found: RunRecord) -> Code:
+def _recorded_code(found: RunRecord, artifacts: _Artifacts) -> Code:
     name, digest = found.tags.get(runs.CODE_NAME), found.lineage.code_hash
     if name is None or digest is None:
         raise _not_enough(found, "no code")
-    return Code(name, _artifact(found, runs.SOURCE_FILE).read_text("utf-8"), digest)
+    return Code(name, artifacts.text(runs.SOURCE_FILE), digest)
 
 
-def _recorded_data(found: RunRecord) -> pd.DataFrame:
+def _recorded_data(found: RunRecord, artifacts: _Artifacts) -> pd.DataFrame:
     digest, workspace = found.lineage.data_hash, current_store().workspace
     if digest is None:
         raise _not_enough(found, "no data")
     name = f"{digest}.parquet"
     if workspace is None:
-        path = _artifact(found, f"{runs.SNAPSHOTS}/{name}")
+        path = artifacts.path(f"{runs.SNAPSHOTS}/{name}")
     else:
         path = workspace / runs.SNAPSHOTS / name
     try:
@@ -163,11 +175,11 @@ def _recorded_data(found: RunRecord) -> pd.DataFrame:
     return data
 
 
-def _recorded_params(found: RunRecord) -> dict[str, object]:
+def _recorded_params(found: RunRecord, artifacts: _Artifacts) -> dict[str, object]:
     """Read the parameters with their types; the store's text decides what they were."""
     typed = {}
     with contextlib.suppress(TrackingError, ValueError):
-        typed = json.loads(_artifact(found, runs.PARAMS_FILE).read_text("utf-8"))
+        typed = json.loads(artifacts.text(runs.PARAMS_FILE))
     return {
         name: typed[name] if name in typed and str(typed[name]) == text else _value_of(text)
         for name, text in found.params.items()
@@ -182,11 +194,10 @@ def _value_of(text: str) -> object:
         return text
 
 
-def _notes(found: RunRecord) -> tuple[str, ...]:
+def _notes(found: RunRecord, artifacts: _Artifacts) -> tuple[str, ...]:
     notes: list[str] = []
     try:
-        path = _artifact(found, runs.ENVIRONMENT_FILE)
-        then = Environment.from_json(path.read_text("utf-8"))
+        then = Environment.from_json(artifacts.text(runs.ENVIRONMENT_FILE))
         notes += then.differences(environment_now())
     except (TrackingError, ValueError, KeyError):
         notes.append("the environment of the run wasn't recorded")
