@@ -94,6 +94,12 @@ def pytest_collection() -> Iterator[None]:
         gc.enable()
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Let MLflow say once, to whichever test comes first, that it uses what will be dropped."""
+    said = "The ``noload`` loader strategy is deprecated"
+    config.addinivalue_line("filterwarnings", f"ignore:{said}:DeprecationWarning")
+
+
 @pytest.hookimpl(wrapper=True, optionalhook=True)
 def pytest_xdist_auto_num_workers() -> Iterator[None]:
     """One worker more than processors: some tests wait, for a clock, a disk or a network."""
