@@ -49,7 +49,15 @@ def _know_tables() -> None:
     is_into_dataframe(None)
 
 
+def _list_packages() -> None:
+    """Have the folder of installed packages read, of which many ask for their versions."""
+    from importlib import metadata
+
+    metadata.version("pandas")
+
+
 _STEPS: dict[str, Callable[[], None]] = {
+    "importlib.metadata": _list_packages,
     "matplotlib.pyplot": _draw,
     "sqlalchemy.orm": _map_tables,
     "narwhals.stable.v2": _know_tables,

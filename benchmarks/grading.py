@@ -8,8 +8,8 @@ that this machine offers. A side's CPU time is what the operating system counted
 for all that came from it. Rates are those of a running class: what is paid once (imports, the warm
 process, the run that learns what to import) is left out on both sides and reported by itself.
 The cells' own CPU time is that of the same cells run one after the other in one process that has
-imported everything they load. A large class is graded by the rooms only: nbgrader isn't run on it,
-and nothing about it is reckoned from smaller ones.
+imported everything they load, their figures drawn as a notebook draws them. A large class is graded
+by the rooms only: nbgrader isn't run on it, and nothing about it is reckoned from smaller ones.
 """
 
 import argparse

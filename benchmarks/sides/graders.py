@@ -85,7 +85,10 @@ def cpu_of_family() -> float:
 
 
 def own_side(root: Path, lab: str) -> dict[str, Any]:
-    """Run the reference's cells alone, where all that they ever load is imported; CPU seconds."""
+    """Run the reference's cells alone, where all that they ever load is imported; CPU seconds.
+
+    What they draw is drawn, as in a notebook.
+    """
     import importlib
     import linecache
 
@@ -126,7 +129,21 @@ def _run(cells: list[Any], files: Path) -> None:
         space: dict[str, Any] = {"__name__": "__main__"}
         for code in cells:
             exec(code, space)
+            _show_figures()
         os.chdir("/")
+
+
+def _show_figures(*_: Any, **__: Any) -> None:
+    """Make pictures of the figures that are open, as a notebook does when they are shown."""
+    plt = sys.modules.get("matplotlib.pyplot")
+    if plt is None:
+        return
+    from IPython.core.pylabtools import print_figure
+
+    plt.show = _show_figures
+    for number in plt.get_fignums():
+        print_figure(plt.figure(number), "png")
+    plt.close("all")
 
 
 def _forked(action: Callable[[], None]) -> float:
