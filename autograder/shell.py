@@ -2,6 +2,7 @@
 
 import asyncio
 import builtins
+import codeop
 import subprocess
 import sys
 import traceback
@@ -209,6 +210,8 @@ def make_shell(namespace: dict[str, Any]) -> RoomShell:
     RoomShell.clear_instance()
     shell: Any = RoomShell.instance(config=config, user_ns=namespace)
     shell.compile.get_code_name = _cell_name
+    # A cell is whole: an open bracket is an error with a name and a place, not half a line.
+    shell.compile.flags &= ~getattr(codeop, "PyCF_ALLOW_INCOMPLETE_INPUT", 0)
     builtins.input = _no_input
     loop = asyncio.new_event_loop()
     try:

@@ -46,6 +46,7 @@ def test_a_syntax_error_is_reported(run: Any) -> None:
     """A cell that can't be compiled is an error at its line, in both rooms."""
     execution = run(("answer", "x = 1\ndef f(:"), ("test", "\nassert ("))
     assert [cell.error for cell in execution.cells] == ["SyntaxError", "SyntaxError"]
+    assert "'(' was never closed" in execution.cells[1].message
     assert execution.cells[0].line == 2
 
 
