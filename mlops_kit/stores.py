@@ -299,7 +299,7 @@ def _cached_template() -> Path | None:
 
 
 def _is_whole(template: Path) -> bool:
-    """Say whether a file is a SQLite store of the length that its first page tells."""
+    """Say whether a file is a SQLite store, of the length that its first page tells, and sound."""
     try:
         with template.open("rb") as file:
             head = file.read(32)
@@ -307,7 +307,15 @@ def _is_whole(template: Path) -> bool:
     except OSError:
         return False
     pages, size = int.from_bytes(head[28:32]), int.from_bytes(head[16:18])
-    return head.startswith(_MAGIC) and length == pages * (65_536 if size == 1 else size) > 0
+    if not head.startswith(_MAGIC) or length != pages * (65_536 if size == 1 else size):
+        return False
+    try:
+        with contextlib.closing(_connect_read_only(template)) as connection:
+            (verdict,) = connection.execute("PRAGMA quick_check").fetchone()
+            connection.execute("SELECT version_num FROM alembic_version").fetchone()
+    except sqlite3.DatabaseError:
+        return False
+    return bool(verdict == "ok")
 
 
 def _cache_folder() -> Path:

@@ -14,6 +14,7 @@ from autograder.errors import CourseError, GraderError
 from autograder.grade import grade_class
 from autograder.notebook import cell_kind, read_notebook
 from autograder.results import GradeReport, SubmissionResult
+from autograder.score import RUN_IT
 from autograder.teacher import open_lab
 
 LAB = "05_sums"
@@ -52,7 +53,7 @@ def test_a_class_gets_its_points(small_course: Any, graded: Any) -> None:
     found = by_student(report)
     assert {name: result.score for name, result in found.items()} == {"ann": 5, "bea": 2, "cyd": 0}
     assert {result.max_score for result in found.values()} == {8}
-    assert found["bea"].cells[0].reason.startswith("Add the two numbers.")
+    assert found["bea"].cells[0].reason == f"Add the two numbers. {RUN_IT}"
     assert [cell.score for cell in found["ann"].cells] == [3, 2, None, None]
     assert [cell.score for cell in found["cyd"].cells] == [0, 0, 0, None]
     assert (report.lab, report.engine, report.isolation) == (LAB, "fake", "process")

@@ -16,6 +16,7 @@ from autograder.labs import load_lab, source_notebook
 from autograder.notebook import cell_kind
 from autograder.release import release_notebook
 from autograder.rooms import STUDENT_ROOM_TAG
+from autograder.score import RUN_IT
 from autograder.selftest import (
     LabProof,
     SelftestReport,
@@ -110,7 +111,7 @@ def change(folder: Path, name: str, old: str, new: str) -> None:
     ("name", "old", "new", "said"),
     [
         ("wrong/constant.py", "score = 2", "score = 1",
-         "wrong/constant gets 2 points, 1 were wanted (q1_test: Add the two numbers."),
+         f"wrong/constant gets 2 points, 1 were wanted (q1_test: Add the two numbers. {RUN_IT})"),
         ("wrong/forgetful.py", "total = 41", "total = 42",
          "wrong/forgetful gets 5 points, 3 were wanted ()"),
         ("wrong/forgetful.py", 'fails = ["q2_test"]', "fails = []",
