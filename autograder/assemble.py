@@ -1,5 +1,7 @@
 """Put the notebook together that is graded: the teacher's cells, the student's answers."""
 
+import base64
+import binascii
 import copy
 import uuid
 from collections.abc import Mapping
@@ -16,6 +18,14 @@ __all__ = ["Assembled", "assemble", "has_code", "is_blank"]
 
 # Names the cells that a student added apart from the teacher's, the same each time.
 _OTHERS = uuid.UUID("6f0f3b0e-63e4-4c4e-9c52-0c1a3c4f7d11")
+
+
+_PICTURES, _PICTURE_CHARACTERS = 20, 10_000_000
+_PICTURE_BEGINS = {
+    "image/png": b"\x89PNG\r\n\x1a\n",
+    "image/jpeg": b"\xff\xd8\xff",
+    "image/gif": b"GIF8",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +45,7 @@ def assemble(
     source: NotebookNode,
     submission: NotebookNode,
     *,
+    released: NotebookNode | None = None,
     parameters: Mapping[str, object] | None = None,
     added: bool = False,
 ) -> Assembled:
@@ -49,6 +60,8 @@ def assemble(
         The teacher's notebook, or a release (then there are no hidden tests).
     submission : NotebookNode
         The student's notebook.
+    released : NotebookNode, optional
+        What students were given, where the caller has that; made of ``source`` otherwise.
     parameters : mapping, optional
         The lab's parameters for this student, written into the cell tagged ``parameters``.
     added : bool, default=False
@@ -61,7 +74,8 @@ def assemble(
     Assembled
         Without outputs. ``source`` and ``submission`` are left as they are.
     """
-    released = source if is_release(source) else release_notebook(source)
+    if released is None:
+        released = source if is_release(source) else release_notebook(source)
     notebook = copy.deepcopy(source)
     blanks = {
         grade_id(cell): str(cell.source)
@@ -76,7 +90,10 @@ def assemble(
         name = grade_id(cell)
         found = handed_in.get(name, [])
         if name in blanks:
-            cell["source"] = _answer(name, blanks[name], found, cell.cell_type, problems)
+            number = _graded_copy(found, blanks[name])
+            cell["source"] = _answer(name, blanks[name], found, number, cell.cell_type, problems)
+            if cell.cell_type == "markdown" and found:
+                _attach(cell, found[number][1])
         elif cell_kind(cell) != "plain":
             problems += _changes(given, found)
     problems += _order(released, handed_in)
@@ -97,18 +114,46 @@ def _by_id(submission: NotebookNode, known: set[str]) -> dict[str, list[tuple[in
     return found
 
 
+def _graded_copy(found: list[tuple[int, NotebookNode]], blank: str) -> int:
+    """Say which of the cells of one name counts: the first that was answered."""
+    return next((n for n, (_, cell) in enumerate(found) if not is_blank(cell.source, blank)), 0)
+
+
+def _attach(cell: NotebookNode, answer: NotebookNode) -> None:
+    """Take over the pictures that were pasted into a text, and nothing that only says it is one."""
+    pictures = {
+        name: kept
+        for name, kinds in list(answer.get("attachments", {}).items())[:_PICTURES]
+        if (kept := {kind: data for kind, data in kinds.items() if _is_picture(kind, data)})
+    }
+    if pictures:
+        cell["attachments"] = NotebookNode(  # type: ignore[no-untyped-call]
+            {name: NotebookNode(kinds) for name, kinds in pictures.items()}  # type: ignore[no-untyped-call]
+        )
+
+
+def _is_picture(kind: str, data: object) -> bool:
+    begin = _PICTURE_BEGINS.get(kind)
+    if begin is None or not isinstance(data, str) or len(data) > _PICTURE_CHARACTERS:
+        return False
+    try:
+        return base64.b64decode("".join(data.split()), validate=True).startswith(begin)
+    except (binascii.Error, ValueError):
+        return False
+
+
 def _answer(
     name: str,
     blank: str,
     found: list[tuple[int, NotebookNode]],
+    chosen: int,
     kind: str,
     problems: list[str],
 ) -> str:
     if not found:
         problems.append(f"The answer cell {name} is missing; it counts as not answered.")
         return blank
-    answered = [entry for entry in found if not is_blank(entry[1].source, blank)]
-    number, cell = (answered or found)[0]
+    number, cell = found[chosen]
     if len(found) > 1:
         problems.append(
             f"There are {len(found)} cells {name}; the one in place {number} is graded. "

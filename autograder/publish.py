@@ -1,11 +1,13 @@
 """From records to what formgrader and feedback read: the notebooks that were run, and all marks."""
 
+import html
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
 
 from nbformat import NotebookNode
 
+from autograder.active_markup import acts, as_plain_markdown
 from autograder.assemble import is_blank
 from autograder.atomic import write_text
 from autograder.course import Course
@@ -76,16 +78,34 @@ def rebuild(course: Course, name: str) -> int:
         entries = found | {
             student: entry
             for student, entry in load_index(folder).students.items()
-            if load_record(folder, entry.key) is not None
+            if (record := load_record(folder, entry.key)) and record.result.student == student
         }
         if not entries:
             raise CourseError(
                 f"{folder} holds no records, so there is nothing to rebuild from; "
                 f"run 'autograder grade {teacher.lab}'."
             )
+        _check_cells(teacher, folder, entries)
         save_index(folder, Index(students=dict(sorted(entries.items()))))
         _write(course, teacher, entries)
     return len(entries)
+
+
+def _check_cells(teacher: Teacher, folder: Path, entries: Mapping[str, Entry]) -> None:
+    """Refuse verdicts on other cells than the lab has now: what wasn't run would count as failed."""
+    wanted = {grade_id(cell) for cell in teacher.graded}
+    others = [
+        student
+        for student, entry in entries.items()
+        if (record := load_record(folder, entry.key))
+        and {cell.grade_id for cell in record.result.cells} != wanted
+    ]
+    if others:
+        raise CourseError(
+            f"the records of {', '.join(others[:10])}{', …' if len(others) > 10 else ''} in "
+            f"{folder} are of other cells than {teacher.lab} has now, so no marks were written "
+            f"from them. Run 'autograder grade {teacher.lab}', or put the lab back as it was."
+        )
 
 
 def _timestamp(course: Course, lab: str, student: str) -> str:
@@ -110,14 +130,31 @@ def _write(course: Course, teacher: Teacher, entries: Mapping[str, Entry]) -> No
             )
         sweep(folder)
         notebook, path = record.executed(), folder / course.source(teacher.lab).name
+        marks.append(Marks(record.result, _blank_cells(teacher, notebook), entry.timestamp))
         if notebook is None:
             _remove(path)
         else:
+            _disarm(notebook, teacher)
             write_notebook(notebook, path)
             if entry.timestamp:
                 write_text(folder / "timestamp.txt", entry.timestamp)
-        marks.append(Marks(record.result, _blank_cells(teacher, notebook), entry.timestamp))
     write_marks(course, teacher.lab, teacher.source, marks)
+
+
+def _disarm(notebook: NotebookNode, teacher: Teacher) -> None:
+    """Have students' texts show themselves and nothing else, where a person looks at them.
+
+    Formgrader puts Markdown into its page as it is: a script in an answer could give marks.
+    """
+    given = {str(cell.source) for cell in teacher.source.cells}
+    for cell in notebook.cells:
+        is_theirs = cell_kind(cell) in ("answer", "manual", "plain") and cell.source not in given
+        if not is_theirs or not acts(cell.source, styles=False):
+            continue
+        if cell.cell_type == "markdown":
+            cell["source"] = as_plain_markdown(cell.source)
+        elif cell.cell_type == "raw":
+            cell["source"] = html.escape(cell.source)
 
 
 def _remove(path: Path) -> None:

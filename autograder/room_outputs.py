@@ -9,6 +9,8 @@ from typing import Any
 
 from nbformat import NotebookNode
 
+from autograder.active_markup import acts, fetches
+
 __all__ = ["clean_outputs", "plain_text"]
 
 _TEXT = 20_000
@@ -22,11 +24,6 @@ _TURNING = dict.fromkeys(
     (*range(0x202A, 0x202F), *range(0x2066, 0x206A)), "\N{REPLACEMENT CHARACTER}"
 )
 
-_ACTING = re.compile(
-    r"<\s*(?:script|iframe|object|embed|base|form|meta|link|portal|frame)\b|[\s/\"']on\w+\s*=|"
-    r"(?:javascript|vbscript)\s*:|srcdoc\s*=",
-    re.IGNORECASE,
-)
 _INTERPRETED = ("text/html", "image/svg+xml", "text/markdown", "text/latex")
 _SCRIPTS = ("application/javascript", "text/javascript", "application/ecmascript")
 _LEFT_OUT = "(shown with something that acts in a browser, which is left out)"
@@ -90,11 +87,9 @@ def _clean_output(output: Any) -> dict[str, Any] | None:
         }
     if kind not in ("display_data", "execute_result") or not isinstance(output.get("data"), dict):
         return None
-    data = {
-        _writable(mime): _plain(value)
-        for mime, value in output["data"].items()
-        if _is_harmless(mime, value)
-    }
+    # What is taken away may have kept a word from being one, so that is done first.
+    written = {_writable(mime): _plain(value) for mime, value in output["data"].items()}
+    data = {mime: value for mime, value in written.items() if _is_harmless(mime, value)}
     if len(data) < len(output["data"]):
         data.setdefault("text/plain", _LEFT_OUT)
     shown: dict[str, Any] = {"output_type": kind, "data": _node(data)}
@@ -106,10 +101,13 @@ def _clean_output(output: Any) -> dict[str, Any] | None:
 
 
 def _is_harmless(mime: str, value: Any) -> bool:
-    """Say whether a browser that shows this does no more than show it."""
+    """Say whether a browser that shows this does no more than show it.
+
+    An address that it would ask for may hold what a hidden test was called with.
+    """
     if type(value) is str:
-        acts = mime in _INTERPRETED and _ACTING.search(value)
-        return mime not in _SCRIPTS and not acts
+        is_page = mime in _INTERPRETED
+        return mime not in _SCRIPTS and not (is_page and (acts(value) or fetches(value)))
     return mime.endswith("json") and isinstance(value, (dict, list))
 
 

@@ -1,9 +1,11 @@
 """What is graded: the teacher's cells with the student's answers, whatever was handed in."""
 
+import base64
 import copy
 from collections.abc import Callable
 from pathlib import Path
 
+import nbformat
 import pytest
 from nbformat import NotebookNode, v4
 
@@ -176,3 +178,23 @@ def test_odd_cells_of_a_student_are_only_extra(source: NotebookNode) -> None:
     done = assemble(source, student)
     assert len(done.notebook.cells) == len(source.cells)
     assert "places 10, 11, 12" in done.problems[0]
+
+
+def test_pictures_pasted_into_a_text_come_over(source: NotebookNode) -> None:
+    """Whoever marks it by hand must see them; what only calls itself a picture stays behind."""
+    student = release_notebook(source)
+    picture = base64.b64encode(b"\x89PNG\r\n\x1a\n and so on").decode()
+    answer = named(student, "why")
+    answer["source"] = "As drawn: ![sketch](attachment:sketch.png)"
+    answer["attachments"] = {
+        "sketch.png": {"image/png": picture},
+        "no.png": {"image/png": "<script>", "text/html": picture, "image/svg+xml": picture},
+    }
+    named(student, "q1")["attachments"] = {"x.png": {"image/png": picture}}
+    named(student, "story")["attachments"] = {"x.png": {"image/png": picture}}
+    done = assemble(source, student)
+    kept = {
+        grade_id(cell): cell["attachments"] for cell in done.notebook.cells if "attachments" in cell
+    }
+    assert kept == {"why": {"sketch.png": {"image/png": picture}}}
+    nbformat.validate(done.notebook)

@@ -6,6 +6,10 @@ from typing import Any
 
 import pytest
 
+from autograder.active_markup import as_plain_markdown
+from autograder.grade import grade_class, read_records
+from autograder.notebook import grade_id, read_notebook
+
 HOSTILE = (
     r"<script>alert(1)</script>\x1b[2J\x1b]0;owned\x07\u202e\u2066[bold red]{{7*7}}\ud800\x00\x9b"
 )
@@ -129,3 +133,26 @@ def test_active_content_isnt_kept_for_those_who_grade_by_hand(arena: Any) -> Non
     assert all("text/plain" in data for data in shown)
     assert "alert" not in json.dumps(shown)
     assert "javascript:" not in json.dumps(shown)
+
+
+def test_a_text_that_acts_is_shown_as_it_was_written(
+    small_course: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Formgrader puts Markdown into its page: a script in an answer could give marks there."""
+    monkeypatch.setattr("autograder.publish.write_marks", lambda *_: None)
+    attack = "Because.\n\n<script>give(100)</script> [x](java&#115;cript:give(100))"
+    honest = "It is *less* than <b>two</b>, see <https://example.org> and $a < b$."
+    for student, text in (("ann", attack), ("bea", honest)):
+        small_course.hand_in(student, {"why": text})
+    grade_class(small_course.course, "05", engine=fake_engine, workers=1)
+
+    def kept(student: str) -> str:
+        folder = small_course.course.autograded(student, "05_sums")
+        cells = read_notebook(folder / "05_sums.ipynb").cells
+        return next(str(cell.source) for cell in cells if grade_id(cell) == "why")
+
+    assert kept("ann") == as_plain_markdown(attack)
+    assert kept("bea") == honest
+    [record] = [one for one in read_records(small_course.course, "05") if "ann" in str(one.result)]
+    assert record.notebook is not None
+    assert attack in [cell["source"] for cell in record.notebook["cells"]]

@@ -1,0 +1,93 @@
+"""Whether a text does more in a browser than show itself: runs something, or calls for it.
+
+Whoever grades by hand looks at students' work on a page that may change everybody's marks.
+"""
+
+import html
+import re
+from collections.abc import Iterator
+
+__all__ = ["acts", "as_plain_markdown", "fetches"]
+
+_TAGS = re.compile(
+    r"<\s*(?:script|iframe|object|embed|base|form|meta|link|portal|frame|frameset|applet)\b|"
+    r"[\s/\"'`]on\w+\s*=|srcdoc\s*=",
+    re.IGNORECASE,
+)
+_SCHEME = re.compile(
+    r"(?:[(<\[\"'`={:,;])(?:javascript|vbscript|data:text/html)[:;,]", re.IGNORECASE
+)
+_STYLE = re.compile(r"<\s*style\b|[\s/\"'`]style\s*=", re.IGNORECASE)
+_PICTURE = r"data:(?:image|audio|video)/"
+_FETCHING = re.compile(
+    r"(?<![\w-])(?:src|srcset|imagesrcset|poster|background|data|lowsrc|ping)\s*=\s*"
+    rf"(?![\"']?\s*{_PICTURE})|"
+    r"<\s*(?:image|use|feimage)\b[^>]*?href\s*=\s*"
+    rf"(?![\"']?\s*(?:#|{_PICTURE}))|"
+    rf"url\s*\((?!\s*[\"']?\s*(?:#|{_PICTURE}))|@import|image-set\s*\(|!\[",
+    re.IGNORECASE,
+)
+_UNSEEN = re.compile(r"[\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028-\u202f\ufeff]+")
+_STYLE_ESCAPE = re.compile(r"\\([0-9a-fA-F]{1,6})\s?")
+_LARGEST = 0x10FFFF
+_NOTE = "*Shown as it was written, because it holds what would act in a browser.*"
+
+
+def acts(text: str, *, styles: bool = True) -> bool:
+    """Say whether a browser that shows this text as a page would run something of it.
+
+    Parameters
+    ----------
+    text : str
+        HTML, or Markdown, in which HTML may stand.
+    styles : bool, default=True
+        Whether it may say how things look, which changes the rest of the page as well.
+
+    Examples
+    --------
+    >>> acts("<b>bold</b>"), acts("<img src=x onerror=alert(1)>"), acts("[x](java&#115;cript:y)")
+    (False, True, True)
+    """
+    return any(
+        _TAGS.search(one)
+        or _SCHEME.search(_UNSEEN.sub("", one))
+        or (not styles and _STYLE.search(one))
+        for one in _readings(text)
+    )
+
+
+def fetches(text: str) -> bool:
+    """Say whether a browser that shows this text would ask somebody for a picture or the like.
+
+    Who is asked learns of it, and with the address whatever was written into that.
+
+    Examples
+    --------
+    >>> fetches('<img src="data:image/png;base64,xyz">'), fetches("<img src=//example.org/x>")
+    (False, True)
+    """
+    return any(_FETCHING.search(one) for one in _readings(text))
+
+
+def _readings(text: str) -> Iterator[str]:
+    """Give a text as it stands, and as a browser reads it."""
+    yield text
+    read = html.unescape(text)
+    if read != text:
+        yield read
+    if "\\" in read:
+        yield _STYLE_ESCAPE.sub(lambda found: chr(min(int(found[1], 16), _LARGEST)), read)
+
+
+def as_plain_markdown(text: str) -> str:
+    """Write Markdown that shows a text as it stands, whatever stands in it.
+
+    Examples
+    --------
+    >>> print(as_plain_markdown("<script>x</script>"))
+    *Shown as it was written, because it holds what would act in a browser.*
+    <BLANKLINE>
+        <script>x</script>
+    """
+    lines = "\n".join(text.splitlines()).expandtabs(4).split("\n")
+    return "\n".join([_NOTE, "", *(f"    {line}" for line in lines)])

@@ -1,0 +1,112 @@
+"""What acts in a browser, however it is written, and what only shows itself."""
+
+from typing import Any
+
+import pytest
+
+from autograder.active_markup import acts, as_plain_markdown, fetches
+from autograder.room_outputs import clean_outputs
+
+ACTING = [
+    "<script>alert(1)</script>",
+    "<ScRiPt\n>alert(1)</script>",
+    "<img src=x onerror=alert(1)>",
+    "<svg/onload=alert(1)>",
+    "<img alt='x'onerror=alert(1)>",
+    '<a href="javascript:alert(1)">x</a>',
+    '<a href="java&#115;cript:alert(1)">x</a>',
+    '<a href="java\tscr\nipt:alert(1)">x</a>',
+    '<a href="&#x01;javascript&colon;alert(1)">x</a>',
+    "[x](javascript:alert(1))",
+    "[x](<javascript:alert(1)>)",
+    "[x]: javascript:alert(1)",
+    r"$\href{javascript:alert(1)}{x}$",
+    '<a href="data:text/html,<b>x</b>">x</a>',
+    '<svg><a><animate attributeName="href" values="javascript:alert(1)"/></a></svg>',
+    "<form action=//example.org><button>x</button></form>",
+    "<iframe src=x></iframe>",
+    "<meta http-equiv=refresh content=0>",
+    "<base href=//example.org>",
+]
+FETCHING = [
+    "<img src=//example.org/x>",
+    '<img srcset="https://example.org/x 2x">',
+    "<video poster='https://example.org/x'>",
+    '<table background="https://example.org/x">',
+    "<div style='background: url(https://example.org/x)'>",
+    r"<div style='background: u\72l(https://example.org/x)'>",
+    "<div style='background: u&#114;l(https://example.org/x)'>",
+    "<style>@import 'https://example.org/x';</style>",
+    '<svg><image href="https://example.org/x"/></svg>',
+    '<svg><use xlink:href="https://example.org/x#y"/></svg>',
+    "![x](https://example.org/x)",
+]
+HARMLESS = [
+    "<b>bold</b>, a &lt; b and c > d",
+    "if on = 1 and x<y then y>x",
+    "JavaScript: the good parts, <https://example.org> and [a page](https://example.org)",
+    "<img src='data:image/png;base64,iVBORw0KGgo='>",
+    "<div style='fill: url(#gradient)'><svg><use xlink:href='#glyph'/></svg></div>",
+    "<style scoped>.dataframe tbody tr th { vertical-align: top; }</style><table><tr><td>1",
+    "`source = x`, the data = y, a_src = 2",
+]
+
+
+@pytest.mark.parametrize("text", ACTING)
+def test_what_acts_is_seen(text: str) -> None:
+    """A browser reads more ways of writing it than one."""
+    assert acts(text)
+
+
+@pytest.mark.parametrize("text", FETCHING)
+def test_what_calls_home_is_seen(text: str) -> None:
+    """Pictures and styles from elsewhere, written plainly or not."""
+    assert fetches(text)
+
+
+@pytest.mark.parametrize("text", HARMLESS)
+def test_what_only_shows_itself_may_stay(text: str) -> None:
+    """Tables, pictures within the text, and talk of other things."""
+    assert not acts(text)
+    if "data =" not in text:
+        assert not fetches(text)
+
+
+def test_a_style_is_for_outputs_only() -> None:
+    """In an answer it would change the page of whoever marks it."""
+    assert acts("<style>.score { display: none }</style>", styles=False)
+    assert acts("<p style='position: fixed'>", styles=False)
+
+
+@pytest.mark.parametrize(
+    "text", [*ACTING, "$$\n<script>1</script>\n$$", "```\n```\n<script>", "- x\n\n\t<b onclick=x>"]
+)
+def test_what_is_shown_as_it_was_written_does_nothing(text: str) -> None:
+    """In the very page that formgrader makes of it."""
+    from nbconvert.filters import markdown2html  # type: ignore[attr-defined]
+
+    page = markdown2html(as_plain_markdown(f"{text}\x0c{text}\u2028{text}"))
+    assert "<pre><code>" in page.replace("\n", "")
+    assert not [
+        tag for tag in ("<script", "<img", "<svg", "<a", "<b", "<form", "<i") if tag in page
+    ]
+
+
+@pytest.mark.parametrize("text", [*ACTING, *FETCHING])
+@pytest.mark.parametrize("kind", ["text/html", "text/ht\x00ml", "text/markdown"])
+def test_outputs_keep_nothing_that_acts(text: str, kind: str) -> None:
+    """Also where a sign that is taken away had stood within a word."""
+    for written in (text, text.replace("r", "r\x00"), text.replace("s", "s\x1b[5n")):
+        data = {kind: written, "text/plain": "fine"}
+        [output] = clean_outputs([{"output_type": "display_data", "data": data}], 1 << 20)
+        assert dict(output["data"]) == {"text/plain": "fine"}
+
+
+def test_outputs_keep_what_shows_itself() -> None:
+    """A table of a frame, a drawing."""
+    shown: dict[str, Any] = {
+        "text/html": HARMLESS[5],
+        "image/svg+xml": "<svg><style>*{fill: none}</style><use xlink:href='#a'/></svg>",
+    }
+    [output] = clean_outputs([{"output_type": "display_data", "data": shown}], 1 << 20)
+    assert dict(output["data"]) == shown
