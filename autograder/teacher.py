@@ -1,6 +1,7 @@
 """The teacher's side of a lab: the notebook that decides, its files and its settings."""
 
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from nbformat import NotebookNode
@@ -9,14 +10,15 @@ from autograder.course import Course
 from autograder.engine import Limits
 from autograder.errors import CourseError
 from autograder.labs import Lab, personal_parameters
-from autograder.notebook import cell_kind, points
+from autograder.notebook import cell_kind, grade_id, points
+from autograder.release import hidden_lines, is_release, release_notebook
 
 __all__ = ["Teacher", "open_lab"]
 
 _GRADED = ("test", "manual", "task")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Teacher:
     """What a lab's submissions are graded by.
 
@@ -44,12 +46,24 @@ class Teacher:
         """Give the lab's parameters for one student."""
         return dict(personal_parameters(self.settings, student)) if self.settings else {}
 
+    @cached_property
+    def released(self) -> NotebookNode:
+        """What students were given; read it, don't change it."""
+        return self.source if is_release(self.source) else release_notebook(self.source)
+
+    @cached_property
+    def after_hidden(self) -> frozenset[str]:
+        """The cells before which a hidden test runs."""
+        sources = [str(cell.source) for cell in self.source.cells]
+        first = next((at for at, text in enumerate(sources) if hidden_lines(text)), len(sources))
+        return frozenset(grade_id(cell) for cell in self.source.cells[first + 1 :])
+
     @property
     def max_score(self) -> float:
         """All points that can be had."""
         return float(sum(points(cell) for cell in self.source.cells))
 
-    @property
+    @cached_property
     def graded(self) -> tuple[NotebookNode, ...]:
         """The cells that earn points, in order."""
         return tuple(cell for cell in self.source.cells if cell_kind(cell) in _GRADED)

@@ -70,6 +70,7 @@ def grade_notebook(
     assembled = assemble(
         teacher.source,
         submission,
+        released=teacher.released,
         parameters=teacher.parameters(student) or None,
         added=not teacher.is_ours,
     )
@@ -96,7 +97,7 @@ def _with_scores(
 ) -> SubmissionResult:
     runs = {run.grade_id: run for run in cell_runs if run.grade_id}
     ran = {grade_id(cell): cell for cell in notebook.cells}
-    late = _after_hidden(teacher)
+    late = teacher.after_hidden
     cells = tuple(
         _scored(
             cell,
@@ -123,7 +124,7 @@ def _told(teacher: Teacher, execution: Execution) -> tuple[str, ...]:
 
     Once a hidden test has run, how a process ends may say what it was called with.
     """
-    late = _after_hidden(teacher) | {grade_id(cell) for cell in teacher.graded if _hides(cell)}
+    late = teacher.after_hidden | {grade_id(cell) for cell in teacher.graded if _hides(cell)}
     lost = [run for run in execution.cells if run.status in ("died", "not-run")]
     if not execution.problems or not lost or not any(run.grade_id in late for run in lost[:1]):
         return execution.problems
@@ -132,13 +133,6 @@ def _told(teacher: Teacher, execution: Execution) -> tuple[str, ...]:
 
 def _hides(cell: NotebookNode) -> bool:
     return bool(hidden_lines(str(cell.source)))
-
-
-def _after_hidden(teacher: Teacher) -> frozenset[str]:
-    """Give the graded cells before which a hidden test ran."""
-    sources = [str(cell.source) for cell in teacher.source.cells]
-    first = next((at for at, text in enumerate(sources) if hidden_lines(text)), len(sources))
-    return frozenset(grade_id(cell) for cell in teacher.source.cells[first + 1 :])
 
 
 def _scored(
