@@ -74,6 +74,7 @@ _SHARED = {
     "statmount": 457,
     "listmount": 458,
     "lsm_set_self_attr": 460,
+    "setxattrat": 463,
     "open_tree_attr": 467,
 }
 
@@ -96,6 +97,7 @@ _X86_64 = {
     "mmap": 9, "prctl": 157, "seccomp": 317, "capset": 126, "mknod": 133, "mknodat": 259,
     "fcntl": 72, "prlimit64": 302, "setpriority": 141, "ioprio_set": 251, "sched_setparam": 142,
     "sched_setscheduler": 144, "sched_setaffinity": 203, "sched_setattr": 314,
+    "io_setup": 206, "setxattr": 188, "lsetxattr": 189, "fsetxattr": 190,
 }
 _AARCH64 = {
     "socket": 198, "clone": 220, "shmget": 194, "shmat": 196, "shmctl": 195, "semget": 190,
@@ -114,6 +116,7 @@ _AARCH64 = {
     "mmap": 222, "prctl": 167, "seccomp": 277, "capset": 91, "mknodat": 33,
     "fcntl": 25, "prlimit64": 261, "setpriority": 140, "ioprio_set": 30, "sched_setparam": 118,
     "sched_setscheduler": 119, "sched_setaffinity": 122, "sched_setattr": 274,
+    "io_setup": 0, "setxattr": 5, "lsetxattr": 6, "fsetxattr": 7,
 }
 # fmt: on
 

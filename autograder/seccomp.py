@@ -37,6 +37,9 @@ _WHOSE = {
 _EVERYTHING = {"setpriority": 2, "ioprio_set": 3}
 # Who gets a signal when a descriptor is ready, and which one.
 _SETTING_OWNER = {"fcntl": (8, 10, 15), "ioctl": (0x8901, 0x8902)}
+# A lock that belongs to an open file, not to a process: nobody can say whose it is.
+_NOBODYS_LOCKS = (37, 38)
+_DEATH_SIGNAL, _KILLED = 1, 9
 # Looked at by their arguments, or harmless within a room.
 _EXAMINED = frozenset(
     {
@@ -46,7 +49,14 @@ _EXAMINED = frozenset(
 )
 _OPENING = frozenset({"landlock_create_ruleset", "landlock_add_rule", "landlock_restrict_self"})
 # Libraries have another way where the call doesn't exist, and give up where it is forbidden.
-_ABSENT = frozenset({"memfd_create", "memfd_secret", "io_uring_setup", "pidfd_open", "userfaultfd"})
+_ABSENT = frozenset(
+    {
+        *("memfd_create", "memfd_secret", "io_uring_setup", "pidfd_open", "userfaultfd"),
+        "io_setup",  # what it may take is one number for the whole machine
+    }
+)
+# Lists of rights kept with files are memory that no size of a file system counts.
+_UNSUPPORTED = frozenset({"setxattr", "lsetxattr", "fsetxattr", "setxattrat"})
 _SIGNALLING = {"x86_64": (62, 200, 234, 129, 297), "aarch64": (129, 130, 131, 138, 240)}
 
 Instruction = tuple[int, int, int, int]
@@ -90,8 +100,7 @@ def program(
     ]
     for name, number in sorted(calls.items()):
         if name not in _EXAMINED and name not in _OPENING:
-            answer = errno.ENOSYS if name in _ABSENT else errno.EPERM
-            lines += [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, _refuse(answer))]
+            lines += [(_JUMP_EQUAL, 0, 1, number), (_RETURN, 0, 0, _refuse(_answer(name)))]
     # Its flags lie behind a pointer; the C library then uses `clone`, whose flags can be seen.
     lines += [(_JUMP_EQUAL, 0, 1, calls["clone3"]), (_RETURN, 0, 0, _refuse(errno.ENOSYS))]
     lines += _when(
@@ -110,6 +119,18 @@ def program(
         ],
     )
     lines += _when(calls["socket"], 0, _only(families))
+    lines += _when(calls["fcntl"], 1, _none_of(_NOBODYS_LOCKS, errno.EINVAL))
+    # A room ends with the process that watches it: that can't be called off.
+    lines += _when(
+        calls["prctl"],
+        0,
+        [
+            (_JUMP_EQUAL, 0, 3, _DEATH_SIGNAL),
+            (_LOAD, 0, 0, _FIRST_ARGUMENT + 8),
+            (_JUMP_EQUAL, 1, 0, _KILLED),
+            (_RETURN, 0, 0, _refuse(errno.EPERM)),
+        ],
+    )
     if alone is not None:
         lines += _only_own(calls, alone)
     if signals_to is not None:
@@ -117,6 +138,13 @@ def program(
             lines += _when(number, 0, _only((signals_to, 0)))
     lines.append((_RETURN, 0, 0, _ALLOW))
     return b"".join(struct.pack("HBBI", *line) for line in lines)
+
+
+def _answer(name: str) -> int:
+    """Give the error that a refused call ends with."""
+    if name in _ABSENT:
+        return errno.ENOSYS
+    return errno.EOPNOTSUPP if name in _UNSUPPORTED else errno.EPERM
 
 
 def _only_own(calls: dict[str, int], process: int) -> list[Instruction]:
@@ -131,9 +159,9 @@ def _only_own(calls: dict[str, int], process: int) -> list[Instruction]:
     return lines
 
 
-def _none_of(values: Iterable[int]) -> list[Instruction]:
+def _none_of(values: Iterable[int], answer: int = errno.EPERM) -> list[Instruction]:
     """Refuse these values of the loaded word."""
-    pairs = [((_JUMP_EQUAL, 0, 1, one), (_RETURN, 0, 0, _refuse(errno.EPERM))) for one in values]
+    pairs = [((_JUMP_EQUAL, 0, 1, one), (_RETURN, 0, 0, _refuse(answer))) for one in values]
     return [line for pair in pairs for line in pair]
 
 

@@ -4,9 +4,11 @@ The kernel's own limits are for one process at a time. The watchdog adds up, fro
 """
 
 import os
+import re
 import signal
 import time
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -22,9 +24,15 @@ _PAGE = os.sysconf("SC_PAGE_SIZE") if hasattr(os, "sysconf") else 4096
 _TICK = os.sysconf("SC_CLK_TCK") if hasattr(os, "sysconf") else 100
 _MOST_PROCESSES = 20_000
 _ROUNDS = 200
-_FOLDER_SECONDS = 0.5
+_FOLDER_SECONDS = _SLOW_SECONDS = 0.5
 MAX_FILES = 20_000
 _CPU_FACTOR, _CPU_EXTRA = 1.3, 5.0
+# What processes have mapped takes the kernel's memory, used or not; a few may map what they like.
+_FREE_PROCESSES, _FREE_MAPPINGS, _MAPPING_BYTES = 8, 2_000, 256
+_MOST_MAPS = 1 << 23
+MAX_LOCKS = 5_000
+_LOCKS, _MOST_READ = Path("/proc/locks"), 1 << 20
+_HOLDER = re.compile(rb" (\d+) [0-9a-f]+:[0-9a-f]+:\d+ ")
 # What few sockets hold is left out of account.
 _FREE_SOCKETS, _FREE_SLOTS = 32, 640
 _LARGEST_BUFFER = Path("/proc/sys/net/core/wmem_max")
@@ -78,21 +86,50 @@ def usage(pids: list[int], *, exact: bool = False) -> Usage:
             own[pid, int(fields[19])] = sum(map(int, fields[11:13])) / _TICK
             tasks += int(fields[17])
             processes += 1
-            held, more = _resident(pid)
+            held, alone, more = _resident(pid)
             slots += more
-            memory += _shared_out(pid) if exact else held
+            memory += alone + (_shared_out(pid) if exact else held)
     return Usage(memory, slots, tasks, processes, cpu, own)
 
 
-def _resident(pid: int) -> tuple[int, int]:
-    """Give the memory that isn't a plain file's, in bytes, and the places for open files."""
-    total = slots = 0
+def _resident(pid: int) -> tuple[int, int, int]:
+    """Give the memory that isn't a plain file's, in bytes, and the places for open files.
+
+    The second number is what a process never shares: the kernel's tables of its pages, and pages
+    of another kind.
+    """
+    total = alone = slots = 0
     for line in Path(f"/proc/{pid}/status").read_text(errors="replace").splitlines():
-        if line.startswith(("RssAnon:", "RssShmem:")):
+        if line.startswith(("RssAnon:", "RssShmem:", "VmSwap:")):
             total += int(line.split()[1]) << 10
+        elif line.startswith(("VmPTE:", "HugetlbPages:")):
+            alone += int(line.split()[1]) << 10
         elif line.startswith("FDSize:"):
             slots = int(line.split()[1])
-    return total, slots
+    return total, alone, slots
+
+
+def _mappings(pid: int) -> int:
+    """Give what the list of a process's mappings takes, in bytes; nothing for an ordinary one."""
+    with suppress(OSError), open(f"/proc/{pid}/maps", "rb", buffering=0) as file:  # noqa: PTH123
+        count = sum(part.count(b"\n") for part in _parts(file.fileno(), _MOST_MAPS))
+        return max(0, count - _FREE_MAPPINGS) * _MAPPING_BYTES
+    return 0
+
+
+def _locks() -> Counter[int]:
+    """Count the locks on files that processes hold; nothing where all hold few together."""
+    with suppress(OSError), _LOCKS.open("rb", buffering=0) as file:
+        data = b"".join(_parts(file.fileno(), _MOST_READ))
+        if data.count(b"\n") > MAX_LOCKS:
+            return Counter(map(int, _HOLDER.findall(data)))
+    return Counter()
+
+
+def _parts(descriptor: int, most: int) -> Iterable[bytes]:
+    while most > 0 and (part := os.read(descriptor, 1 << 16)):
+        most -= len(part)
+        yield part
 
 
 @cache
@@ -139,13 +176,14 @@ class Watch:
         self._looked = time.monotonic()
         self._seen: dict[tuple[int, int], float] = {}
         with suppress(OSError):
-            self._inherited = _resident(pid)[0]
+            self._inherited = sum(_resident(pid)[:2])
         with suppress(OSError):
             own, ours = (Path(f"/proc/{who}/ns/net").readlink() for who in (pid, "self"))
             self._has_network = own != ours
 
-    _inherited = 0
+    _inherited = _mapped = _locked = 0
     _has_network = False
+    _asked = float("-inf")
 
     def look(self) -> str:
         """Say which limit is passed, as a sentence's part; empty if none is."""
@@ -155,7 +193,8 @@ class Watch:
             return too_much  # asked first: with many processes, the rest takes a while
         pids = tree(self._pid)
         now = usage(pids)
-        most = limits.memory_mb * _MB - self._buffers(now)
+        self._look_slowly(pids)
+        most = limits.memory_mb * _MB - self._buffers(now) - self._mapped
         if most < 0 or (now.memory - self._inherited > most and self._memory(pids) > most):
             return too_much
         if now.tasks > limits.processes:
@@ -164,7 +203,18 @@ class Watch:
         self._seen |= now.own
         if max(now.cpu, sum(self._seen.values())) > limits.total_seconds * _CPU_FACTOR + _CPU_EXTRA:
             return f"it used more than {limits.total_seconds:g} seconds of CPU time in all"
+        if self._locked > MAX_LOCKS:
+            return f"it held more than {MAX_LOCKS} locks on files"
         return self._files()
+
+    def _look_slowly(self, pids: list[int]) -> None:
+        """Find out, every now and then, what takes a while to ask."""
+        if time.monotonic() - self._asked < _SLOW_SECONDS:
+            return
+        self._mapped = sum(map(_mappings, pids)) if len(pids) > _FREE_PROCESSES else 0
+        held = _locks()
+        self._locked = sum(held[pid] for pid in pids)
+        self._asked = time.monotonic()
 
     def close(self) -> None:
         """Remove the room's folder."""

@@ -70,7 +70,9 @@ def test_calls_that_reach_beyond_the_room_are_refused(machine: Any, name: str) -
     assert verdict(code, number, audit=machine.audit) in (errno.EPERM, errno.ENOSYS)
 
 
-@pytest.mark.parametrize("name", ["memfd_create", "io_uring_setup", "pidfd_open", "clone3"])
+@pytest.mark.parametrize(
+    "name", ["memfd_create", "io_uring_setup", "io_setup", "pidfd_open", "clone3"]
+)
 def test_what_libraries_can_do_without_looks_absent(machine: Any, name: str) -> None:
     """They take another way when the kernel doesn't know a call."""
     found = verdict(seccomp.program(), machine.calls[name], audit=machine.audit)
@@ -139,6 +141,28 @@ def test_memory_that_no_count_sees_is_refused(machine: Any) -> None:
     flags |= dict.fromkeys((shared, private, private | anonymous, private | 0x10), "allow")
     for flag, wanted in flags.items():
         assert verdict(code, number, 0, 4096, 3, flag, audit=machine.audit) == wanted
+
+
+@pytest.mark.parametrize("name", ["setxattr", "lsetxattr", "fsetxattr", "setxattrat"])
+def test_rights_and_labels_of_files_are_not_supported(machine: Any, name: str) -> None:
+    """They are kept in memory that nothing counts; who copies a file takes no for an answer."""
+    found = verdict(seccomp.program(), machine.calls[name], audit=machine.audit)
+    assert found == errno.EOPNOTSUPP
+
+
+def test_a_lock_on_a_file_is_somebodys(machine: Any) -> None:
+    """Those that belong to no process couldn't be counted; SQLite uses the others."""
+    code, number = seccomp.program(), machine.calls["fcntl"]
+    for command, wanted in ((6, "allow"), (7, "allow"), (37, errno.EINVAL), (38, errno.EINVAL)):
+        assert verdict(code, number, 3, command, audit=machine.audit) == wanted
+
+
+def test_a_room_cannot_outlive_who_watches_it(machine: Any) -> None:
+    """The signal that the kernel sends when the watching process ends can't be called off."""
+    code, number = seccomp.program(), machine.calls["prctl"]
+    for option, value, wanted in ((1, 9, "allow"), (1, 0, errno.EPERM), (1, 18, errno.EPERM)):
+        assert verdict(code, number, option, value, audit=machine.audit) == wanted
+    assert verdict(code, number, 15, 0, audit=machine.audit) == "allow"
 
 
 def test_calls_of_another_processor_end_the_process(machine: Any) -> None:

@@ -40,6 +40,7 @@ def started() -> Iterator[Started]:
 
 
 EIGHT = "import os\nfor _ in range(3): os.fork()\n"
+SIXTEEN = EIGHT.replace("3", "4")
 
 
 def seen(pid: int, limits: Limits) -> str:
@@ -61,6 +62,51 @@ def test_memory_that_is_shared_counts_once(started: Started) -> None:
     """Eight processes that share 60 MB since their fork use 60 MB, not 480."""
     data = "data = bytearray(60 << 20)\ndata[::4096] = b'x' * len(data[::4096])\n"
     assert seen(started(data + EIGHT, 8), Limits(memory_mb=300)) == ""
+
+
+def test_tables_of_pages_count(started: Started) -> None:
+    """Untouched memory that was only looked at takes no page, yet 4 KB of tables every 2 MB."""
+    looked = (
+        "import mmap\n"
+        "part = mmap.mmap(-1, 16 << 30, flags=0x4022, prot=mmap.PROT_READ)\n"
+        "for place in range(0, 16 << 30, 1 << 21): part[place]\n"
+    )
+    limits = Limits(memory_mb=30)
+    assert seen(started("pass"), limits) == ""
+    assert "more than 30 MB of memory in all" in seen(started(looked), limits)
+
+
+def test_mappings_of_many_processes_count(started: Started) -> None:
+    """Each takes the kernel's memory, though nothing may be in it; those of one are little."""
+    pieces = (
+        "import ctypes, mmap\n"
+        "part = mmap.mmap(-1, 40000 << 12, flags=0x4022, prot=mmap.PROT_READ)\n"
+        "protect = ctypes.CDLL(None).mprotect\n"
+        "line = [l for l in open('/proc/self/maps') if l.split()[1] == 'r--p' and\n"
+        "        int(l.split()[0].split('-')[1], 16) - int(l.split()[0].split('-')[0], 16)"
+        " >= 40000 << 12][0]\n"
+        "begin = int(line.split('-')[0], 16)\n"
+        "for n in range(0, 40000, 2):\n"
+        "    protect(ctypes.c_void_p(begin + (n << 12)), ctypes.c_size_t(4096), 0)\n"
+    )
+    limits = Limits(memory_mb=100)
+    assert seen(started(pieces), limits) == ""
+    assert "more than 100 MB of memory in all" in seen(started(pieces + SIXTEEN, 16), limits)
+
+
+def test_locks_on_files_count(started: Started, tmp_path: Path) -> None:
+    """Each is some 200 bytes of the kernel's; nobody needs thousands."""
+    locks = (
+        "import fcntl, os, struct\n"
+        "for number in range(COUNT):\n"
+        f"    file = os.open({str(tmp_path)!r} + f'/{{number}}', os.O_RDWR | os.O_CREAT)\n"
+        "    for at in range(0, 1000, 2):\n"
+        "        ask = struct.pack('hhqqi4x', fcntl.F_WRLCK, 0, at, 1, 0)\n"
+        "        fcntl.fcntl(file, fcntl.F_SETLK, ask)\n"
+    )
+    assert seen(started(locks.replace("COUNT", "9")), Limits()) == ""
+    found = seen(started(locks.replace("COUNT", "12").replace("/{", "/x{")), Limits())
+    assert found == "it held more than 5000 locks on files"
 
 
 def test_tasks_count_in_sum(started: Started) -> None:
