@@ -1,5 +1,6 @@
 """Zips, from and to strangers: fetched with a limit, unpacked into one folder, packed the same."""
 
+import http.client
 import stat
 import urllib.error
 import urllib.request
@@ -27,8 +28,8 @@ def download(address: str, target: Path) -> None:
     LabError
         If it can't be reached, or is larger than 200 MB.
     """
-    request = urllib.request.Request(address, headers={"User-Agent": "autograder"})  # noqa: S310
     try:
+        request = urllib.request.Request(address, headers={"User-Agent": "autograder"})  # noqa: S310
         with urllib.request.urlopen(request, timeout=PATIENCE) as reply, target.open("wb") as file:  # noqa: S310
             if not reply.url.startswith(("http://", "https://")):
                 raise LabError(f"{address} leads to {reply.url}, which isn't an http(s) address.")
@@ -38,12 +39,17 @@ def download(address: str, target: Path) -> None:
                 if size > MAX_DOWNLOAD:
                     raise LabError(f"{address} is larger than {MAX_DOWNLOAD // 1_000_000} MB.")
                 file.write(piece)
+    except LabError:
+        raise
     except urllib.error.HTTPError as error:
         raise LabError(
             f"{address} answered {error.code} ({error.reason}). Check the address."
         ) from None
-    except (urllib.error.URLError, TimeoutError, ConnectionError, ValueError) as error:
-        reason = getattr(error, "reason", error)
+    except (
+        *(urllib.error.URLError, TimeoutError, ConnectionError, ValueError),
+        http.client.HTTPException,
+    ) as error:
+        reason = getattr(error, "reason", "") or error or type(error).__name__
         raise LabError(
             f"{address} can't be reached ({reason}). Check the address and the network, or fetch "
             "the zip another way and name the file with --from."

@@ -1,6 +1,7 @@
 """The command line: one app, where every error becomes one message and an exit code."""
 
 import errno
+import io
 import sys
 import tempfile
 import traceback
@@ -45,19 +46,31 @@ def _os_error_text(error: OSError) -> str:
 
 
 def _unexpected(error: BaseException) -> str:
+    what = f"Something the autograder didn't expect: {type(error).__name__}: {error}. "
+    try:
+        log = _log(error)
+    except OSError:
+        return f"{what}Nothing half-written was kept. Please report it."
+    return f"{what}Nothing half-written was kept. Please report it with the details in {log}."
+
+
+def _log(error: BaseException) -> Path:
+    """Write down how an error came about, and say where."""
     with tempfile.NamedTemporaryFile(
-        "w", prefix="autograder-", suffix=".log", delete=False, encoding="utf-8"
+        "w",
+        prefix="autograder-",
+        suffix=".log",
+        delete=False,
+        encoding="utf-8",
+        errors="backslashreplace",
     ) as log:
         traceback.print_exception(error, file=log)
-    return (
-        f"Something the autograder didn't expect: {type(error).__name__}: {error}. "
-        f"Nothing half-written was kept. Please report it with the details in {Path(log.name)}."
-    )
+    return Path(log.name)
 
 
 def run_reporting_errors(command: Callable[[], object]) -> int:
     """Run ``command``; print any failure as one clear message and return the exit code."""
-    console = Console(stderr=True, highlight=False)
+    console = Console(stderr=True, highlight=False, emoji=False)
     try:
         command()
     except SystemExit as stop:
@@ -68,16 +81,33 @@ def run_reporting_errors(command: Callable[[], object]) -> int:
         console.print(_INTERRUPTED_TEXT)
         return INTERRUPTED
     except GraderError as error:
-        console.print(f"[red]error:[/] {escape(str(error))}", soft_wrap=True)
+        text = str(error)
     except OSError as error:
-        console.print(f"[red]error:[/] {escape(_os_error_text(error))}", soft_wrap=True)
+        text = _os_error_text(error)
     except Exception as error:  # The last door before a user: no traceback leaves.
-        console.print(f"[red]error:[/] {escape(_unexpected(error))}", soft_wrap=True)
+        text = _unexpected(error)
     else:
         return 0
+    console.print(f"[red]error:[/] {escape(_printable(text))}", soft_wrap=True)
     return 1
+
+
+def _printable(text: str) -> str:
+    """Write a message so that nothing quoted in it tells the terminal what to do."""
+    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
+
+
+def _write_anything() -> None:
+    """Let every name and sign be written, also to a file where the system's letters are few."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            if stream.isatty():
+                stream.reconfigure(errors="replace")
+            else:
+                stream.reconfigure(encoding="utf-8", errors="backslashreplace")
 
 
 def main() -> None:
     """Run the ``autograder`` command."""
+    _write_anything()
     sys.exit(run_reporting_errors(app))

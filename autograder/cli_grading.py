@@ -167,7 +167,7 @@ def _warn(engine: "Engine") -> None:
 def _print_class(report: "GradeReport") -> None:
     from autograder.summary import class_table
 
-    console = Console()
+    console = Console(emoji=False)
     console.print(class_table(report, width=console.width))
 
 

@@ -98,7 +98,7 @@ def check(
     from autograder.work import open_work
 
     with open_work(lab, here=Path.cwd(), origin=origin) as work:
-        err = Console(stderr=True)
+        err = Console(stderr=True, emoji=False)
         with err.status("starting Python …") as status:
             report = check_work(
                 work,
@@ -132,7 +132,7 @@ def submit(
 
 
 def _out() -> Console:
-    return Console(highlight=False, soft_wrap=True)
+    return Console(highlight=False, soft_wrap=True, emoji=False)
 
 
 _MARKS = {
@@ -163,7 +163,7 @@ def _print_report(report: "CheckReport") -> None:
             _MARKS[question.status],
             escape(question.message),
         )
-    out = Console(highlight=False)
+    out = Console(highlight=False, emoji=False)
     out.print(table)
     out.print(
         f"Visible tests: [bold]{report.score:g} of {report.points:g} points[/]. "

@@ -133,7 +133,7 @@ def _tried(folder: Path, name: str, move: _Move) -> "dict[str, LabProof]":
 
 
 def _print_proofs(report: "SelftestReport") -> None:
-    console = Console()
+    console = Console(emoji=False)
     for name, proof in report.labs.items():
         console.print(_scores(name, proof))
         console.print(_cells(proof.cells))
@@ -189,7 +189,7 @@ def doctor(course: CourseOption = None) -> None:
     for layer in confinement():
         texts = map(escape, (layer.name, layer.stops, layer.found, layer.advice))
         layers.add_row("[green]✓[/]" if layer.works else "[yellow]–[/]", *texts)
-    console = Console()
+    console = Console(emoji=False)
     console.print(needs)
     console.print(layers)
     if not all(finding.fine for finding in findings):

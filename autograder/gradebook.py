@@ -197,23 +197,42 @@ def _readable_errors(course: Course) -> Iterator[None]:
 
     where = _shown_address(course.gradebook_url)
     try:
-        yield
-    except DatabaseError as error:
-        detail = str(error.orig)
-        if "locked" in detail:
-            advice = "Another program is writing to it; try again when it has finished."
-        elif "full" in detail:
-            advice = "Free some disk space and grade again."
-        elif "readonly" in detail or "unable to open" in detail:
-            advice = "Make the course's folder and the gradebook writable, then grade again."
-        else:
-            advice = "Put a backup in its place, or move it away and grade again to rebuild it."
+        with _without_tracebacks():
+            yield
+    except (InvalidEntry, MissingEntry, DatabaseError) as error:
+        # What goes wrong with the file itself, nbgrader calls an invalid entry as well.
+        cause = error if isinstance(error, DatabaseError) else error.__context__
+        if not isinstance(cause, DatabaseError):
+            raise CourseError(f"the gradebook {where} refuses: {error}.") from None
+        detail = str(cause.orig)
         raise CourseError(
-            f"the gradebook {where} can't be used: {detail}. {advice} The results are kept in "
-            f"{course.root / 'records'}, so nothing is graded twice."
+            f"the gradebook {where} can't be used: {detail}. {_advice(detail)} The results are "
+            f"kept in {course.root / 'records'}, so nothing is graded twice."
         ) from None
-    except (InvalidEntry, MissingEntry) as error:
-        raise CourseError(f"the gradebook {where} refuses: {error}.") from None
+
+
+def _advice(detail: str) -> str:
+    """Say what to do about what a database complains of."""
+    if "locked" in detail:
+        return "Another program is writing to it; try again when it has finished."
+    if "full" in detail:
+        return "Free some disk space and grade again."
+    if "readonly" in detail or "unable to open" in detail:
+        return "Make the course's folder and the gradebook writable, then grade again."
+    return "Put a backup in its place, or move it away and grade again to rebuild it."
+
+
+@contextlib.contextmanager
+def _without_tracebacks() -> Iterator[None]:
+    """Keep nbgrader from printing the errors that it raises as well."""
+    from nbgrader.api import app_log
+
+    before = app_log.disabled
+    app_log.disabled = True
+    try:
+        yield
+    finally:
+        app_log.disabled = before
 
 
 def _register(course: Course, lab: str, notebook: str, source: NotebookNode) -> None:

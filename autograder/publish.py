@@ -92,7 +92,7 @@ def rebuild(course: Course, name: str) -> int:
 
 
 def _check_cells(teacher: Teacher, folder: Path, entries: Mapping[str, Entry]) -> None:
-    """Refuse verdicts on other cells than the lab has now: what wasn't run would count as failed."""
+    """Refuse verdicts on other cells than the lab has: what wasn't run would count as failed."""
     wanted = {grade_id(cell) for cell in teacher.graded}
     others = [
         student

@@ -58,7 +58,7 @@ def class_table(report: GradeReport, *, width: int) -> RenderableType:
     legend = " · ".join(f"{n} {escape(cell.grade_id)}" for n, cell in enumerate(graded, 1))
     notes = [f"[dim]{legend}[/]", *map(escape, class_notes(report))]
     title = Text(f"{report.lab}, {len(report.submissions)} submissions", style="italic")
-    return Group(title, table, *map(Text.from_markup, notes))
+    return Group(title, table, *(Text.from_markup(note, emoji=False) for note in notes))
 
 
 def class_notes(report: GradeReport) -> list[str]:

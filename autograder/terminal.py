@@ -42,13 +42,13 @@ EngineOption = Annotated[
     ),
 ]
 WorkersOption = Annotated[
-    int, typer.Option("--workers", min=0, help="Notebooks at a time; 0: one a core.")
+    int, typer.Option("--workers", min=0, max=1024, help="Notebooks at a time; 0: one a core.")
 ]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print the result as JSON on stdout.")]
 LabArgument = Annotated[str, typer.Argument(help="A lab's name, number or word.")]
 LabsOption = Annotated[Path, typer.Option("--labs", help="The folder of labs.")]
 
-messages = Console(stderr=True, highlight=False)
+messages = Console(stderr=True, highlight=False, emoji=False)
 
 
 def open_course(path: Path | None) -> "Course":

@@ -1,5 +1,6 @@
 """Marks in nbgrader's gradebook: written all at once, and nothing done by hand is lost."""
 
+import contextlib
 import shutil
 import sqlite3
 from collections.abc import Iterator
@@ -183,6 +184,28 @@ def test_a_locked_gradebook_is_said_with_advice(write: Any, small_course: Any) -
     finally:
         other.close()
     write(marks("ann", 3))
+
+
+def test_a_full_disk_is_said_with_advice_and_nothing_else(
+    write: Any, book: Any, small_course: Any, capfd: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Also where nbgrader takes it for an entry that is no good, and prints how it came to that."""
+    write(marks("ann", 1))
+    trigger = (
+        "create trigger full before insert on student "
+        "begin select raise(abort, 'database or disk is full'); end"
+    )
+    with contextlib.closing(sqlite3.connect(small_course.root / "gradebook.db")) as connection:
+        connection.execute(trigger)
+    with pytest.raises(
+        CourseError, match=r"disk is full\. Free some disk space.*kept in .*records"
+    ):
+        write(marks("ann", 3), marks("bea"))
+    assert caplog.text == ""
+    assert capfd.readouterr() == ("", "")
+    with next(iter([book()])) as opened:
+        assert [student.id for student in opened.students] == ["ann"]
+        assert opened.find_submission("05_sums", "ann").score == 3.0
 
 
 def test_the_courses_own_configuration_is_respected(

@@ -12,6 +12,7 @@ from autograder.errors import CourseError
 from autograder.grade import grade_class, read_records
 from autograder.notebook import read_notebook
 from autograder.publish import rebuild
+from autograder.records import Index, load_index, save_index
 from autograder.results import GradeReport, SubmissionResult
 
 LAB = "05_sums"
@@ -163,6 +164,50 @@ def test_what_an_interrupted_grading_finished_can_be_rebuilt(
         graded(progress=stop)
     assert rebuild(small_course.course, "05") == 1
     assert len(marks.pop()) == 1
+
+
+def test_records_of_other_cells_give_no_marks(
+    small_course: Any, graded: Any, marks: list[Any]
+) -> None:
+    """A lab that was changed since, or a record of another: nobody's work counts as not done."""
+    small_course.hand_in("ann")
+    graded()
+    marks.clear()
+    source = small_course.course.source("05_sums")
+    before = source.read_text("utf-8")
+    source.write_text(before.replace("q2_test", "q2_other"), "utf-8")
+    with pytest.raises(CourseError, match=r"records of ann in .* of other cells than 05_sums has"):
+        rebuild(small_course.course, "05")
+    assert marks == []
+    source.write_text(before, "utf-8")
+    assert rebuild(small_course.course, "05") == 1
+    assert marks.pop()[0].result.score == 5
+
+
+def test_an_index_that_names_anothers_record_is_not_believed(
+    small_course: Any, graded: Any, marks: list[Any]
+) -> None:
+    """Each student gets their own verdict, whatever became of the list of them."""
+    small_course.hand_in("ann")
+    small_course.hand_in("bea", WRONG)
+    graded()
+    folder = small_course.course.records("05_sums")
+    students = load_index(folder).students
+    swapped = {"ann": students["bea"], "bea": students["ann"], "cyd": students["ann"]}
+    save_index(folder, Index(students=swapped))
+    marks.clear()
+    assert rebuild(small_course.course, "05") == 2
+    assert {one.result.student: one.result.score for one in marks.pop()} == {"ann": 5, "bea": 2}
+    assert load_index(folder).students == {
+        name: entry.model_copy(update={"timestamp": ""}) for name, entry in students.items()
+    }
+    wrong = [
+        "return 42" in path.read_text("utf-8")
+        for name in ("ann", "bea")
+        for path in small_course.course.autograded(name, "05_sums").glob("*.ipynb")
+    ]
+    assert wrong == [False, True]
+    assert not small_course.course.autograded("cyd", "05_sums").exists()
 
 
 def test_nothing_to_rebuild_from_is_said(small_course: Any, marks: list[Any]) -> None:
