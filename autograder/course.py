@@ -18,6 +18,8 @@ MAX_ID = 64
 # A course's own limit of time for a cell: never more than this, and so many times it in all.
 _MOST_CELL_SECONDS = 3600.0
 _CELLS = 5
+# So many names of files are enough to recognise them by.
+_NAMED = 5
 # Parts of paths, of nbgrader's glob patterns and of its lists of ids.
 _FORBIDDEN = re.compile(r'[/\\:*?"<>|\[\]{},]')
 _WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -286,7 +288,8 @@ def _submission(
         if notebook is not None:
             problem = f"the notebook is called {notebook.name}; it was taken as {wanted}"
         elif others:
-            names = ", ".join(path.name for path in others)
+            names = ", ".join(path.name for path in others[:_NAMED])
+            names += ", …" if others[_NAMED:] else ""
             problem = f"no {wanted} was handed in, but {names}; keep one, under the right name"
         else:
             problem = f"no notebook was handed in: {wanted} is missing"

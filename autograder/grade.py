@@ -11,7 +11,7 @@ from autograder.course_lock import locked
 from autograder.engine import Engine, Room
 from autograder.engines import is_at_least
 from autograder.errors import CourseError, GraderError
-from autograder.notebook import MAX_BYTES
+from autograder.notebook import MAX_BYTES, grade_id, points
 from autograder.pool import each
 from autograder.publish import publish, usable_record
 from autograder.records import (
@@ -150,6 +150,8 @@ class _Grading:
 
     def _kept(self, job: Job, done: Graded | Exception) -> Record:
         """Put a verdict on disk; where that can't be done, that the grader failed there."""
+        if isinstance(done, Graded) and not _is_of(self._teacher, job, done.result):
+            done = ValueError("what came back isn't a verdict on this work.")
         if isinstance(done, Graded):
             try:
                 return self._saved(job, done)
@@ -180,6 +182,16 @@ class _Grading:
         self.results.append(record.result)
         if self._progress is not None:
             self._progress(record.result, len(self.results), self._total)
+
+
+def _is_of(teacher: Teacher, job: Job, result: SubmissionResult) -> bool:
+    """Say whether a verdict, wherever it was reached, is this student's and on the lab's cells."""
+    wanted = [(grade_id(cell), points(cell)) for cell in teacher.graded]
+    return (
+        result.student == job.student
+        and [(cell.grade_id, cell.points) for cell in result.cells] == wanted
+        and all(cell.score is None or 0 <= cell.score <= cell.points for cell in result.cells)
+    )
 
 
 def _chosen(course: Course, lab: str, students: Sequence[str]) -> list[Submission]:
@@ -221,6 +233,8 @@ def _job(teacher: Teacher, submission: Submission, lab: str, engine: str, room: 
                 data = file.read(MAX_BYTES + 1)  # One that is longer is refused, unread.
         except OSError as error:
             problem = f"{submission.notebook.name} can't be opened: {error.strerror}."
+    # The name that a student gave a file need not be text.
+    problem = problem.encode("utf-8", "backslashreplace").decode()
     key = record_key(
         student=submission.student,
         submission=(data or b"") + problem.encode(),

@@ -1,11 +1,15 @@
 """Attacks by what lies beside a notebook in a submission's folder."""
 
 import os
+import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from autograder.grade import grade_class, read_records
 from autograder.gradebook import timestamp_of
 from autograder.namespaces import copy_into
 
@@ -48,3 +52,31 @@ def test_a_teachers_notebook_in_another_form_isnt_in_a_room(tmp_path: Path) -> N
     (source / "helpers.py").write_text("def f(): return 1\n")
     copy_into(room, source, "")
     assert sorted(path.name for path in room.iterdir()) == ["helpers.py", "ps1.csv"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files are text there")
+def test_a_name_that_is_no_text_keeps_nobody_waiting(
+    small_course: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The class is graded, and each has a verdict that can be read."""
+    monkeypatch.setattr("autograder.publish.write_marks", lambda *_: None)
+    good = small_course.hand_in("ann").read_bytes()
+    folders = {}
+    for student in ("bea", "cyd", "dan", "eve"):
+        folders[student] = small_course.hand_in(student).parent
+        shutil.rmtree(folders[student])
+        folders[student].mkdir()
+    name = os.fsdecode(b"\xff\xfe.ipynb")
+    (folders["bea"] / name).write_bytes(good)
+    (folders["cyd"] / name).symlink_to(folders["bea"] / name)
+    (folders["dan"] / name).mkdir()
+    for number in range(100):
+        (folders["eve"] / f"{number}-{name}").write_bytes(good)
+    report = grade_class(small_course.course, "05", engine=fake_engine, workers=1)
+    found = {one.student: (one.status, one.score) for one in report.submissions}
+    lost = ("unreadable", 0)
+    wanted = dict.fromkeys(("cyd", "dan", "eve"), lost)
+    assert found == {"ann": ("needs-human", 5), "bea": ("needs-human", 5), **wanted}
+    for record in read_records(small_course.course, "05"):
+        for problem in record.result.problems:
+            assert len(problem.encode()) < 300
