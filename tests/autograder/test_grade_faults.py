@@ -1,13 +1,17 @@
 """A fault of the machine or of the lab is never held against a student."""
 
+from collections.abc import Iterable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from autograder.errors import GraderError
 from autograder.feedback import write_feedback
-from autograder.grade import grade_class
+from autograder.grade import Outcomes, grade_class
 from autograder.results import SubmissionResult
+from autograder.teacher import Teacher
+from autograder.verdict import Job, grade_job
 
 LAB = "05_sums"
 
@@ -79,3 +83,35 @@ def test_the_graders_own_slip_waits_for_a_person_and_is_tried_again(
     assert graded(small_course, fake_engine)["ann"].score < 5
     assert graded(small_course, fake_engine)["ann"].status == "needs-human"
     assert len(fake_engine.seen) == 2
+
+
+@pytest.mark.usefixtures("marks")
+@pytest.mark.parametrize("lie", ["another student", "other points", "too much", "no number"])
+def test_what_is_no_verdict_on_this_work_counts_for_nobody(
+    small_course: Any, fake_engine: Any, lie: str
+) -> None:
+    """Answers come from other machines, too: one that is mixed up or out of range is a fault."""
+    for student in ("ann", "bea"):
+        small_course.hand_in(student, {"q1": "pass"} if student == "bea" else None)
+
+    def mixed_up(result: SubmissionResult) -> SubmissionResult:
+        first, *others = result.cells
+        changed = {
+            "another student": {"student": "ann"},
+            "other points": {"cells": (first.model_copy(update={"points": 300.0}), *others)},
+            "too much": {"cells": (first.model_copy(update={"score": 4.0}), *others)},
+            "no number": {"cells": (first.model_copy(update={"score": float("nan")}), *others)},
+        }
+        return result.model_copy(update=changed[lie])
+
+    def spread(teacher: Teacher, jobs: Iterable[Job]) -> Outcomes:
+        for job in jobs:
+            done = grade_job(teacher, job, fake_engine)
+            yield job, done if job.student == "ann" else replace(done, result=mixed_up(done.result))
+
+    report = grade_class(small_course.course, LAB, engine=fake_engine, workers=1, spread=spread)
+    found = {result.student: result for result in report.submissions}
+    assert found["ann"].score == 5
+    assert {cell.score for cell in found["bea"].cells} == {None}
+    assert "isn't a verdict on this work" in found["bea"].problems[0]
+    assert graded(small_course, fake_engine)["bea"].score == 0
