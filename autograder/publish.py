@@ -14,7 +14,7 @@ from autograder.course import Course
 from autograder.course_lock import locked
 from autograder.errors import CourseError, GraderError
 from autograder.gradebook import Marks, timestamp_of, write_marks
-from autograder.notebook import cell_kind, grade_id, write_notebook
+from autograder.notebook import MAX_BYTES, cell_kind, grade_id, write_notebook
 from autograder.records import (
     Entry,
     Index,
@@ -28,10 +28,13 @@ from autograder.records import (
     sweep,
 )
 from autograder.release import blank_text
+from autograder.room_outputs import clean_outputs
 from autograder.teacher import Teacher, open_lab
 from autograder.verdict import rescored
 
 __all__ = ["publish", "rebuild", "usable_record"]
+
+_OUR_ROOMS = "rooms"
 
 
 def usable_record(course: Course, teacher: Teacher, key: str) -> Record | None:
@@ -134,20 +137,23 @@ def _write(course: Course, teacher: Teacher, entries: Mapping[str, Entry]) -> No
         if notebook is None:
             _remove(path)
         else:
-            _disarm(notebook, teacher)
+            _disarm(notebook, teacher, has_walls=record.engine == _OUR_ROOMS)
             write_notebook(notebook, path)
             if entry.timestamp:
                 write_text(folder / "timestamp.txt", entry.timestamp)
     write_marks(course, teacher.lab, teacher.source, marks)
 
 
-def _disarm(notebook: NotebookNode, teacher: Teacher) -> None:
-    """Have students' texts show themselves and nothing else, where a person looks at them.
+def _disarm(notebook: NotebookNode, teacher: Teacher, *, has_walls: bool) -> None:
+    """Have students' work show itself and do nothing else, where a person looks at it.
 
-    Formgrader puts Markdown into its page as it is: a script in an answer could give marks.
+    Formgrader puts Markdown into its page as it is: a script in an answer could give marks. What
+    comes out of our own rooms was looked through there; what another engine let through wasn't.
     """
     given = {str(cell.source) for cell in teacher.source.cells}
     for cell in notebook.cells:
+        if cell.cell_type == "code" and not has_walls:
+            cell["outputs"] = clean_outputs(list(cell.outputs), MAX_BYTES)
         is_theirs = cell_kind(cell) in ("answer", "manual", "plain") and cell.source not in given
         if not is_theirs or not acts(cell.source, styles=False):
             continue

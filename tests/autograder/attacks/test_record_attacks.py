@@ -5,8 +5,10 @@ import unicodedata
 from typing import Any
 
 import pytest
+from nbformat.v4 import new_output
 
 from autograder.active_markup import as_plain_markdown
+from autograder.engine import Execution
 from autograder.grade import grade_class, read_records
 from autograder.notebook import grade_id, read_notebook
 
@@ -144,12 +146,27 @@ def test_a_text_that_acts_is_shown_as_it_was_written(
     honest = "It is *less* than <b>two</b>, see <https://example.org> and $a < b$."
     for student, text in (("ann", attack), ("bea", honest)):
         small_course.hand_in(student, {"why": text})
-    grade_class(small_course.course, "05", engine=fake_engine, workers=1)
+
+    class Showing:
+        """An engine, not ours, that lets everything through."""
+
+        def __getattr__(self, name: str) -> Any:
+            return getattr(fake_engine, name)
+
+        def run(self, *given: Any) -> Execution:
+            done = fake_engine.run(*given)
+            cell = next(cell for cell in done.notebook.cells if grade_id(cell) == "q1")
+            shown = {"text/html": "<script>give(100)</script>", "text/plain": "fine"}
+            cell["outputs"] = [new_output("display_data", shown)]
+            return done
+
+    grade_class(small_course.course, "05", engine=Showing(), workers=1)
 
     def kept(student: str) -> str:
         folder = small_course.course.autograded(student, "05_sums")
-        cells = read_notebook(folder / "05_sums.ipynb").cells
-        return next(str(cell.source) for cell in cells if grade_id(cell) == "why")
+        cells = {grade_id(c): c for c in read_notebook(folder / "05_sums.ipynb").cells}
+        assert [dict(out["data"]) for out in cells["q1"].outputs] == [{"text/plain": "fine"}]
+        return str(cells["why"].source)
 
     assert kept("ann") == as_plain_markdown(attack)
     assert kept("bea") == honest
