@@ -64,8 +64,12 @@ def _answer(path: Path, kind: str) -> Answer:
 
 
 def _head(path: Path) -> dict[str, Any]:
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise LabError(f"{path} can't be read: {error}.") from None
     lines = []
-    for line in path.read_text("utf-8").splitlines():
+    for line in text.splitlines():
         if line.startswith("# %%") or (line.strip() and not line.startswith("#")):
             break
         lines.append(line.removeprefix("#").removeprefix(" "))

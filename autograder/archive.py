@@ -49,7 +49,7 @@ def download(address: str, target: Path) -> None:
         *(urllib.error.URLError, TimeoutError, ConnectionError, ValueError),
         http.client.HTTPException,
     ) as error:
-        reason = getattr(error, "reason", "") or error or type(error).__name__
+        reason = getattr(error, "reason", "") or str(error) or type(error).__name__
         raise LabError(
             f"{address} can't be reached ({reason}). Check the address and the network, or fetch "
             "the zip another way and name the file with --from."

@@ -104,8 +104,10 @@ def read_config(folder: Path) -> CourseConfig:
         tree = ast.parse(path.read_bytes())
     except FileNotFoundError:
         return CourseConfig()
-    except (OSError, SyntaxError, ValueError, RecursionError) as error:
-        raise CourseError(f"{path} can't be read: {error}.") from None
+    except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise CourseError(
+            f"{path} can't be read: {str(error) or 'it is nested too deep'}."
+        ) from None
     names: dict[str, str] = {"__file__": str(path)}
     found: dict[str, Any] = {}
     plain = [node for node in tree.body if isinstance(node, ast.Assign)]

@@ -114,7 +114,9 @@ def _course(folder: Path) -> list[Finding]:
 
     try:
         course = Course.open(folder)
-    except CourseError:
+    except CourseError as error:
+        if (folder / "nbgrader_config.py").is_file():
+            return [Finding("course", False, f"{folder} can't be used", str(error))]
         return [Finding("course", True, f"none in {folder}", "autograder build --course DIR")]
     labs = ", ".join(course.labs()) or "no labs"
     found, advice = f"{course.root}: {labs}", "" if course.labs() else "autograder build"

@@ -106,11 +106,12 @@ def gradebook_state(course: Course) -> str:
     CourseError
         If it is there and can't be used.
     """
-    path = _file_of(course.gradebook_url)
-    if path is not None and not path.exists():
-        return "none yet; the first grading makes it"
-    with _readable_errors(course), _open(course) as book:
-        return f"labs: {len(book.assignments)}, students: {len(book.students)}"
+    with _readable_errors(course):
+        path = _file_of(course.gradebook_url)
+        if path is not None and not path.exists():
+            return "none yet; the first grading makes it"
+        with _open(course) as book:
+            return f"labs: {len(book.assignments)}, students: {len(book.students)}"
 
 
 def _course_id(course: Course) -> str:
@@ -193,12 +194,19 @@ def _one_transaction(book: Any) -> Iterator[None]:
 @contextlib.contextmanager
 def _readable_errors(course: Course) -> Iterator[None]:
     from nbgrader.api import InvalidEntry, MissingEntry
-    from sqlalchemy.exc import DatabaseError
+    from sqlalchemy.exc import ArgumentError, DatabaseError
 
-    where = _shown_address(course.gradebook_url)
+    where = ""
     try:
+        where = _shown_address(course.gradebook_url)
         with _without_tracebacks():
             yield
+    except (ArgumentError, ImportError) as error:
+        raise CourseError(
+            f"the gradebook of {course.root} is at an address that can't be used ({error}). See "
+            "c.CourseDirectory.db_url in nbgrader_config.py, and whether the database's driver is "
+            "installed."
+        ) from None
     except (InvalidEntry, MissingEntry, DatabaseError) as error:
         # What goes wrong with the file itself, nbgrader calls an invalid entry as well.
         cause = error if isinstance(error, DatabaseError) else error.__context__

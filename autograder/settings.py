@@ -22,6 +22,9 @@ __all__ = [
 
 Parameter = bool | int | float | str | list[Any]
 
+# No limit of time, size or number needs more; it also keeps out what is no number.
+_MOST = 10_000_000
+
 _KEYS: dict[str, type | tuple[type, ...]] = {
     "title": str,
     "chapter": str,
@@ -129,8 +132,10 @@ def _limits(where: str, settings: Mapping[str, Any]) -> Limits:
     for key, value in settings.items():
         if key not in known:
             raise LabError(f"{where}: unknown limit {key!r}; known are {', '.join(sorted(known))}.")
-        if isinstance(value, bool) or not isinstance(value, (int, float)) or value <= 0:
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not value > 0:
             raise LabError(f"{where}: limit {key} must be a number above 0, got {value!r}.")
+        if value > _MOST:
+            raise LabError(f"{where}: limit {key} must be at most {_MOST:,}, got {value!r}.")
     return Limits(**settings)
 
 

@@ -42,6 +42,7 @@ def test_a_lab_without_examples_has_none(small_labs: Path) -> None:
         ('# score = "2"\n# fails = []\n# why = "x"\n# %% q1\nx\n', "score is '2'"),
         ('# score = 2\n# fails = []\n# why = "x"\n# extra = 1\n# %% q1\nx\n', "unknown extra"),
         ("# score = \n# %% q1\nx\n", "isn't TOML"),
+        ('# why = "café"\n# %% q1\nx\n', "can't be read"),
         ('# score = 2\n# fails = []\n# why = "x"\n# %%\nx\n', "without a name"),
         ('# score = 2\n# fails = []\n# why = "x"\n# %% q1\nx\n# %% q1\ny\n', "two cells"),
         ('# score = 2\n# fails = []\n# why = "x"\n', "no answers"),
@@ -50,7 +51,7 @@ def test_a_lab_without_examples_has_none(small_labs: Path) -> None:
 def test_an_example_that_says_too_little_is_refused(small_labs: Path, text: str, said: str) -> None:
     """The file and the fault are named."""
     path = small_labs / "05_sums" / "wrong" / "constant.py"
-    path.write_text(text)
+    path.write_bytes(text.encode("latin-1"))
     with pytest.raises(LabError, match=said) as caught:
         load_answers(find_lab(small_labs, "05"), "wrong")
     assert "constant.py" in str(caught.value)

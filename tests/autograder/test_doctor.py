@@ -79,6 +79,14 @@ def test_a_course_is_described(small_course: Any, tmp_path: Path) -> None:
     assert not found(small_course.root)["course"].fine
 
 
+def test_a_course_that_cannot_be_understood_is_said(tmp_path: Path) -> None:
+    """It isn't taken for none at all: grading would stop at the same line."""
+    (tmp_path / "nbgrader_config.py").write_text("c.CourseDirectory.root = f()\n")
+    [course] = [finding for finding in examine(tmp_path) if finding.what == "course"]
+    assert not course.fine
+    assert "line 1" in course.advice
+
+
 def test_a_course_that_cannot_be_written_is_said(
     small_course: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -29,6 +29,12 @@ def cell(kind: str, name: str, text: str, *, points: float = 1, version: int = 3
     return made
 
 
+def pointless(cell: Any) -> Any:
+    """Take a cell's points away."""
+    del cell.metadata["nbgrader"]["points"]
+    return cell
+
+
 def notebook(*cells: Any, language: str = "python") -> Any:
     made = nbformat.v4.new_notebook(cells=list(cells))
     made.metadata["kernelspec"] = {"name": "k", "display_name": "K", "language": language}
@@ -100,10 +106,11 @@ def test_a_setting_that_would_have_to_be_computed_is_refused(
         configured(tmp_path, line)
 
 
-def test_what_isnt_python_is_refused(tmp_path: Path) -> None:
+@pytest.mark.parametrize("text", ["c = = 1", f"c = {'-' * 50_000}1", "c = '\0'"])
+def test_what_isnt_python_is_refused(tmp_path: Path, text: str) -> None:
     """With the file's name."""
-    with pytest.raises(CourseError, match=r"nbgrader_config\.py can't be read"):
-        configured(tmp_path, "c = = 1")
+    with pytest.raises(CourseError, match=r"nbgrader_config\.py can't be read: ..+\."):
+        configured(tmp_path, text)
 
 
 @pytest.mark.parametrize(
@@ -167,6 +174,7 @@ def test_metadata_of_an_old_nbgrader_is_brought_up_to_date(tmp_path: Path) -> No
         (notebook(cell("test", "t", "stop()"), language="R"), "is in R.*only notebooks in Python"),
         (notebook(cell("test", "t", "1"), cell("answer", "t", "2")), "another cell is called 't'"),
         (notebook(cell("test", "", "1")), "cell 1 is test but has no id"),
+        (notebook(pointless(cell("test", "t", "1"))), "cell 1, 't', is graded but says no points"),
         (notebook(cell("test", "t", "### AUTOTEST f(1)")), "generate_assignment hw --source_with"),
     ],
 )

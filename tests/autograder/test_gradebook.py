@@ -13,7 +13,13 @@ from nbgrader.api import Gradebook
 
 from autograder.course import Course
 from autograder.errors import CourseError
-from autograder.gradebook import Marks, read_hand_grades, timestamp_of, write_marks
+from autograder.gradebook import (
+    Marks,
+    gradebook_state,
+    read_hand_grades,
+    timestamp_of,
+    write_marks,
+)
 from autograder.results import CellResult, SubmissionResult
 
 pytestmark = pytest.mark.filterwarnings("ignore:Object of type.*not in session")
@@ -206,6 +212,20 @@ def test_a_full_disk_is_said_with_advice_and_nothing_else(
     with next(iter([book()])) as opened:
         assert [student.id for student in opened.students] == ["ann"]
         assert opened.find_submission("05_sums", "ann").score == 3.0
+
+
+@pytest.mark.parametrize("address", ["::::", "nothing://x", "mysql+none://u:p@127.0.0.1/x"])
+def test_an_address_that_is_none_is_said_with_advice(
+    small_course: Any, write: Any, address: str
+) -> None:
+    """Before anything is written, and without the password."""
+    config = small_course.root / "nbgrader_config.py"
+    config.write_text(f"c.CourseDirectory.db_url = {address!r}\n")
+    course = Course.open(small_course.root)
+    for action in (lambda: write(marks("ann")), lambda: gradebook_state(course)):
+        with pytest.raises(CourseError, match=r"can't be used .*db_url.*driver") as refused:
+            action()
+        assert "u:p" not in str(refused.value)
 
 
 def test_the_courses_own_configuration_is_respected(
