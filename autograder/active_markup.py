@@ -20,13 +20,15 @@ _SCHEME = re.compile(
 _STYLE = re.compile(r"<\s*style\b|[\s/\"'`]style\s*=", re.IGNORECASE)
 _PICTURE = r"data:(?:image|audio|video)/"
 _FETCHING = re.compile(
-    r"(?<![\w-])(?:src|srcset|imagesrcset|poster|background|data|lowsrc|ping)\s*=\s*"
+    r"(?<![\w-])(?:src|srcset|imagesrcset|poster|background|data|lowsrc|ping)\s*+=\s*+"
     rf"(?![\"']?\s*{_PICTURE})|"
-    r"<\s*(?:image|use|feimage)\b[^>]*?href\s*=\s*"
-    rf"(?![\"']?\s*(?:#|{_PICTURE}))|"
-    rf"url\s*\((?!\s*[\"']?\s*(?:#|{_PICTURE}))|@import|image-set\s*\(|!\[",
+    rf"url\s*+\((?!\s*[\"']?\s*(?:#|{_PICTURE}))|@import|image-set\s*\(|!\[",
     re.IGNORECASE,
 )
+# A link asks for nothing until it is followed; these do, and which tag an address belongs to takes
+# more than one look at each sign to say.
+_DRAWING = re.compile(r"<\s*(?:image|use|feimage)\b", re.IGNORECASE)
+_ADDRESS = re.compile(rf"href\s*+=\s*+(?![\"']?\s*(?:#|{_PICTURE}))", re.IGNORECASE)
 _UNSEEN = re.compile(r"[\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028-\u202f\ufeff]+")
 _STYLE_ESCAPE = re.compile(r"\\([0-9a-fA-F]{1,6})\s?")
 _LARGEST = 0x10FFFF
@@ -66,7 +68,10 @@ def fetches(text: str) -> bool:
     >>> fetches('<img src="data:image/png;base64,xyz">'), fetches("<img src=//example.org/x>")
     (False, True)
     """
-    return any(_FETCHING.search(one) for one in _readings(text))
+    return any(
+        _FETCHING.search(one) or (_DRAWING.search(one) and _ADDRESS.search(one))
+        for one in _readings(text)
+    )
 
 
 def _readings(text: str) -> Iterator[str]:
