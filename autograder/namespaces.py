@@ -90,7 +90,7 @@ def visible_paths(modules: Iterable[str] = ()) -> tuple[str, ...]:
     """
     roots = {sys.prefix, sys.base_prefix, sys.exec_prefix, sys.base_exec_prefix}
     roots |= {os.path.realpath(root) for root in roots}
-    roots |= set(filter(None, os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)))
+    roots |= set(filter(_has_libraries, os.environ.get("LD_LIBRARY_PATH", "").split(os.pathsep)))
     roots |= {path for path in (*_SYSTEM, *_SETTINGS) if os.path.exists(path)}  # noqa: PTH110
     for name in {module.partition(".")[0] for module in modules}:
         file = getattr(sys.modules.get(name), "__file__", None)
@@ -102,6 +102,13 @@ def visible_paths(modules: Iterable[str] = ()) -> tuple[str, ...]:
         if not any(root.startswith(f"{above}/") for above in shown):
             shown.append(root)
     return tuple(shown)
+
+
+def _has_libraries(folder: str) -> bool:
+    """Say whether a folder that is named for its libraries has any, and isn't somebody's home."""
+    with suppress(OSError):
+        return any(".so" in name for name in os.listdir(folder))  # noqa: PTH208 - plain strings
+    return False
 
 
 @contextmanager
