@@ -48,8 +48,7 @@ class _Try:
     def read(self, answer: bytes | Exception) -> Outcome | None:
         """Read an answer; None where the job should be sent again."""
         if isinstance(answer, bytes):
-            said = json.loads(answer)
-            return _unpacked(said["graded"]) if "graded" in said else self._fault(said)
+            return self._heard(answer)
         from distributed import KilledWorker
 
         if not isinstance(answer, KilledWorker):
@@ -59,6 +58,19 @@ class _Try:
         # It may have been beside one that kills; alone, it can only be its own doing.
         self.is_suspect = True
         return None
+
+    def _heard(self, answer: bytes) -> Outcome | None:
+        """Read what a worker says; what can't be read is one more fault of that worker."""
+        try:
+            said = json.loads(answer)
+            if "graded" in said:
+                return _unpacked(said["graded"])
+            return self._fault(
+                {name: said[name] for name in ("where", "fault", "setup", "machine")}
+            )
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            what = f"its answer can't be read ({type(error).__name__})"
+            return self._fault({"where": "?", "fault": what, "setup": False, "machine": False})
 
     def _fault(self, said: Mapping[str, Any]) -> Outcome | None:
         self.faults += 1

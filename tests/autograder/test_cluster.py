@@ -21,11 +21,13 @@ pytest.importorskip("distributed")
 
 from autograder import cluster_start
 from autograder.cluster import FACTORY, Cluster
+from autograder.cluster_flight import MAX_TRIES, WorkerFaultError, _Try
 from autograder.cluster_parcels import pack_teacher, unpack_teacher
 from autograder.engine import Limits
 from autograder.errors import CourseError, GraderError
 from autograder.grade import grade_class, read_records
 from autograder.teacher import open_lab
+from autograder.verdict import Job
 
 HERE = Path(__file__).parent
 QUICK = "cluster_engine:quick"
@@ -483,3 +485,26 @@ def test_a_scheduler_that_goes_away_ends_the_grading(
     finally:
         (tmp_path / "go").touch()
         dask.end()
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b"",
+        b"\xff",
+        b"5",
+        b"[]",
+        b"{}",
+        b'{"graded": null}',
+        b'{"graded": {}}',
+        b'{"fault": "x"}',
+        b'{"graded": {"notebook": {"cells": []}, "runs": [{"index": 9, "grade_id": "a", '
+        b'"status": "ok"}], "result": {}}}',
+    ],
+)
+def test_an_answer_that_cannot_be_read_is_its_workers_fault(answer: bytes) -> None:
+    """It is asked for again, and in the end a person looks; the class goes on."""
+    one = _Try(Job("ann", "0" * 64, b""))
+    for _ in range(MAX_TRIES - 1):
+        assert one.read(answer) is None or answer.startswith(b'{"graded": {"notebook"')
+    assert isinstance(one.read(answer), (WorkerFaultError, ValueError))
