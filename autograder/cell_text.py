@@ -10,7 +10,7 @@ from functools import lru_cache
 __all__ = ["plain_python"]
 
 
-@lru_cache(maxsize=64)
+@lru_cache(maxsize=512)
 def plain_python(text: str) -> ast.Module | None:
     r"""Parse a cell as it stands; None where IPython would change it, or it has an error.
 

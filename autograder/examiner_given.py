@@ -13,7 +13,7 @@ import re
 import shutil
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 from types import ModuleType
@@ -26,12 +26,13 @@ from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_source import (
     DEFINITIONS,
     PURE_MODULES,
-    Preparation,
     bound_names,
-    names_in,
+    cell_tree,
+    globals_of,
+    names_of,
     needs_room,
-    parse_cell,
-    targets,
+    prepared,
+    targets_of,
     words,
 )
 from autograder.handles import number_of
@@ -65,6 +66,7 @@ _SHARED_STATE = re.compile(
 )
 _STATEFUL = frozenset({"random", "numpy.random", "time", "pytest", "_pytest"})
 Ask = Callable[..., Any]
+_shipped: list[Path] = []
 
 
 def use_shipped_modules(folder: Path) -> None:
@@ -73,7 +75,8 @@ def use_shipped_modules(folder: Path) -> None:
         return
     place = Path(tempfile.mkdtemp(prefix="shipped-"))
     shutil.copytree(folder, place, symlinks=True, dirs_exist_ok=True)
-    sys.path.append(str(place))
+    sys.path.insert(0, str(place))  # as in one process, where it is first as well
+    _shipped.append(place)
 
 
 class Release:
@@ -101,9 +104,8 @@ class Release:
         self._streams: set[str] = set()
         self._values: set[str] = set()
         self._in_room: set[str] = set()
-        self._words: dict[str, set[str]] = {}
+        self._words: dict[str, frozenset[str]] = {}
         self._trusted = True
-        self._cells = 0
 
     def begin(self, order: Mapping[str, Any]) -> None:
         """Learn what the reference solution binds, and have what it imports."""
@@ -113,12 +115,12 @@ class Release:
         self._changing = set(order["changing"])
         self._writes = bool(order["changes"])
         self._names.students = set(order["students"])
-        for text in order["imports"]:
-            tree = parse_cell(text)
-            tree.body = [node for node in tree.body if isinstance(node, ast.Import)]
-            self._names.students -= bound_names(ast.unparse(tree))
-            self._define(tree.body)
-        self._import_from([node for text in order["imports"] for node in parse_cell(text).body])
+        body = [node for text in order["imports"] for node in cell_tree(text).body]
+        imports = [node for node in body if isinstance(node, ast.Import)]
+        imports = [node for node in imports if not any(_keeps_state(a.name) for a in node.names)]
+        self._names.students -= {name for node in imports for name in targets_of(node)}
+        self._define(imports)
+        self._import_from(body)
 
     def _import_from(self, body: list[ast.stmt]) -> None:
         """Have what the reference takes out of modules: a metric, say, is nobody's to replace.
@@ -127,10 +129,10 @@ class Release:
         binds in another way too, calls otherwise, or what has a state, is the student's room's.
         """
         froms = [node for node in body if isinstance(node, ast.ImportFrom) and _is_stateless(node)]
-        others = {name for node in body if node not in froms for name in targets(node)}
+        others = {name for node in body if node not in froms for name in targets_of(node)}
         for node in froms:
-            names = set(targets(node)) - others
-            if names == set(targets(node)) and names.isdisjoint(self._names):
+            names = targets_of(node)
+            if names.isdisjoint(others) and names.isdisjoint(self._names):
                 self._define([node])
                 own = {name: dict.pop(self._names, name, None) for name in names}
                 self._names.imported |= {n: value for n, value in own.items() if value is not None}
@@ -151,7 +153,7 @@ class Release:
         if not self._trusted:
             changed = (n for n in self._values & words(text) if self._may_change(text, n))
             self._forget(set(changed))
-        body = parse_cell(text).body
+        body = cell_tree(text).body
         for node in body:
             self._note_state(node)
         if fresh:
@@ -170,7 +172,7 @@ class Release:
     def _take_definitions(self, body: list[ast.stmt], *, there: bool) -> None:
         for node in body:
             if isinstance(node, DEFINITIONS):
-                self._words[node.name] = names_in(node)
+                self._words[node.name] = names_of(node)
         for node in () if there else body:
             if self._is_own(node, self._names.students):
                 self._define([node])
@@ -183,29 +185,29 @@ class Release:
         """
         needed, made = self._needed(body), set[str]()
         for node in body if needed else ():
-            names = set(targets(node))
+            names = targets_of(node)
             if names & needed and isinstance(node, ast.Assign) and self._is_alone(node, names):
                 with suppress(CellTimeoutError), cpu_limit(_WORK_SECONDS):
                     self._define([node])
                 made |= {name for name in names if dict.__contains__(self._names, name)}
                 self._streams |= {name for name in names if self._has_state(name)}
                 continue
-            text = ast.unparse(node) if made & names_in(node) else ""
+            text = ast.unparse(node) if made & names_of(node) else ""
             changed = {name for name in made if text and may_change(text, name)}
             self._forget(changed)
             made -= changed
             if not isinstance(node, DEFINITIONS):
                 # What is drawn from a generator there, isn't here: they aren't alike any more.
-                self._forget(self._streams & self.closure(names_in(node)))
+                self._forget(self._streams & self.closure(names_of(node)))
         self._values |= {name for name in made if dict.__contains__(self._names, name)}
 
     def _needed(self, body: list[ast.stmt]) -> set[str]:
         """Give the names of a cell that tests use and this room hasn't, and what those are of."""
-        needed = {name for node in body for name in targets(node)} & self._kept
+        needed = {name for node in body for name in targets_of(node)} & self._kept
         needed = {name for name in needed if not dict.__contains__(self._names, name)}
         for node in reversed(body) if needed else ():
-            if isinstance(node, ast.Assign) and not needed.isdisjoint(targets(node)):
-                needed |= names_in(node.value)
+            if isinstance(node, ast.Assign) and not needed.isdisjoint(targets_of(node)):
+                needed |= names_of(node.value)
         return needed
 
     def _has_state(self, name: str) -> bool:
@@ -214,13 +216,13 @@ class Release:
     def _may_change(self, text: str, name: str) -> bool:
         return self._has_state(name) or may_change(text, name)
 
-    def _is_alone(self, node: ast.Assign, names: set[str]) -> bool:
+    def _is_alone(self, node: ast.Assign, names: frozenset[str]) -> bool:
         """Say whether an assignment needs nothing of the student's room and changes nothing."""
         if not all(isinstance(target, ast.Name) for target in node.targets):
             return False
         if not names <= self._private - self._changing or not names.isdisjoint(self._names):
             return False
-        found = self.closure(names_in(node.value))
+        found = self.closure(names_of(node.value))
         own = {name: dict.get(self._names, name, _MISSING) for name in found}
         there = self._names.given | self._names.students
         return (
@@ -242,11 +244,11 @@ class Release:
                 dict.__setitem__(self._names, name, value)
             self._fresh_values -= wanted
 
-    def words(self, text: str) -> set[str]:
+    def words(self, text: str) -> frozenset[str]:
         """Give the names that a cell uses, those within given functions that it uses included."""
         return self.closure(words(text))
 
-    def closure(self, found: set[str]) -> set[str]:
+    def closure(self, found: frozenset[str]) -> frozenset[str]:
         """Add to names those within given functions of these names."""
         before = 0
         while len(found) != before:
@@ -255,7 +257,7 @@ class Release:
                 found = found | self._words[name]
         return found
 
-    def _take_functions(self, body: list[ast.stmt], bound: set[str]) -> None:
+    def _take_functions(self, body: list[ast.stmt], bound: frozenset[str]) -> None:
         """Have functions that stand for those of a cell whose calls get rooms of their own."""
         self._define([node for node in body if isinstance(node, (ast.Import, ast.ImportFrom))])
         for node in body:
@@ -263,14 +265,12 @@ class Release:
                 dict.__setitem__(self._names, node.name, self._fresh.function(node.name))
                 self._values.discard(node.name)
             elif isinstance(node, (ast.Assign, ast.AnnAssign)):
-                self._fresh_values |= bound & set(targets(node))
+                self._fresh_values |= bound & targets_of(node)
 
-    def _define(self, body: list[ast.stmt]) -> None:
+    def _define(self, body: Iterable[ast.stmt]) -> None:
         """Carry out the release's own definitions; one that fails here is the room's alone."""
-        self._cells += 1
-        for node in Preparation().visit(ast.Module(body, [])).body:
+        for code in (code for node in body for code in prepared(node)):
             with suppress(Exception, StudentRoomGoneError):
-                code = compile(ast.Module([node], []), f"<given {self._cells}>", "exec")
                 exec(code, self._names)  # noqa: S102 - the release's own text
 
     def _note_state(self, node: ast.stmt) -> None:
@@ -281,18 +281,16 @@ class Release:
                 name = f"{module}.{alias.name}" if module else alias.name
                 if needs_room(name) or (module and needs_room(module)):
                     self._in_room.add(f"{(alias.asname or alias.name).split('.')[0]}.")
-        for inner in ast.walk(node):
-            if isinstance(inner, ast.Global):  # a function of a locked cell counts with these
-                self._in_room |= set(inner.names)
+        self._in_room |= globals_of(node)  # a function of a locked cell counts with these
         if isinstance(node, ast.Assign) and _root(node.value) & self._in_room:
-            self._in_room |= {form for name in targets(node) for form in (name, f"{name}.")}
+            self._in_room |= {form for name in targets_of(node) for form in (name, f"{name}.")}
 
     def _is_own(self, node: ast.stmt, students: set[str]) -> bool:
         """Say whether a statement of a locked cell is carried out here too."""
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             return True
-        names = set(targets(node))
-        if names & students or names_in(node) & self._in_room:
+        names = targets_of(node)
+        if names & students or names_of(node) & self._in_room:
             return False
         if isinstance(node, ast.ClassDef):
             return node.name in self._kept
@@ -314,7 +312,7 @@ class Release:
         own = [dict.get(self._names, name) for name in names if not name.endswith(".")]
         return any(isinstance(value, ModuleType) for value in own)
 
-    def _take(self, bound: set[str]) -> None:
+    def _take(self, bound: frozenset[str]) -> None:
         """Keep values that only tests use, as the student's room has them before any answer."""
         for name in sorted(bound & self._kept | self._values):
             if name not in self._values and dict.__contains__(self._names, name):
@@ -337,10 +335,28 @@ def _is_stateless(node: ast.ImportFrom) -> bool:
     """Say whether what is imported does the same in either room."""
     module = node.module or ""
     renamed = any(alias.asname not in (None, alias.name) for alias in node.names)
-    if node.level or renamed or needs_room(module) or module in _STATEFUL:
+    if node.level or renamed or needs_room(module) or module in _STATEFUL or _keeps_state(module):
         return False
     package = module.split(".", maxsplit=1)[0]
     return package in PURE_MODULES or package not in sys.stdlib_module_names
+
+
+def _keeps_state(module: str) -> bool:
+    """Say whether a module that the lab ships has functions that change what it holds.
+
+    Where an answer is to call them, what they did is in the student's room.
+    """
+    paths = [place.joinpath(*module.split(".")).with_suffix(".py") for place in _shipped]
+    for path in paths:
+        with suppress(OSError, UnicodeError):
+            body = cell_tree(path.read_text("utf-8")).body
+            functions = [node for node in body if isinstance(node, DEFINITIONS)]
+            if any(map(globals_of, functions)):
+                return True
+            held = {name for node in body if node not in functions for name in targets_of(node)}
+            text = "\n".join(map(ast.unparse, functions))
+            return any(name in words(text) and may_change(text, name) for name in held)
+    return False
 
 
 def _is_literal(value: ast.expr) -> bool:

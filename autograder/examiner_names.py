@@ -6,6 +6,7 @@ time anew. Assigning or deleting a name of the student's reaches the student's r
 """
 
 import builtins
+from collections.abc import Set
 from typing import Any
 
 from autograder.examiner_link import ExaminerLink
@@ -76,13 +77,13 @@ class TestNames(dict[str, Any]):
         except KeyError:
             return default
 
-    def begin(self, words: set[str]) -> None:
+    def begin(self, words: Set[str]) -> None:
         """Start a test cell in which these names and attributes occur."""
         self._gone.clear()
         self.in_room = self._look_around(words)
         self.watching = True
 
-    def _look_around(self, words: set[str]) -> set[str]:
+    def _look_around(self, words: Set[str]) -> set[str]:
         """Learn which names the student's room has, and what functions a cell may want."""
         if self.link is None:
             return set()
@@ -108,7 +109,7 @@ class TestNames(dict[str, Any]):
         """End a test cell: from here on, assignments are the room's own business."""
         self.watching = False
 
-    def rebound(self, names: set[str]) -> None:
+    def rebound(self, names: Set[str]) -> None:
         """Let go of names that a cell in the student's room has bound since."""
         for name in names & (self._shared | self.students):
             if dict.__contains__(self, name) and not name.startswith("_room_"):

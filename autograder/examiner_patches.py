@@ -9,6 +9,7 @@ import ast
 import re
 import sys
 from contextlib import suppress
+from functools import lru_cache
 from typing import Any, Protocol
 
 from autograder.dotted import find_dotted
@@ -28,7 +29,7 @@ Target = tuple[str, str]
 
 
 class _Link(Protocol):
-    def ask(self, op: str, *args: Any) -> Any:
+    def ask(self, op: str, /, *args: Any) -> Any:
         """Ask the student's room."""
 
 
@@ -41,6 +42,12 @@ def replaced_in(text: str) -> set[Target]:
     >>> sorted(replaced_in(cell))
     [('builtins', 'input'), ('random', 'randint')]
     """
+    return {target for top, target in _maybe_replaced(text) if not top or top in sys.modules}
+
+
+@lru_cache(maxsize=512)
+def _maybe_replaced(text: str) -> frozenset[tuple[str, Target]]:
+    """Give them with the module that must be there for the text to mean it, if any must."""
     tree = cell_tree(text)
     modules = {
         alias.asname or alias.name.split(".")[0]: alias.name if alias.asname else ""
@@ -48,33 +55,37 @@ def replaced_in(text: str) -> set[Target]:
         if isinstance(node, ast.Import)
         for alias in node.names
     }
-    found: set[Target] = set()
+    found: set[tuple[str, Target]] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, (ast.Store, ast.Del)):
             found |= _of_module(node.value, node.attr, modules)
         elif isinstance(node, ast.Call) and _name_of(node.func) in _PATCHING and node.args:
             found |= _patched(node.args, modules)
-    return {one for one in found if one[0].split(".")[0] not in _OWN} - _STREAMS
+    return frozenset(
+        (top, target)
+        for top, target in found
+        if target[0].split(".")[0] not in _OWN and target not in _STREAMS
+    )
 
 
-def _patched(args: list[ast.expr], modules: dict[str, str]) -> set[Target]:
+def _patched(args: list[ast.expr], modules: dict[str, str]) -> set[tuple[str, Target]]:
     words = [arg.value if isinstance(arg, ast.Constant) else None for arg in args[:2]]
     if isinstance(words[0], str) and _DOTTED.fullmatch(words[0]):
         module, _, name = words[0].rpartition(".")
-        return {(module, name)}
+        return {("", (module, name))}
     if len(words) > 1 and isinstance(words[1], str):
         return _of_module(args[0], words[1], modules)
     return set()
 
 
-def _of_module(node: ast.expr, name: str, modules: dict[str, str]) -> set[Target]:
+def _of_module(node: ast.expr, name: str, modules: dict[str, str]) -> set[tuple[str, Target]]:
     """Give an attribute of what stands for a module in this cell, or is one's name."""
     dotted = ast.unparse(node)
     top, _, rest = dotted.partition(".")
-    if not _DOTTED.fullmatch(f"{dotted}.x") or (top not in modules and top not in sys.modules):
+    if not _DOTTED.fullmatch(f"{dotted}.x"):
         return set()
     module = modules.get(top) or top
-    return {(f"{module}.{rest}" if rest else module, name)}
+    return {("" if top in modules else top, (f"{module}.{rest}" if rest else module, name))}
 
 
 def _name_of(node: ast.expr) -> str:

@@ -5,8 +5,10 @@ changes only what can't work across rooms otherwise:
 
 - an import of a module whose state lives in the student's room (``mlflow``, ``pyplot``, a test
   client ...) binds that room's module;
-- ``type(x)``, ``issubclass(x, y)`` and ``dir()`` go through functions that know both rooms;
+- ``type(x)``, ``x.__class__``, ``issubclass(x, y)`` and ``dir()`` go through functions that know
+  both rooms;
 - ``format`` of such a text goes through a function that keeps it to what it is handed;
+- ``!command`` runs in the student's room, whose folder it looks at;
 - ``exec``, ``eval`` and ``compile`` of a text that isn't written in the test itself run in the
   student's room: such a text may be the student's.
 """
@@ -16,8 +18,12 @@ import importlib.util
 import re
 import sys
 from collections.abc import Iterable
-from functools import cache
+from contextlib import suppress
+from copy import deepcopy
+from functools import cache, lru_cache
+from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -32,12 +38,16 @@ __all__ = [
     "cell_tree",
     "definition",
     "definition_at",
+    "globals_of",
     "imported_modules",
     "lives_in_room",
     "names_in",
+    "names_of",
     "needs_room",
     "parse_cell",
+    "prepared",
     "targets",
+    "targets_of",
     "words",
 ]
 
@@ -66,6 +76,8 @@ _IMPORTS = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import|import\s+([\w.]+))", re.
 _STATE_FOLLOWED = 40
 _CONSTANTS = 200_000
 _TRANSFORMER: Any = TransformerManager()  # type: ignore[no-untyped-call]
+# A process that forks examiners' rooms reads a lab's cells once for all of them.
+_CELLS, _STATEMENTS = 512, 4096
 
 
 def parse_cell(text: str) -> ast.Module:
@@ -106,9 +118,23 @@ def targets(node: ast.AST) -> Iterable[str]:
             waiting += [*ast.iter_child_nodes(node)][::-1]
 
 
-def bound_names(text: str) -> set[str]:
+@lru_cache(maxsize=_STATEMENTS)
+def targets_of(node: ast.AST) -> frozenset[str]:
+    """Give what :func:`targets` gives of a statement that nobody changes."""
+    return frozenset(targets(node))
+
+
+@lru_cache(maxsize=_STATEMENTS)
+def globals_of(node: ast.AST) -> frozenset[str]:
+    """Give the names that functions within a statement declare global; nobody changes it."""
+    found = (inner.names for inner in ast.walk(node) if isinstance(inner, ast.Global))
+    return frozenset(name for names in found for name in names)
+
+
+@lru_cache(maxsize=_CELLS)
+def bound_names(text: str) -> frozenset[str]:
     """Give the names that a cell binds at its top level."""
-    return set(targets(cell_tree(text)))
+    return frozenset(targets(cell_tree(text)))
 
 
 def imported_modules(text: str) -> set[str]:
@@ -122,9 +148,16 @@ def imported_modules(text: str) -> set[str]:
     return found
 
 
-def words(text: str) -> set[str]:
+@lru_cache(maxsize=_CELLS)
+def words(text: str) -> frozenset[str]:
     """Give every name and attribute that occurs in a cell."""
-    return names_in(cell_tree(text))
+    return frozenset(names_in(cell_tree(text)))
+
+
+@lru_cache(maxsize=_STATEMENTS)
+def names_of(node: ast.AST) -> frozenset[str]:
+    """Give what :func:`names_in` gives of a piece of a cell that nobody changes."""
+    return frozenset(names_in(node))
 
 
 def names_in(tree: ast.AST) -> set[str]:
@@ -164,13 +197,25 @@ def lives_in_room(module: str) -> bool:
 def _source_of(module: str) -> str:
     """Read a module's source without importing it; an ``__init__`` counts for itself only."""
     try:
-        spec = importlib.util.find_spec(module)
+        spec = _spec_of(module)
         origin = Path(spec.origin) if spec and spec.origin else None
         if origin is None or origin.suffix != ".py" or origin.stat().st_size > _CONSTANTS:
             return ""
         return origin.read_text(encoding="utf-8", errors="replace")
     except (ImportError, ValueError, OSError, AttributeError):
         return ""
+
+
+def _spec_of(module: str) -> ModuleSpec | None:
+    """Find a module; `find_spec` alone would import the packages that it is in."""
+    top, *parts = module.split(".")
+    spec, name = importlib.util.find_spec(top), top
+    for part in parts:
+        if spec is None or spec.submodule_search_locations is None:
+            return None
+        name = f"{name}.{part}"
+        spec = PathFinder.find_spec(name, list(spec.submodule_search_locations))
+    return spec
 
 
 def definition(texts: Iterable[str], qualname: str, *, called: str = "") -> str | None:
@@ -297,9 +342,21 @@ class Preparation(ast.NodeTransformer):
                 made.append(ast.ImportFrom(node.module, [alias], 0))
         return [ast.fix_missing_locations(ast.copy_location(item, node)) for item in made]
 
+    def visit_Attribute(self, node: ast.Attribute) -> Any:
+        """Let ``x.__class__`` give the student's own class of a handle."""
+        self.generic_visit(node)
+        if node.attr != "__class__" or not isinstance(node.ctx, ast.Load):
+            return node
+        made = ast.Call(ast.Name("_room_class", ast.Load()), [node.value], [])
+        return ast.fix_missing_locations(ast.copy_location(made, node))
+
     def visit_Call(self, node: ast.Call) -> Any:
         """Let functions that know handles do what the built-in ones can't."""
         self.generic_visit(node)
+        if isinstance(node.func, ast.Attribute) and _is_shell_command(node.func):
+            node.args.insert(0, ast.Constant(node.func.attr))
+            node.func = ast.copy_location(ast.Name("_room_command", ast.Load()), node.func)
+            return ast.fix_missing_locations(node)
         if isinstance(node.func, ast.Attribute) and node.func.attr in ("format", "format_map"):
             if isinstance(node.func.value, (ast.Constant, ast.JoinedStr)):
                 return node
@@ -323,6 +380,19 @@ class Preparation(ast.NodeTransformer):
         return node
 
 
+@lru_cache(maxsize=_STATEMENTS)
+def prepared(node: ast.stmt) -> tuple[CodeType, ...]:
+    """Compile a statement of a locked cell as the examiner's room carries it out.
+
+    The statement stays as it is, and nobody changes it. What doesn't compile is left out.
+    """
+    codes = []
+    for part in Preparation().visit(ast.Module([deepcopy(node)], [])).body:
+        with suppress(Exception):
+            codes.append(compile(ast.Module([part], []), "<given>", "exec"))
+    return tuple(codes)
+
+
 def needs_room(module: str) -> bool:
     """Say whether an import must bind the student's room's module."""
     if lives_in_room(module):
@@ -331,6 +401,13 @@ def needs_room(module: str) -> bool:
         return importlib.util.find_spec(module.split(".", maxsplit=1)[0]) is None
     except (ImportError, ValueError, AttributeError):
         return False
+
+
+def _is_shell_command(node: ast.Attribute) -> bool:
+    """Say whether a node is what IPython makes of ``!command``, or of taking its output."""
+    if node.attr not in ("system", "getoutput") or not isinstance(node.value, ast.Call):
+        return False
+    return isinstance(node.value.func, ast.Name) and node.value.func.id == "get_ipython"
 
 
 def _assign(name: str, args: list[str], attribute: str = "") -> ast.Assign:

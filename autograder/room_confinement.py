@@ -17,7 +17,7 @@ from autograder.namespaces import View
 if sys.platform != "win32":
     import resource
 
-__all__ = ["Confinement", "fork_room"]
+__all__ = ["Confinement", "close_all_but", "fork_room"]
 
 _USERS = range(64_001, 64_901)
 _NOBODY = 65_534
@@ -79,7 +79,7 @@ class Confinement:
         OSError
             If a wall can't be put up.
         """
-        _close_all_but(keep)
+        close_all_but(keep)
         if self.is_full:
             self._view(files, cache)
         else:
@@ -138,6 +138,8 @@ class Confinement:
         is_apart = version >= _SIGNAL_SCOPE_ABI or os.getuid() in _USERS
         families = (_UNIX, _INTERNET, _INTERNET_6) if self.is_full else ()
         linux.set_dumpable(False)
+        # Becoming another user takes it back.
+        linux.set_parent_death_signal(signal.SIGKILL)
         seccomp.install(
             seccomp.program(families=families, signals_to=None if is_apart else own, alone=own)
         )
@@ -156,7 +158,8 @@ def _settle(home: str, temporary: str) -> None:
     tempfile.tempdir = None
 
 
-def _close_all_but(keep: Sequence[int]) -> None:
+def close_all_but(keep: Sequence[int]) -> None:
+    """Close every descriptor but these, and have nothing behind the standard ones."""
     null = os.open(os.devnull, os.O_RDWR)
     for standard in (0, 1, 2):
         os.dup2(null, standard)
@@ -228,6 +231,7 @@ def _be(
     try:
         if sys.platform.startswith("linux"):
             linux.set_parent_death_signal(signal.SIGKILL)
+            linux.set_dumpable(True)  # until the walls stand: it writes its own /proc/self
         walls.prepare()
         pid = os.fork() if walls.needs_keeper else 0
         if pid:
@@ -250,6 +254,6 @@ def _be(
 
 def _keep(pid: int) -> int:
     """Wait for a room's end; ended by a signal, it counts as a shell counts it."""
-    _close_all_but(())
+    close_all_but(())
     code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     return 128 - code if code < 0 else code

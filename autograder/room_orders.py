@@ -5,16 +5,21 @@ import secrets
 import socket
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any, Protocol
 
 import psutil
 
 from autograder.engine import Limits
+from autograder.errors import SandboxError
 from autograder.room_outputs import plain_text
+from autograder.watchdog import tree, usage
 from autograder.wire import Bounds, Channel, WireError, WireTimeoutError
 
 __all__ = ["Orders", "RoomProcess", "clean_report"]
 
+# Where not, every process of the machine must be looked at to find a room's.
+_LISTS_CHILDREN = Path("/proc/self/task").is_dir()
 WALL_FACTOR = 3.0
 WALL_EXTRA = 40.0
 # So many cells may wait that long for the machine.
@@ -125,7 +130,13 @@ class Orders:
         cpu: float | None = None,
         other: "Orders | None" = None,
     ) -> Any:
-        """Send an order and wait for its report, within limits."""
+        """Send an order and wait for its report, within limits.
+
+        Raises
+        ------
+        SandboxError
+            If the machine ended the room, which is nobody's verdict.
+        """
         if self.lost:
             return None
         identity = secrets.token_hex(8)
@@ -140,6 +151,7 @@ class Orders:
             return None
         except WireError as breach:
             self._lose(f"The room ended while the cell ran: {self._ending() or breach}.")
+            self._refuse_fault()
             return None
         if body.get("id") != identity:
             self._lose("The room reported what it wasn't asked for.")
@@ -192,6 +204,8 @@ class Orders:
 
     def used(self) -> float:
         """Give the CPU seconds of the room's processes that can be seen from here."""
+        if _LISTS_CHILDREN:
+            return usage(tree(self._process.pid)).cpu
         total = 0.0
         with contextlib.suppress(psutil.Error):
             parent = psutil.Process(self._process.pid)
@@ -200,6 +214,18 @@ class Orders:
                     times = process.cpu_times()
                     total += times.user + times.system
         return total
+
+    def _refuse_fault(self) -> None:
+        """Raise an error where a room's end was the machine's doing."""
+        ended = None
+        with contextlib.suppress(OSError):
+            ended = self._process.wait(timeout=1.0)
+        if getattr(ended, "is_fault", False) is True:
+            raise SandboxError(
+                "the process that students' rooms are forked from was ended while work was graded, "
+                "often for want of memory. The verdicts so far are kept, and nobody is marked down "
+                "for it: grade again, perhaps with fewer --workers."
+            )
 
     def _ending(self) -> str:
         with contextlib.suppress(Exception):

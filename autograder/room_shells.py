@@ -7,6 +7,7 @@ Making a shell takes a tenth of a second and more; a process that forks rooms ca
 import sys
 from typing import Any
 
+from autograder.examiner_compiler import CellCompiler
 from autograder.examiner_names import TestNames
 from autograder.shell import RoomShell, make_shell
 from autograder.wire_classes import ClassTable
@@ -30,7 +31,7 @@ def _student() -> tuple[RoomShell, dict[str, Any]]:
 
 def _examiner() -> tuple[RoomShell, TestNames]:
     names = TestNames()
-    return make_shell(names), names
+    return make_shell(names, CellCompiler), names
 
 
 def student_shell() -> tuple[RoomShell, dict[str, Any]]:

@@ -1,14 +1,18 @@
 """The IPython shell of a room: it runs cells as a notebook would, without a kernel around it."""
 
+import ast
 import asyncio
 import builtins
 import codeop
 import subprocess
 import sys
 import traceback
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from IPython.core.compilerop import CachingCompiler
 from IPython.core.displayhook import DisplayHook
 from IPython.core.displaypub import DisplayPublisher
 from IPython.core.error import StdinNotImplementedError
@@ -95,13 +99,18 @@ class RoomShell(InteractiveShell):
     display_pub_class = Type(_Publisher)
     displayhook_class = Type(_Hook)
 
+    compile: Any
     display_pub: Any
     displayhook: Any
 
     def system(self, command: str) -> None:
-        """Run ``!command``: without a terminal, which rooms have none to give."""
+        """Run ``!command``: without a terminal, which rooms have none to give.
+
+        What it writes is one stream, as on the terminal that Jupyter gives it.
+        """
         sys.stdout.flush()
-        done = subprocess.run(self.var_expand(command, depth=1), shell=True, check=False)  # type: ignore[no-untyped-call]  # noqa: S602
+        text = self.var_expand(command, depth=1)  # type: ignore[no-untyped-call]
+        done = subprocess.run(text, shell=True, stderr=subprocess.STDOUT, check=False)  # noqa: S602
         self.user_ns["_exit_code"] = done.returncode
 
     def capture_into(self, capture: Capture) -> None:
@@ -159,6 +168,24 @@ class RoomShell(InteractiveShell):
             self.execution_count = count + 1
         return CellOutcome(error, count)
 
+    def compile_ahead(self, texts: Iterable[str]) -> None:
+        """Compile cells as they will be when they run, in this order, as the first ones here.
+
+        For a compiler that knows a statement again.
+        """
+        flags = self.compile.flags
+        for number, text in enumerate(texts, self.execution_count):
+            with suppress(Exception):  # an error shows when the cell runs
+                name = _cell_name("", "", number)
+                nodes = self.compile.ast_parse(self._transform(text), filename=name).body
+                last = isinstance(nodes[-1], ast.Expr)
+                with self.compile.extra_flags(ast.PyCF_ALLOW_TOP_LEVEL_AWAIT):
+                    for node in nodes[: len(nodes) - last]:
+                        self.compile(ast.Module([node], []), name, "exec")
+                    for node in nodes[len(nodes) - last :]:
+                        self.compile(ast.Interactive([node]), name, "single")
+        self.compile.flags = flags
+
     def _rewrites(self) -> bool:
         """Say whether a cell has told this shell to rewrite cells in ways of its own."""
         now = _transforms(self.input_transformer_manager)
@@ -200,7 +227,9 @@ def _no_input(*_: Any) -> str:
     raise StdinNotImplementedError("input() was called, but nobody is there to type an answer.")
 
 
-def make_shell(namespace: dict[str, Any]) -> RoomShell:
+def make_shell(
+    namespace: dict[str, Any], compiler: type[CachingCompiler] = CachingCompiler
+) -> RoomShell:
     """Make a shell whose globals are ``namespace``, ready to run its first cell quickly."""
     config = Config()
     config.HistoryManager.enabled = False
@@ -209,6 +238,7 @@ def make_shell(namespace: dict[str, Any]) -> RoomShell:
     config.InteractiveShell.ast_node_interactivity = "last_expr"
     RoomShell.clear_instance()
     shell: Any = RoomShell.instance(config=config, user_ns=namespace)
+    shell.compile = compiler()
     shell.compile.get_code_name = _cell_name
     # A cell is whole: an open bracket is an error with a name and a place, not half a line.
     shell.compile.flags &= ~getattr(codeop, "PyCF_ALLOW_INCOMPLETE_INPUT", 0)

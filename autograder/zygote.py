@@ -22,7 +22,7 @@ from autograder.errors import SandboxError
 from autograder.namespaces import copy_into
 from autograder.warm_folder import WarmFolder
 
-__all__ = ["ForkedRoom", "RoomEnd", "WarmProcess", "clean_environment"]
+__all__ = ["Branch", "ForkedRoom", "RoomEnd", "WarmProcess", "clean_environment"]
 
 _START_SECONDS = 300.0
 _SPAWN_SECONDS = 60.0
@@ -37,9 +37,14 @@ _THREADS = ("OMP", "OPENBLAS", "MKL", "NUMEXPR", "BLIS", "VECLIB_MAXIMUM")
 
 @dataclass(frozen=True, slots=True)
 class RoomEnd:
-    """How a room ended: ``reason`` is a sentence's part, empty if it was simply told to go."""
+    """How a room ended: ``reason`` is a sentence's part, empty if it was simply told to go.
+
+    ``is_fault`` says that it ended with the process that it was forked from: nothing in it can
+    bring that about.
+    """
 
     reason: str = ""
+    is_fault: bool = False
 
 
 class ForkedRoom:
@@ -77,7 +82,7 @@ class ForkedRoom:
         if self._end is None and self._status.fileno() >= 0:
             told = self._line(timeout)
             if told is not None:
-                self._end = RoomEnd(str(told.get("reason") or ""))
+                self._end = RoomEnd(str(told.get("reason") or ""), told.get("fault") is True)
         return self._end
 
     def _line(self, timeout: float | None) -> dict[str, Any] | None:
@@ -86,7 +91,7 @@ class ForkedRoom:
                 return None
             data = self._status.recv(65536)
             if not data:
-                return {"reason": "the warm process ended"}
+                return {"reason": "the warm process ended", "fault": True}
             self._text += data
         line, _, self._text = self._text.partition(b"\n")
         told: dict[str, Any] = json.loads(line)
@@ -113,7 +118,85 @@ class _Shown:
         return copy
 
 
-class WarmProcess:
+class Branch:
+    """A process that forks rooms on orders that come over a socket.
+
+    The warm process is the first of them; see :meth:`WarmProcess.branch` for others.
+    """
+
+    def __init__(self, control: socket.socket, shown: _Shown) -> None:
+        self._control = control
+        self._shown = shown
+        self.pid = 0
+
+    def spawn(
+        self,
+        entry: str,
+        *,
+        sockets: Sequence[socket.socket],
+        limits: Limits,
+        files: Path | None = None,
+    ) -> ForkedRoom:
+        """Fork a room that calls ``entry`` with its ends of the sockets.
+
+        Parameters
+        ----------
+        entry : str
+            What the room runs, as ``module:function``; it gets a list of sockets.
+        sockets : sequence of socket
+            The room's ends; the caller closes its own copies afterwards.
+        limits : Limits
+            What the room may use.
+        files : pathlib.Path, optional
+            A folder whose files the room gets copies of, notebooks and ``lab.toml`` left out.
+
+        Raises
+        ------
+        SandboxError
+            If the warm process is gone or the room can't be confined.
+        """
+        job = {
+            "entry": entry,
+            "limits": asdict(limits),
+            "files": str(self._shown.path(files)) if files is not None else "",
+        }
+        return ForkedRoom(self._order(job, sockets))
+
+    def _order(self, job: dict[str, Any], sockets: Sequence[socket.socket] = ()) -> socket.socket:
+        """Send an order; give this side's end of a link to what comes of it."""
+        mine, theirs = socket.socketpair()
+        try:
+            with contextlib.suppress(BrokenPipeError, ConnectionError):
+                socket.send_fds(
+                    self._control,
+                    [json.dumps(job).encode() + b"\n"],
+                    [theirs.fileno(), *(sock.fileno() for sock in sockets)],
+                )
+        except OSError as error:
+            mine.close()
+            raise SandboxError(f"the warm process can't be reached: {error.strerror}.") from None
+        finally:
+            theirs.close()
+        return mine
+
+    def _told(self) -> dict[str, Any] | None:
+        """Wait for what a process says when it is ready; None if it ends instead."""
+        told = b""
+        with contextlib.suppress(OSError):
+            while not told.endswith(b"\n"):
+                ready, _, _ = select.select([self._control], [], [], _START_SECONDS)
+                data = self._control.recv(65536) if ready else b""
+                if not data:
+                    return None
+                told += data
+        return dict(json.loads(told)) if told else None
+
+    def close(self) -> None:
+        """End the process and every room forked from it."""
+        self._control.close()
+
+
+class WarmProcess(Branch):
     """Forks rooms from a process that has imported what a lab needs.
 
     Use :meth:`start`; close it when no more rooms are needed.
@@ -125,6 +208,8 @@ class WarmProcess:
         and a process with two threads can't be forked safely. Rooms import them by themselves.
     loaded : frozenset of str
         All modules that are imported, so that every room has them.
+    branches : list of Branch
+        The processes that were forked from this one to fork rooms themselves.
     """
 
     def __init__(
@@ -134,10 +219,11 @@ class WarmProcess:
         folder: WarmFolder,
         shown: "_Shown",
     ) -> None:
+        super().__init__(control, shown)
         self._process = process
-        self._control = control
         self._folder = folder
-        self._shown = shown
+        self.pid = process.pid
+        self.branches: list[Branch] = []
         self.left_out: tuple[str, ...] = ()
         self.loaded: frozenset[str] = frozenset()
 
@@ -204,16 +290,8 @@ class WarmProcess:
     def _begin(self, settings: dict[str, Any]) -> None:
         with contextlib.suppress(OSError):
             self._control.sendall(json.dumps(settings).encode() + b"\n")
-        told = b""
-        with contextlib.suppress(OSError):
-            while not told.endswith(b"\n"):
-                ready, _, _ = select.select([self._control], [], [], _START_SECONDS)
-                data = self._control.recv(65536) if ready else b""
-                if not data:
-                    break
-                told += data
-        if told.endswith(b"\n"):
-            about = json.loads(told)
+        about = self._told()
+        if about is not None:
             self.left_out = tuple(about["without"])
             self.loaded = frozenset(about["loaded"])
             return
@@ -223,54 +301,38 @@ class WarmProcess:
         last = said.decode("utf-8", "replace").strip().splitlines()[-1:] or ["it said nothing"]
         raise SandboxError(f"the warm process didn't start: {last[0][:500]}.")
 
-    def spawn(
-        self,
-        entry: str,
-        *,
-        sockets: Sequence[socket.socket],
-        limits: Limits,
-        files: Path | None = None,
-    ) -> ForkedRoom:
-        """Fork a room that calls ``entry`` with its ends of the sockets.
+    def branch(self, entry: str, about: Any) -> Branch | None:
+        """Fork a process that first calls ``entry`` with some data, then forks rooms as well.
+
+        What that call leaves in memory is in its rooms, and in no room of this process's own.
 
         Parameters
         ----------
         entry : str
-            What the room runs, as ``module:function``; it gets a list of sockets.
-        sockets : sequence of socket
-            The room's ends; the caller closes its own copies afterwards.
-        limits : Limits
-            What the room may use.
-        files : pathlib.Path, optional
-            A folder whose files the room gets copies of, notebooks and ``lab.toml`` left out.
+            What it calls, as ``module:function``.
+        about : object
+            What JSON can hold.
 
-        Raises
-        ------
-        SandboxError
-            If the warm process is gone or the room can't be confined.
+        Returns
+        -------
+        Branch or None
+            None if it came to nothing; it ends with this process.
         """
-        mine, theirs = socket.socketpair()
-        job = {
-            "entry": entry,
-            "limits": asdict(limits),
-            "files": str(self._shown.path(files)) if files is not None else "",
-        }
-        try:
-            with contextlib.suppress(BrokenPipeError, ConnectionError):
-                socket.send_fds(
-                    self._control,
-                    [json.dumps(job).encode() + b"\n"],
-                    [theirs.fileno(), *(sock.fileno() for sock in sockets)],
-                )
-        except OSError as error:
-            mine.close()
-            raise SandboxError(f"the warm process can't be reached: {error.strerror}.") from None
-        finally:
-            theirs.close()
-        return ForkedRoom(mine)
+        made = Branch(self._order({"entry": "branch"}), self._shown)
+        with contextlib.suppress(OSError):
+            made._control.sendall(json.dumps({"entry": entry, "about": about}).encode() + b"\n")
+        told = made._told()
+        if told is None:
+            made.close()
+            return None
+        made.pid = int(told["pid"])
+        self.branches.append(made)
+        return made
 
     def close(self) -> None:
         """End the warm process and every room forked from it."""
+        for branch in self.branches:
+            branch.close()
         self._control.close()
         try:
             self._process.wait(_CLOSE_SECONDS)

@@ -3,6 +3,9 @@
 It runs no student code and reads no test: whoever is forked from here finds neither. It has one
 thread, watches what each room uses, and ends a room whose coordinator lets go of it; when the
 coordinator itself is gone, it ends all of them.
+
+On the coordinator's order it forks a process like itself, which reads a text that the rooms forked
+from there are to know: the examiner's rooms a lab's tests, which no student's room ever finds.
 """
 
 import contextlib
@@ -18,11 +21,11 @@ import time
 import traceback
 import warnings
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 from autograder import linux
 from autograder.engine import Limits
-from autograder.room_confinement import Confinement, fork_room
+from autograder.room_confinement import Confinement, close_all_but, fork_room
 from autograder.watchdog import Watch, end_tree
 
 __all__ = ["main"]
@@ -31,6 +34,7 @@ _LOOK_SECONDS = 0.05
 _SETTLED_SECONDS = 2.0
 _REQUEST_BYTES = 1 << 20
 _DESCRIPTORS = 8
+_BRANCH = "branch"
 _OBJECTS_BETWEEN_COLLECTIONS = 10_000
 _WITHOUT = "AUTOGRADER_WITHOUT"
 
@@ -58,8 +62,11 @@ class _Zygote:
         self.isolation: str = settings["isolation"]
         self.folder = Path(settings["folder"])
         self.cache = settings["cache"]
+        self.settings = settings
         self.rooms: dict[int, _Room] = {}
-        self.number = 0
+        self.branches: set[int] = set()
+        # Two processes that fork rooms at once number them by turns: a number is a user's too.
+        self.number = int(settings.get("number", 0))
         self.looks = 0
         self.wake, wakes = socket.socketpair()
         for sock in (self.wake, wakes):
@@ -92,7 +99,7 @@ class _Zygote:
             room.end("the coordinator is gone")
         for _ in range(200):
             self._reap()
-            if not self.rooms:
+            if not self.rooms and not self.branches:
                 break
             time.sleep(0.01)
 
@@ -123,6 +130,7 @@ class _Zygote:
             if pid == 0:
                 self._end_strays()
                 return
+            self.branches.discard(pid)
             room = self.rooms.pop(pid, None)
             if room is not None:
                 self._gone(room, status)
@@ -132,7 +140,7 @@ class _Zygote:
         if self.isolation == "full":
             return  # its own process namespace takes everything along
         for child in linux.children(os.getpid()):
-            if child not in self.rooms:
+            if child not in self.rooms and child not in self.branches:
                 end_tree(child)
 
     def _gone(self, room: _Room, status: int) -> None:
@@ -152,8 +160,12 @@ class _Zygote:
         if not data:
             return False
         status, *sockets = [socket.socket(fileno=number) for number in descriptors]
+        job = json.loads(data)
         try:
-            self._fork(json.loads(data), status, sockets)
+            if job["entry"] == _BRANCH:
+                self._branch(status)
+            else:
+                self._fork(job, status, sockets)
         except OSError as error:
             with contextlib.suppress(OSError):
                 status.sendall(json.dumps({"reason": str(error)}).encode() + b"\n")
@@ -163,9 +175,17 @@ class _Zygote:
                 sock.close()
         return True
 
+    def _branch(self, control: socket.socket) -> None:
+        """Fork a process that does as this one does, on a link of its own to the coordinator."""
+        pid = os.fork()
+        if pid == 0:
+            _be_branch(control, self.settings)
+        self.branches.add(pid)
+        control.close()
+
     def _fork(self, job: dict[str, Any], status: socket.socket, sockets: list[Any]) -> None:
         limits = Limits(**job["limits"])
-        self.number += 1
+        self.number += 2
         is_full = self.isolation == "full"
         place = self.folder / ("root" if is_full else f"room-{self.number}")
         place.mkdir(mode=0o700, exist_ok=True)
@@ -188,9 +208,54 @@ def _run(entry: str, descriptors: list[int]) -> None:
     signal.set_wakeup_fd(-1)
     for number in (signal.SIGCHLD, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)
+    _function(entry)([socket.socket(fileno=number) for number in descriptors])
+
+
+def _function(entry: str) -> Any:
     module, function = entry.split(":")
-    run = getattr(importlib.import_module(module), function)
-    run([socket.socket(fileno=number) for number in descriptors])
+    return getattr(importlib.import_module(module), function)
+
+
+def _be_branch(control: socket.socket, settings: dict[str, Any]) -> NoReturn:
+    """Do what the first line on the link says, then fork rooms that know it."""
+    code = 1
+    try:
+        signal.set_wakeup_fd(-1)
+        close_all_but([control.fileno()])
+        if sys.platform.startswith("linux"):
+            linux.set_parent_death_signal(signal.SIGKILL)
+            linux.set_dumpable(False)  # nobody reads in its memory
+        order = json.loads(_line(control))
+        _function(order["entry"])(order["about"])
+        _serve(control, {**settings, "number": 1}, {"pid": os.getpid()})
+        code = 0
+    except Exception:
+        code = 1
+    finally:
+        os._exit(code)
+
+
+def _serve(control: socket.socket, settings: dict[str, Any], told: dict[str, Any]) -> None:
+    """Serve rooms, after saying so."""
+    if sys.platform.startswith("linux"):
+        linux.set_subreaper()
+    gc.collect()
+    gc.freeze()
+    # A room is short-lived: looking for cycles every 700 objects took a twentieth of its time.
+    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
+    zygote = _Zygote(control, settings)
+    control.sendall(json.dumps(told).encode() + b"\n")
+    zygote.serve()
+
+
+def _line(control: socket.socket) -> bytes:
+    text = b""
+    while not text.endswith(b"\n"):
+        data = control.recv(65536)
+        if not data:
+            return b""
+        text += data
+    return text
 
 
 def _ending(status: int) -> str:
@@ -202,7 +267,7 @@ def _ending(status: int) -> str:
     if code < 0:
         name = signal.Signals(-code).name if -code in set(signal.Signals) else str(-code)
         return f"it was ended by {name}"
-    return f"it ended itself with exit code {code}" if code else ""
+    return f"it ended itself with exit code {code}"
 
 
 def _preload(names: list[str]) -> list[str]:
@@ -245,12 +310,9 @@ def main(arguments: list[str]) -> None:
     """Serve rooms on the inherited socket whose number is the only argument."""
     control = socket.socket(fileno=int(arguments[0]))
     saved = os.environ.get("AUTOGRADER_SETTINGS")
-    text = saved.encode() if saved else b""
-    while not text.endswith(b"\n"):
-        data = control.recv(65536)
-        if not data:
-            return
-        text += data
+    text = saved.encode() if saved else _line(control)
+    if not text:
+        return
     settings = json.loads(text)
     try:
         missing = _preload(settings["preload"])
@@ -263,16 +325,8 @@ def main(arguments: list[str]) -> None:
     # What was compiled up to here is kept for the next warm process; rooms keep nothing.
     sys.dont_write_bytecode = True
     os.environ["PYTHONDONTWRITEBYTECODE"] = "1"
-    if sys.platform.startswith("linux"):
-        linux.set_subreaper()
-    gc.collect()
-    gc.freeze()
-    # A room is short-lived: looking for cycles every 700 objects took a twentieth of its time.
-    gc.set_threshold(_OBJECTS_BETWEEN_COLLECTIONS, 10, 10)
-    zygote = _Zygote(control, settings)
     loaded = [name for name in sys.modules if type(name) is str]
-    control.sendall(json.dumps({"without": missing, "loaded": loaded}).encode() + b"\n")
-    zygote.serve()
+    _serve(control, settings, {"without": missing, "loaded": loaded})
 
 
 if __name__ == "__main__":

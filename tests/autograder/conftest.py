@@ -253,7 +253,7 @@ LIBRARIES = (
     *("sklearn.dummy", "sklearn.tree", "fastapi.testclient", "unittest.mock"),
 )
 USES_LIBRARIES = re.compile(
-    "matplotlib|plt|figure|pytest|joblib|doctest|sklearn|fastapi|mock|raises|plot"
+    "matplotlib|plt|figure|pytest|joblib|doctest|sklearn|fastapi|pydantic|mock|raises|plot"
 )
 
 
@@ -298,11 +298,18 @@ class Borrowed:
 
     def __init__(self, warm: WarmProcess) -> None:
         self.spawn = warm.spawn
+        self.branch = warm.branch
         self.left_out = warm.left_out
         self.loaded = warm.loaded
 
     def close(self) -> None:
         """Leave it as it is."""
+
+
+@pytest.fixture(scope="session")
+def borrowed() -> Callable[[WarmProcess], Borrowed]:
+    """Lend a warm process to an engine."""
+    return Borrowed
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,9 @@ import subprocess
 import sys
 import textwrap
 from collections.abc import Iterator
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import psutil
@@ -16,7 +18,8 @@ import pytest
 from autograder import landlock, namespaces, sandbox
 from autograder.engine import Limits
 from autograder.errors import SandboxError
-from autograder.zygote import WarmProcess, clean_environment
+from autograder.room_orders import Orders
+from autograder.zygote import RoomEnd, WarmProcess, clean_environment
 
 CONFINED = [level for level in sandbox.LEVELS if level != "process"]
 PROBE = "autograder.room_probe:main"
@@ -115,6 +118,8 @@ def test_a_level_that_does_not_work_says_why(monkeypatch: pytest.MonkeyPatch) ->
         "processes": 1,
     }
     monkeypatch.setattr(sandbox, "tried", lambda _: good)
+    # What is found out now mustn't be remembered: later tests would run without walls.
+    monkeypatch.setattr(sandbox, "best", lambda: "process")
     with pytest.raises(SandboxError, match="could write outside its folder"):
         sandbox.check("landlock")
 
@@ -265,6 +270,38 @@ def test_rooms_end_with_their_coordinator(tmp_path: Path, living: Any) -> None:
     assert living(pids) == []
 
 
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="the kernel ends them there")
+def test_rooms_end_with_the_process_they_were_forked_from(living: Any) -> None:
+    """Where that is killed, for want of memory say, nobody is left to watch a room."""
+    warm = sandbox.start([], isolation=sandbox.best())
+    pairs = [socket.socketpair() for _ in range(2)]
+    room = warm.spawn(STUDENT, sockets=[there for _, there in pairs], limits=Limits())
+    its_own = {p.pid for p in psutil.Process(warm._process.pid).children(recursive=True)}
+    assert its_own
+    warm._process.kill()
+    assert living(its_own) == []
+    ended = room.wait(120.0)
+    assert ended is not None
+    assert ended.is_fault
+    room.kill()
+    warm.close()
+    for sock in (sock for pair in pairs for sock in pair):
+        sock.close()
+
+
+def test_a_room_that_the_machine_ended_is_nobodys_verdict() -> None:
+    """Whose room ends with the warm process is graded again; whose ends by itself isn't."""
+    for ended, is_fault in ((RoomEnd("the warm process ended", True), True), (RoomEnd(), False)):
+        here, there = socket.socketpair()
+        process = SimpleNamespace(pid=1, kill=lambda: None, wait=lambda **_: ended)  # noqa: B023
+        orders = Orders(here, process, Limits())
+        there.close()
+        refused = pytest.raises(SandboxError, match="nobody is marked down")
+        with refused if is_fault else nullcontext():
+            assert orders.send({"do": "run"}, 1.0) is None
+        orders.close()
+
+
 def test_a_warm_process_has_only_what_rooms_use(warm_for: Any) -> None:
     """What reads notebooks takes longer to import than all the rest, and no room needs it."""
     loaded = warm_for("").loaded
@@ -295,6 +332,19 @@ def test_a_module_that_leaves_a_thread_is_not_forked_from(
     assert said() == "left leaves_a_thread\n"
     monkeypatch.setenv("AUTOGRADER_WITHOUT", '["leaves_a_thread"]')
     assert said() == "['leaves_a_thread'] True\n"
+
+
+def test_a_path_of_libraries_shows_nobodys_home(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Such a path often names more than it need; rooms see the folders that hold a library."""
+    home, libraries = tmp_path / "home", tmp_path / "home" / "lib"
+    libraries.mkdir(parents=True)
+    (home / "course").mkdir()
+    (libraries / "libcudart.so.12").touch()
+    monkeypatch.setenv("LD_LIBRARY_PATH", f"{home}::{libraries}:{tmp_path / 'nowhere'}:.")
+    shown = set(namespaces.visible_paths())
+    assert {path for path in shown if path.startswith(str(tmp_path))} == {str(libraries)}
 
 
 def test_solutions_do_not_travel_with_a_labs_files(tmp_path: Path) -> None:

@@ -285,7 +285,8 @@ class Arena:
         return found
 
     def _rooms(self) -> list[int]:
-        return [child for warm in self._warm for child in linux.children(warm._process.pid)]
+        forking = {each.pid for warm in self._warm for each in (warm, *warm.branches)}
+        return [child for pid in forking for child in linux.children(pid) if child not in forking]
 
     def quiet(self) -> dict[str, Any]:
         """Give the state once no room is left of what went before."""
@@ -327,8 +328,8 @@ def graded_together(arena: Arena) -> Callable[[Mapping[str, Attempt]], dict[str,
         wrong = arena.hand_in(teacher, {"q1": case.get("wrong", WRONG)})
         files = {name: arena.file_of(teacher, attempt) for name, attempt in attempts.items()}
         warm = arena.warm(teacher, *files.values(), honest, wrong)
+        arena.engine(warm, teacher)._warm(teacher.files, teacher.limits)
         before = arena.quiet()
-        arena.engine(warm, teacher)
         # The honest student is graded at the side of attackers, the other one after them.
         (first, data), *others = files.items()
         plan = [(first, data), (HONEST, honest), *others, (FAILING, wrong)]

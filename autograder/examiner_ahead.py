@@ -1,0 +1,76 @@
+"""What an examiner's room makes of a lab's text alone, made before there is a submission.
+
+It is the same for a whole class. A process that forks examiners' rooms reads the cells ahead, and
+every room finds what they say, and their code, in its memory. No cell runs here.
+"""
+
+import importlib.util
+from collections.abc import Mapping, Sequence, Set
+from contextlib import suppress
+
+from autograder.examiner_patches import replaced_in
+from autograder.examiner_source import (
+    bound_names,
+    cell_tree,
+    globals_of,
+    imported_modules,
+    names_of,
+    prepared,
+    targets_of,
+    words,
+)
+from autograder.room_shells import examiner_shell
+
+__all__ = ["read_ahead"]
+
+
+def read_ahead(texts: Mapping[str, Sequence[str]]) -> None:
+    """Read a teacher's notebook.
+
+    Parameters
+    ----------
+    texts : mapping of str to sequence of str
+        Its ``locked``, ``answer`` and ``test`` cells in their order; under ``shipped``, the names
+        of modules that the lab brings along.
+    """
+    shipped = frozenset(texts["shipped"])
+    for read, kind in ((_read_locked, "locked"), (_read_answer, "answer"), (_read_test, "test")):
+        for text in texts[kind]:
+            if _says_all(text, shipped):
+                with suppress(Exception):
+                    read(text)
+    tests = (text if _says_all(text, shipped) else "" for text in texts["test"])
+    examiner_shell()[0].compile_ahead(tests)
+
+
+def _says_all(text: str, shipped: Set[str]) -> bool:
+    """Say whether the modules that a cell imports are those of the rooms, which have others too."""
+    with suppress(Exception):
+        tops = {name.partition(".")[0] for name in imported_modules(text)}
+        specs = [importlib.util.find_spec(top) for top in tops]
+        is_here = all(spec is not None and spec.origin is not None for spec in specs)
+        return is_here and shipped.isdisjoint(tops)
+    return False
+
+
+def _read_test(text: str) -> None:
+    words(text)
+    replaced_in(text)
+
+
+def _read_locked(text: str) -> None:
+    bound_names(text)
+    words(text)
+    for node in cell_tree(text).body:
+        targets_of(node)
+        globals_of(node)
+        names_of(node)
+        names_of(getattr(node, "value", None) or node)
+        prepared(node)
+
+
+def _read_answer(text: str) -> None:
+    """Read what the reference imports, which the examiner's room imports too."""
+    for node in cell_tree(text).body:
+        targets_of(node)
+        prepared(node)
