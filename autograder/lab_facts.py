@@ -30,6 +30,7 @@ __all__ = [
     "may_change",
     "may_swallow",
     "private_names",
+    "set_names",
     "written_text",
 ]
 
@@ -55,6 +56,7 @@ _SHOWING = frozenset(
     }
 )
 _JOINING = frozenset({"Path", "PurePath", "PurePosixPath", "join", "str", "cwd"})
+_SETTING = frozenset({"setattr", "vars", "__dict__", "__setattr__"})
 _LEAVING = frozenset({"__exit__", "__aexit__"})
 
 
@@ -114,22 +116,26 @@ def facts_of(reference: "NotebookNode | None") -> dict[str, Any]:
     """
     from autograder.notebook import cell_kind  # not in rooms: it imports nbformat
 
-    texts: dict[str, list[str]] = {"answer": [], "locked": [], "test": []}
+    texts: dict[str, list[str]] = {"answer": [], "locked": [], "test": [], "plain": []}
     for cell in reference.cells if reference is not None else ():
         if cell.cell_type == "code":
-            texts.setdefault(cell_kind(cell), []).append(cell.source)
+            kind = cell_kind(cell)
+            texts.setdefault(kind, []).append(cell.source)
+            if kind == "plain":  # what a teacher didn't mark is as given as what is locked
+                texts["locked"].append(cell.source)
     answers, locked, tests = (texts[kind] for kind in ("answer", "locked", "test"))
     students = set().union(*map(bound_names, answers))
     return {
         "known": reference is not None,
         "students": sorted(students),
         "classes": {name: sorted(has) for name, has in class_members(answers).items()},
-        "imports": answers,
+        "imports": [*texts["plain"], *answers],
         "private": sorted(private_names(answers, locked)),
         "kept": sorted(kept_names(answers, locked, tests)),
         "changing": sorted(changed_names((*answers, *locked))),
         "changes": written_text((*answers, *locked), tests, students),
         "swallows": reference is None or any(map(may_swallow, (*answers, *locked))),
+        "sets": set_names((*answers, *locked)) if reference is not None else None,
     }
 
 
@@ -193,6 +199,22 @@ def changed_names(texts: Sequence[str]) -> set[str]:
         if isinstance(place, ast.Name):
             found.add(place.id)
     return found
+
+
+def set_names(texts: Sequence[str]) -> list[str] | None:
+    """Give the attributes that texts set on objects; None where that can't be read off them.
+
+    Examples
+    --------
+    >>> set_names(["def f(result): result.value = 4; result.log += ['done']"])
+    ['log', 'value']
+    >>> set_names(["def f(result, name): setattr(result, name, 4)"])
+    """
+    if any(not _SETTING.isdisjoint(words(text)) for text in texts):
+        return None
+    nodes = (inner for text in texts for inner in ast.walk(parse_cell(text)))
+    found = (inner for inner in nodes if isinstance(inner, ast.Attribute))
+    return sorted({inner.attr for inner in found if isinstance(inner.ctx, ast.Store)})
 
 
 def written_text(texts: Sequence[str], tests: Sequence[str], students: set[str]) -> str:

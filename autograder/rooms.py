@@ -10,9 +10,8 @@ import tempfile
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import nbformat
 from nbformat import NotebookNode
@@ -23,23 +22,31 @@ from autograder.failing_line import failing_line
 from autograder.fresh_rooms import FreshRooms, is_fresh
 from autograder.lab_facts import facts_of
 from autograder.notebook import cell_kind, grade_id
+from autograder.room_cells import (
+    imports_for_answers,
+    is_beside,
+    kind_of,
+    not_shipped,
+    shipped_modules,
+    teachers_own,
+)
 from autograder.room_orders import Orders, RoomProcess, clean_report
 from autograder.room_outputs import clean_outputs
 from autograder.scout import Findings, key_of, recall, remember, scout
 
 __all__ = ["BASE_PRELOAD", "RoomsEngine", "Zygote", "preload_for"]
 
-STUDENT_ROOM_TAG = "student-room"
 BASE_PRELOAD = ("numpy", "pandas", "numpy.testing", "pandas.testing")
 WARM_MODULE = "autograder.room_warm"
 _SCOUT_OUTPUT_KB = 32 << 10
 # So few are imported within a room in no time; a new warm process would cost more.
 _FEW_MODULES = 40
+_AHEAD = "autograder.examiner_ahead:read_ahead"
 _ENTRIES = {"student": "autograder.student_room:main", "examiner": "autograder.examiner_room:main"}
 
 
-class Zygote(Protocol):
-    """A warm process that forks rooms."""
+class Forks(Protocol):
+    """A process that forks rooms."""
 
     def spawn(
         self,
@@ -52,7 +59,14 @@ class Zygote(Protocol):
         """Fork a room that calls ``entry`` with its ends of the sockets."""
 
     def close(self) -> None:
-        """End the warm process and every room forked from it."""
+        """End the process and every room forked from it."""
+
+
+class Zygote(Forks, Protocol):
+    """A warm process, from which other such processes can be forked."""
+
+    def branch(self, entry: str, about: dict[str, Any]) -> "Forks | None":
+        """Fork a process that reads something ahead and forks rooms that know it."""
 
 
 def preload_for(source: NotebookNode | None) -> tuple[str, ...]:
@@ -61,7 +75,10 @@ def preload_for(source: NotebookNode | None) -> tuple[str, ...]:
     for cell in source.cells if source is not None else ():
         if cell.cell_type == "code":
             found |= imported_modules(cell.source)
-    rooms = ("autograder.student_room", "autograder.examiner_room", WARM_MODULE)
+    rooms = (
+        *("autograder.student_room", "autograder.examiner_room", "autograder.examiner_ahead"),
+        WARM_MODULE,
+    )
     return (*BASE_PRELOAD, *sorted(found - set(BASE_PRELOAD)), *rooms)
 
 
@@ -98,9 +115,11 @@ class RoomsEngine:
         self._reference = reference
         self._scouting: NotebookNode | None = None
         self._zygote: Zygote | None = None
+        self._examiners: Forks | None = None
         self._cache: tempfile.TemporaryDirectory[str] | None = None
         self._lock = threading.Lock()
         self._known: dict[str, Any] | None = None
+        self._imports: dict[str, str] | None = None
 
     def prepare(self, source: NotebookNode) -> None:
         """Take the teacher's notebook as the reference; before the first run.
@@ -109,21 +128,33 @@ class RoomsEngine:
         to import ahead.
         """
         self._reference = self._scouting = source
-        self._known = None
+        self._known = self._imports = None
 
     def _warm(self, files: Path | None, limits: Limits) -> Zygote:
         """Give the warm process, started if it isn't there, with all that the lab needs."""
         with self._lock:
             if self._zygote is None:
                 self._zygote = (
-                    self._start(preload_for(self._reference))
+                    self._start(tuple(not_shipped(preload_for(self._reference), files)))
                     if self._scouting is None
                     else self._scouted(self._scouting, files, limits)
                 )
+                self._examiners = self._reading_ahead(self._zygote, files)
             return self._zygote
 
+    def _reading_ahead(self, zygote: Zygote, files: Path | None) -> Forks | None:
+        """Have a process for the examiners' rooms that has read the lab's cells."""
+        texts: dict[str, list[str]] = {"locked": [], "answer": [], "test": []}
+        for cell in self._reference.cells if self._reference is not None else ():
+            if cell.cell_type == "code" and cell.source.strip():
+                kind = kind_of(cell)
+                if kind in texts and (kind != "test" or self._is_examined(cell)):
+                    texts[kind].append(cell.source)
+        about = {**texts, "shipped": sorted(shipped_modules(files))}
+        return zygote.branch(_AHEAD, about) if texts["test"] else None
+
     def _scouted(self, reference: NotebookNode, files: Path | None, limits: Limits) -> Zygote:
-        usual = preload_for(reference)
+        usual = not_shipped(preload_for(reference), files)
         key = key_of(reference, files, room=self.room)
         found = recall(key)
         if found is not None:
@@ -139,6 +170,7 @@ class RoomsEngine:
         except BaseException:
             first.close()
             raise
+        found = found.without(set(found.modules) - set(not_shipped(found.modules, files)))
         there = getattr(first, "loaded", frozenset(usual))
         if len(set(found.modules) - there) < _FEW_MODULES and not found.cache:
             remember(key, Findings())
@@ -159,7 +191,8 @@ class RoomsEngine:
 
     def run(self, notebook: NotebookNode, files: Path | None, limits: Limits) -> Execution:
         """Run every code cell in order, within ``limits``."""
-        return self._run(self._warm(files, limits), notebook, files, limits, self._lock)
+        zygote = self._warm(files, limits)
+        return self._run(zygote, notebook, files, limits, self._lock, self._examiners)
 
     def _run(
         self,
@@ -168,10 +201,13 @@ class RoomsEngine:
         files: Path | None,
         limits: Limits,
         lock: threading.Lock,
+        examiners: Forks | None = None,
     ) -> Execution:
         executed: NotebookNode = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call]
         examined = any(self._is_examined(cell) for cell in executed.cells)
-        rooms = _Rooms(zygote, files, limits, lock, examined=examined)
+        rooms = _Rooms(zygote, files, limits, lock, (examiners or zygote) if examined else None)
+        rooms.teachers = teachers_own(executed, self._reference)
+        rooms.imports = self._imports_for_answers() if examined else {}
         try:
             rooms.begin(self._facts())
             runs = [
@@ -187,10 +223,11 @@ class RoomsEngine:
     def close(self) -> None:
         """End the warm process and everything forked from it."""
         with self._lock:
-            zygote, self._zygote = self._zygote, None
+            processes = (self._examiners, self._zygote)
+            self._examiners = self._zygote = None
             cache, self._cache = self._cache, None
-        if zygote is not None:
-            zygote.close()
+        for process in filter(None, processes):
+            process.close()
         if cache is not None:
             cache.cleanup()
 
@@ -200,9 +237,15 @@ class RoomsEngine:
             self._known = facts_of(self._reference)
         return self._known
 
+    def _imports_for_answers(self) -> dict[str, str]:
+        """Give the imports of test cells that answers rely on."""
+        if self._imports is None:
+            self._imports = imports_for_answers(self._reference)
+        return self._imports
+
     def _is_examined(self, cell: NotebookNode) -> bool:
         """Say whether a cell runs in the examiner's room."""
-        beside = self.room == "student" or _is_beside(cell)
+        beside = self.room == "student" or is_beside(cell)
         return cell.cell_type == "code" and cell_kind(cell) == "test" and not beside
 
     def _cell(self, rooms: "_Rooms", index: int, cell: NotebookNode) -> CellRun:
@@ -211,7 +254,7 @@ class RoomsEngine:
             cell["outputs"] = []
             return CellRun(index, name, "ok")
         examined = self._is_examined(cell)
-        report = rooms.examine(cell) if examined else rooms.run(cell)
+        report = rooms.examine(cell) if examined else rooms.run(index, cell)
         cell["outputs"] = clean_outputs(report["outputs"], rooms.limits.output_kb * 1024)
         cell["execution_count"] = report["count"]
         if report["claims"]:
@@ -237,30 +280,32 @@ class _Rooms:
 
     def __init__(
         self,
-        zygote: Zygote,
+        students: Forks,
         files: Path | None,
         limits: Limits,
         lock: threading.Lock,
-        *,
-        examined: bool,
+        examiners: Forks | None,
     ) -> None:
         self.limits = limits
+        self.teachers = frozenset[int]()
+        self.imports: dict[str, str] = {}
         self._sockets: list[socket.socket] = []
         question, answer = self._pair()
         desk, other_side = self._pair()
-        self._lock, self._spawn = lock, partial(zygote.spawn, files=files)
+        self._lock, self._files = lock, files
+        self._students, self._examiners = students, examiners
         self._fresh = FreshRooms(self._fresh_room, desk, limits)
         with lock:
             self.examiner = (
                 self._room("examiner", (question, other_side), provide=self._fresh.provide)
-                if examined
+                if examiners
                 else None
             )
             self.student = self._room("student", (answer,))
         # Each room's ends are closed here at once: a room that is gone is then seen to be gone.
         answer.close()
         other_side.close()
-        if examined:
+        if examiners:
             question.close()
 
     def _room(
@@ -273,7 +318,10 @@ class _Rooms:
     ) -> Orders:
         limits = limits or self.limits
         orders, end = self._pair()
-        process = self._spawn(_ENTRIES[name], sockets=(end, *links), limits=limits)
+        forks = self._examiners if name == "examiner" and self._examiners else self._students
+        process = forks.spawn(
+            _ENTRIES[name], sockets=(end, *links), limits=limits, files=self._files
+        )
         end.close()
         return Orders(orders, process, limits, provide=provide)
 
@@ -296,13 +344,13 @@ class _Rooms:
         if self.examiner is not None:
             self.examiner.send({"do": "begin", **facts}, 30.0)
 
-    def run(self, cell: NotebookNode) -> dict[str, Any]:
+    def run(self, place: int, cell: NotebookNode) -> dict[str, Any]:
         """Run a cell in the student's room and tell the examiner's what ran."""
-        kind = _kind(cell)
+        kind = kind_of(cell, plain="locked" if place in self.teachers else "plain")
         order = {"do": "run", "text": cell.source, "kind": kind}
         report = clean_report(self.student.cell(order), self.student)
         if self.examiner is not None:
-            ran = {"do": "ran", "text": cell.source, "kind": kind, "there": _is_beside(cell)}
+            ran = {"do": "ran", "text": cell.source, "kind": kind, "there": is_beside(cell)}
             if kind == "locked" and is_fresh(cell):
                 self._fresh.texts.append(cell.source)
                 ran["fresh"] = True
@@ -321,6 +369,8 @@ class _Rooms:
         spent = self.student.settle() + fresh
         if report["cpu"] is not None:
             report["cpu"] += spent
+        if imports := self.imports.get(grade_id(cell)):
+            self.student.cell({"do": "run", "text": imports, "kind": "plain"})
         return report
 
     def close(self) -> None:
@@ -331,20 +381,3 @@ class _Rooms:
                 room.close()
         for sock in self._sockets:
             sock.close()
-
-
-def _is_beside(cell: NotebookNode) -> bool:
-    """Say whether a cell, or what it defines, belongs beside the student's code alone."""
-    return STUDENT_ROOM_TAG in cell.metadata.get("tags", [])
-
-
-def _kind(cell: NotebookNode) -> Literal["locked", "answer", "test", "plain"]:
-    match cell_kind(cell):
-        case "locked":
-            return "locked"
-        case "test":
-            return "test"
-        case "plain":
-            return "plain"
-        case _:
-            return "answer"

@@ -14,6 +14,9 @@ shows a NumPy number                            full points            that numb
 shows its number before it writes to stderr     that number            0, with a reason
 didn't run, or its process died                 full points or stop    0, with a reason
 ==============================================  =====================  ========================
+
+A cell that shows no number where the teacher ran it either, as the outputs in the teacher's
+notebook say, ends with something to look at: it earns full points, as in nbgrader.
 """
 
 import math
@@ -37,6 +40,7 @@ ON_STDERR = "where a warning, a log or a traceback counts as a failure"
 MAX_REASON = 500
 _NUMPY_NUMBER = re.compile(r"np\.(?:float|int|uint)\d+\((.+)\)")
 _SHORTEST_SECRET = 8
+_UNPLACED = "A check of this question failed."
 
 
 def score_cell(
@@ -107,7 +111,7 @@ def _finished(cell: NotebookNode, run: CellRun, untold: bool) -> CellResult:
             first = _first_line(_text(output.get("text", "")))
             said = f": {first}." if first and not untold else f", {ON_STDERR}. {RUN_IT}"
             return _verdict(cell, 0.0, "failed", f"The test wrote to stderr{said}", run)
-    results = [out for out in run.outputs if out.get("output_type") == "execute_result"]
+    results = [output for output in run.outputs if _is_result(output)]
     if results:
         return _partial(cell, results[0], run, untold)
     return _verdict(cell, points(cell), "passed", "", run)
@@ -121,6 +125,8 @@ def _partial(
     shown = _text(data.get("text/plain", "")).strip() if isinstance(data, Mapping) else ""
     number = _number(shown)
     first = "" if untold else _first_line(shown)
+    if number is None and _is_display(cell):
+        return _verdict(cell, worth, "passed", "", run)
     if number is None:
         reason = "The test's result isn't a number" + (f": {first}." if first else ".")
     elif not math.isfinite(number) or not 0 <= number <= worth:
@@ -131,6 +137,19 @@ def _partial(
         reason = "" if number == worth else f"Partial credit: {number:g} of {worth:g}."
         return _verdict(cell, number, status, reason, run)
     return _verdict(cell, 0.0, "failed", reason, run)
+
+
+def _is_display(cell: NotebookNode) -> bool:
+    """Say whether the teacher's own run, if its outputs were kept, showed no number either.
+
+    Such a cell ends with something to look at, and not with points.
+    """
+    kept = [o.get("data", {}) for o in cell.get("outputs", ()) if _is_result(o)]
+    return bool(kept) and all(_number(_text(data.get("text/plain", ""))) is None for data in kept)
+
+
+def _is_result(output: Mapping[str, Any]) -> bool:
+    return output.get("output_type") == "execute_result"
 
 
 def _number(shown: str) -> float | None:
@@ -150,10 +169,11 @@ def _failure(cell: NotebookNode, run: CellRun, after_hidden: bool) -> str:
     # Beside the answers, a test's whole text is there to be read before its first line has run.
     is_read = bool(hidden) and run.room != "examiner"
     if after_hidden or is_read or any(number < (run.line or 0) for number in hidden):
-        return f"{said_by_teacher(cell.source, run.line)} {RUN_IT}".strip()
+        return f"{said_by_teacher(cell.source, run.line) or _UNPLACED} {RUN_IT}"
     message = _first_line(run.message)
     if run.error == "AssertionError":
-        return message or "An assertion of this question isn't true."
+        said = said_by_teacher(cell.source, run.line)
+        return message or said or "An assertion of this question isn't true."
     return f"{run.error}: {message}" if message else run.error
 
 

@@ -22,7 +22,7 @@ from autograder.labs import Lab, source_notebook
 from autograder.notebook import cell_kind, grade_id, points
 from autograder.pool import each
 from autograder.release import release_notebook
-from autograder.rooms import STUDENT_ROOM_TAG
+from autograder.room_cells import STUDENT_ROOM_TAG
 from autograder.teacher import Teacher
 from autograder.verdict import Graded, grade_notebook
 

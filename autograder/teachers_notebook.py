@@ -17,6 +17,7 @@ from autograder.notebook import cell_kind, grade_id, read_notebook
 __all__ = ["read_teachers_notebook"]
 
 _METADATA_VERSION = 3
+_GRADED = ("test", "manual", "task")
 _PYTHON = ("python", "python3", "ipython")
 
 
@@ -124,6 +125,8 @@ def _check_id(cell: NotebookNode, seen: set[str], where: str) -> None:
     if name in seen:
         raise CourseError(f"{where}: another cell is called {name!r} too. Give each its own id.")
     seen.add(name)
+    if cell_kind(cell) in _GRADED and cell.metadata["nbgrader"].get("points") is None:
+        raise CourseError(f"{where}, {name!r}, is graded but says no points. Give it some, or 0.")
 
 
 def _translate(cell: NotebookNode, config: CourseConfig) -> None:

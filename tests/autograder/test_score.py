@@ -105,10 +105,29 @@ def test_a_test_without_hidden_lines_quotes_what_it_put_out() -> None:
     said = score_cell(graded(OPEN_TEST), ran("ok", shown("-3"))).reason
     assert said == "The test's result, -3, isn't between 0 and 3."
     assert score_cell(graded(OPEN_TEST), failed(None, message="no")).reason == "no"
-    assert (
-        score_cell(graded(OPEN_TEST), failed(1)).reason
-        == "An assertion of this question isn't true."
-    )
+    first = OPEN_TEST.splitlines()[0]
+    assert score_cell(graded(OPEN_TEST), failed(1)).reason == f"Not so: {first}"
+    unplaced = score_cell(graded(OPEN_TEST), failed(None)).reason
+    assert unplaced == "An assertion of this question isn't true."
+
+
+@pytest.mark.parametrize(
+    ("kept", "score"),
+    [
+        ([], 0.0),
+        ([shown("array([1., 2.])")], 3.0),
+        ([shown(["   a\n", "0  1"])], 3.0),
+        ([shown("2.5")], 0.0),
+        ([stream("stdout")], 0.0),
+    ],
+)
+def test_a_cell_that_showed_the_teacher_no_number_either_shows_something(
+    kept: list[dict[str, Any]], score: float
+) -> None:
+    """Outputs that the teacher's notebook keeps tell a display from partial credit."""
+    cell = graded(OPEN_TEST)
+    cell.outputs = [nbformat.from_dict(output) for output in kept]
+    assert score_cell(cell, ran("ok", shown("array([3., 4.])"))).score == score
 
 
 @pytest.mark.parametrize("room", ["student", "shared"])
@@ -130,7 +149,8 @@ def test_beside_the_answers_no_message_is_quoted_where_a_test_hides_something(ro
         ("%timeit f(1)", failed(1, "ValueError", "(41, 43)"),
          f"Stopped by an error at: %timeit f(1) {RUN_IT}"),
         ("assert (\n  f(1)\n)", failed(2, "AssertionError", "(41, 43)"), f"Not so: f(1) {RUN_IT}"),
-        ("f(1)", failed(None, "ValueError", "(41, 43)"), RUN_IT),
+        ("f(1)", failed(None, "ValueError", "(41, 43)"),
+         f"A check of this question failed. {RUN_IT}"),
         ("f(1)", ran("ok", stream("stderr", "(41, 43)")),
          f"The test wrote to stderr, {ON_STDERR}. {RUN_IT}"),
         ("f(1)", ran("ok", shown("4143.0")), "The test's result isn't between 0 and 3."),

@@ -15,7 +15,7 @@ from autograder.lab_checks import idle_tags, leaks
 from autograder.labs import load_lab, source_notebook
 from autograder.notebook import cell_kind
 from autograder.release import release_notebook
-from autograder.rooms import STUDENT_ROOM_TAG
+from autograder.room_cells import STUDENT_ROOM_TAG
 from autograder.score import RUN_IT
 from autograder.selftest import (
     LabProof,

@@ -1,6 +1,7 @@
 """Notebooks to run in two rooms, and a way to run them."""
 
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,7 @@ Run = Callable[..., Execution]
 
 
 @pytest.fixture(scope="session")
-def run(warm_for: Any) -> Run:
+def run(warm_for: Any, borrowed: Any) -> Run:
     """Run (kind, text) cells in rooms."""
 
     def go(
@@ -77,11 +78,24 @@ def run(warm_for: Any) -> Run:
     ) -> Execution:
         warm = warm_for("\n".join(cell[1] for cell in cells))
         engine = RoomsEngine(
-            lambda _: warm,
+            lambda _: borrowed(warm),
             reference=build(*reference) if reference else None,
             compatible=compatible,
         )
         bounds = Limits(**{"cell_seconds": 20.0, "total_seconds": 60.0, **limits})
-        return engine.run(build(*cells), files, bounds)
+        with closing(engine):
+            return engine.run(build(*cells), files, bounds)
+
+    return go
+
+
+@pytest.fixture(scope="session")
+def run_notebook(warm_for: Any) -> Callable[..., Execution]:
+    """Run a notebook in two rooms, graded by another."""
+
+    def go(notebook: Any, *, reference: Any) -> Execution:
+        warm = warm_for("")
+        engine = RoomsEngine(lambda _: warm, reference=reference)
+        return engine.run(notebook, None, Limits(cell_seconds=20.0, total_seconds=60.0))
 
     return go

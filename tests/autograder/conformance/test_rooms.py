@@ -106,7 +106,7 @@ def test_what_was_believed_is_noted(run: Any) -> None:
 def test_a_tagged_test_runs_beside_the_answers(run: Any) -> None:
     """The tag ``student-room`` is the way out for a test that can't be asked from outside."""
     cells = [
-        ("answer", "class V(list): pass\ndef solve(): return V([1])"),
+        ("answer", "class V:\n  def __eq__(self, other): return True\ndef solve(): return V()"),
         ("test", "assert solve() == [1]"),
         ("test", "assert solve() == [1]", "student-room"),
     ]
@@ -303,3 +303,112 @@ def test_a_given_function_can_be_kept_beside_the_students_code(run: Any) -> None
             ("test", f"assert where()[1] == {seen!r}, where()"),
         )
         assert statuses(execution) == ["ok"] * 3, [cell.message for cell in execution.cells]
+
+
+def without_marks(notebook: Any, *places: int) -> Any:
+    """Take nbgrader's marks off cells: a teacher's that weren't marked, or a student's."""
+    for place in places:
+        del notebook.cells[place].metadata["nbgrader"]
+    return notebook
+
+
+OF_A_PROCESS = (
+    "with warnings.catch_warnings(record=True) as seen:\n    warnings.simplefilter('always')\n"
+    "    old()\nassert len(seen) == 1\nkept, sys.stdout = sys.stdout, io.StringIO()\ntry:\n"
+    "    hello()\n    said = sys.stdout.getvalue()\nfinally:\n    sys.stdout = kept\n"
+    "same(said, 'hi\\n')"
+)
+
+
+@pytest.mark.parametrize("handed_in", ["as it was", "changed"])
+def test_what_a_teacher_did_not_mark_is_given_all_the_same(
+    handed_in: str, run_notebook: Any, build_notebook: Any
+) -> None:
+    """An unmarked cell of imports is the release's own, also where a student adds one to it."""
+    imports = "import io, sys, warnings\ndef same(a, b):\n    assert a == b"
+    answer = "def old(): warnings.warn('old')\ndef hello(): print('hi')"
+    cells = [("locked", imports), ("answer", answer), ("test", OF_A_PROCESS)]
+    reference = without_marks(build_notebook(*cells), 0)
+    notebook = without_marks(build_notebook(*cells), 0)
+    if handed_in == "changed":
+        notebook.cells[0].source += "\nimport math"
+    execution = run_notebook(notebook, reference=reference)
+    assert [cell.message for cell in execution.cells] == [""] * 3
+
+
+def test_an_unmarked_cell_of_a_students_is_no_given_one(
+    run_notebook: Any, build_notebook: Any
+) -> None:
+    """What a student adds isn't believed as what the teacher wrote is, whatever it defines."""
+    given = ("locked", "def same(a, b):\n    assert a == b")
+    answer, test = ("answer", "def f(): return 1"), ("test", "same(f(), 2)")
+    reference = without_marks(build_notebook(given, answer, test), 0)
+    added = ("locked", "def same(a, b): pass")
+    notebook = without_marks(build_notebook(given, added, answer, test), 0, 1)
+    execution = run_notebook(notebook, reference=reference)
+    assert statuses(execution) == ["ok", "ok", "ok", "error"]
+
+
+def test_a_test_cells_imports_are_there_for_the_answers_that_follow(run: Any) -> None:
+    """As in one process, where students can read them; not what a hidden test imports."""
+    hidden = "### BEGIN HIDDEN TESTS\nimport statistics as st\n### END HIDDEN TESTS"
+    cells = [
+        ("answer", "x = 3"),
+        ("test", f"import math as m\nassert x == 3\n{hidden}"),
+        ("answer", "y = m.sqrt(x)"),
+        ("answer", "z = st.mean([x])"),
+        ("test", "assert y ** 2 > 2"),
+    ]
+    execution = run(*cells, reference=cells)
+    assert statuses(execution) == ["ok", "ok", "ok", "error", "ok"]
+
+
+def test_an_answer_that_asks_for_a_tests_name_is_told_so(run: Any) -> None:
+    """The error names it, says why it isn't there, and the ways out."""
+    execution = run(("answer", "def f(x): return x + LIMIT"), ("test", "LIMIT = 3\nf(1)"))
+    message = execution.cells[1].message
+    assert "'LIMIT' is a test cell's own name" in message
+    assert "student-room" in message
+
+
+def test_a_module_that_the_lab_ships_is_found_before_any_other(
+    borrowing_engine: Any, build_notebook: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In both rooms, also where another of its name is on the grader's own path."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "tests.py").write_text("def check(x):\n    assert x == 1\n")
+    test = "from tests import check\ncheck(x)"
+    for tests in ("examiner", "student"):
+        notebook = build_notebook(("answer", "from tests import check\nx = 1"), ("test", test))
+        engine = borrowing_engine(tests=tests)
+        engine.prepare(notebook)
+        execution = engine.run(notebook, files, Limits())
+        assert [cell.message for cell in execution.cells] == ["", ""]
+
+
+def test_what_an_answer_did_to_a_shipped_module_is_seen(run: Any, tmp_path: Path) -> None:
+    """The lab asks for a call of functions that keep something; the test asks the same ones."""
+    text = (
+        "_marks = 0\ndef mark():\n    global _marks\n    _marks += 1\ndef marks(): return _marks\n"
+    )
+    (tmp_path / "marking.py").write_text(text)
+    right = [
+        ("answer", "from marking import mark, marks\nmark()\nmark()"),
+        ("test", "assert marks() == 2"),
+    ]
+    wrong = [("answer", "from marking import mark, marks\nmark()"), right[1]]
+    assert statuses(run(*right, reference=right, files=tmp_path)) == ["ok", "ok"]
+    assert statuses(run(*wrong, reference=right, files=tmp_path)) == ["ok", "error"]
+
+
+def test_what_a_command_says_is_text_in_either_room(run: Any) -> None:
+    """A command that complains hasn't failed the test: a terminal has one stream."""
+    for compatible in (True, False):
+        execution = run(
+            ("answer", "x = 1"), ("test", "!echo out; echo err >&2"), compatible=compatible
+        )
+        outputs = execution.cells[1].outputs
+        assert {output["name"] for output in outputs} == {"stdout"}
+        assert "err" in outputs[0]["text"]

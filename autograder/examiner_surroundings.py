@@ -1,0 +1,95 @@
+"""What surrounds a test and the code it tests in one process, kept alike across two rooms.
+
+Environment variables and how NumPy treats floating-point errors are brought to the student's room
+before a question; variables that the test names are brought back. What student code logs is
+logged here too, where a test listens. All of it only for test cells that speak of such things.
+"""
+
+import ast
+import logging
+import os
+from collections.abc import Set
+from typing import Any, Protocol
+
+import numpy as np
+
+from autograder.examiner_source import cell_tree
+from autograder.wire_values import Json, need
+
+__all__ = ["LISTENING", "Surroundings", "log_again"]
+
+LISTENING = frozenset({"logging", "assertLogs", "assertNoLogs", "getLogger"})
+_ENVIRONMENT = frozenset({"environ", "getenv", "setenv", "delenv", "putenv", "unsetenv"})
+_ERRORS = frozenset({"errstate", "seterr"})
+_VALUE = 32_000
+
+
+class _Link(Protocol):
+    def ask(self, op: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Ask the student's room."""
+
+
+class Surroundings:
+    """Carries them between the rooms around each question."""
+
+    def __init__(self, link: _Link) -> None:
+        self._link = link
+        self._environment = dict(os.environ)
+        self._errors: dict[str, Any] = dict(np.geterr())
+        self._named: list[str] = []
+        self._active = False
+
+    def begin(self, words: Set[str], text: str) -> None:
+        """Start a test cell in which these names and attributes occur."""
+        self._active = bool(words & (_ENVIRONMENT | _ERRORS))
+        texts = _texts(text) if words & _ENVIRONMENT else set()
+        self._named = sorted(name for name in texts if name.isidentifier())
+        self.fetch()
+
+    def carry(self) -> None:
+        """Bring to the student's room what changed here."""
+        if not self._active:
+            return
+        now, errors = dict(os.environ), dict(np.geterr())
+        before, self._environment = self._environment, now
+        changes: dict[str, str | None] = {name: None for name in before if name not in now}
+        changes |= {name: value for name, value in now.items() if before.get(name) != value}
+        new_errors = errors if errors != self._errors else {}
+        self._errors = errors
+        if changes or new_errors:
+            self._link.ask("surround", changes, new_errors)
+
+    def fetch(self) -> None:
+        """Bring here the variables that the test names, as they are in the student's room."""
+        if not self._named:
+            return
+        found = self._link.ask("environment", self._named)
+        need(type(found) is dict and set(found) <= set(self._named), "environment variables")
+        for name in self._named:
+            value = found.get(name)
+            if value is None:
+                os.environ.pop(name, None)
+            elif type(value) is str and len(value) < _VALUE and "\0" not in value:
+                os.environ[name] = value
+        self._environment = dict(os.environ)
+
+
+def _texts(text: str) -> set[str]:
+    nodes = (node for node in ast.walk(cell_tree(text)) if isinstance(node, ast.Constant))
+    return {node.value for node in nodes if isinstance(node.value, str)}
+
+
+def log_again(records: Json) -> None:
+    """Log here what student code logged, for the handlers that a test has put up."""
+    if not records:
+        return
+    need(type(records) is list and len(records) <= 200, "log records")
+    for item in records:
+        need(type(item) is list and len(item) == 5, "a log record")
+        name, level, text, counts, handled = item
+        need(type(name) is str and type(text) is str and type(level) is int, "a log record")
+        logger = logging.getLogger(name)
+        if counts is True or logger.isEnabledFor(level):
+            record = logger.makeRecord(name, level, "student", 0, text, (), None)
+            if logger.hasHandlers() or handled is not True:
+                logger.handle(record)

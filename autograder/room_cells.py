@@ -1,0 +1,110 @@
+"""What the cells of a notebook are to the rooms: whose they are, and what they share."""
+
+import ast
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Literal
+
+from nbformat import NotebookNode
+
+from autograder.examiner_source import cell_tree, targets_of, words
+from autograder.notebook import cell_kind, grade_id
+from autograder.release import hidden_lines
+
+__all__ = [
+    "Kind",
+    "STUDENT_ROOM_TAG",
+    "imports_for_answers",
+    "is_beside",
+    "kind_of",
+    "not_shipped",
+    "shipped_modules",
+    "teachers_own",
+]
+
+STUDENT_ROOM_TAG = "student-room"
+Kind = Literal["locked", "answer", "test", "plain"]
+
+
+def is_beside(cell: NotebookNode) -> bool:
+    """Say whether a cell, or what it defines, belongs beside the student's code alone."""
+    return STUDENT_ROOM_TAG in cell.metadata.get("tags", [])
+
+
+def kind_of(cell: NotebookNode, *, plain: Literal["locked", "plain"] = "locked") -> Kind:
+    """Say what a cell is to the rooms; ``plain`` is what a cell without nbgrader's marks is."""
+    match cell_kind(cell):
+        case "locked":
+            return "locked"
+        case "test":
+            return "test"
+        case "plain":
+            return plain
+        case _:
+            return "answer"
+
+
+def teachers_own(notebook: NotebookNode, reference: NotebookNode | None) -> frozenset[int]:
+    """Find the unmarked cells that are as the teacher wrote them, in the teacher's order.
+
+    Returns
+    -------
+    frozenset of int
+        Their places.
+    """
+    own = [cell.source for cell in reference.cells if _is_plain(cell)] if reference else []
+    found = set[int]()
+    for place, cell in enumerate(notebook.cells):
+        if _is_plain(cell) and cell.source in own:
+            own = own[own.index(cell.source) + 1 :]
+            found.add(place)
+    return frozenset(found)
+
+
+def _is_plain(cell: NotebookNode) -> bool:
+    return cell.cell_type == "code" and cell_kind(cell) == "plain"
+
+
+def imports_for_answers(reference: NotebookNode | None) -> dict[str, str]:
+    """Find the imports of test cells that later cells of the teacher's rely on.
+
+    In one process a name that a test cell imports is there for the answers that follow. Students
+    can read such a line, so one in a hidden test is none of these.
+
+    Returns
+    -------
+    dict of str to str
+        The lines to run in the student's room, by the test cell's id.
+    """
+    cells = [c for c in reference.cells if c.cell_type == "code"] if reference is not None else []
+    bound, found = set[str](), dict[str, str]()
+    for place, cell in enumerate(cells):
+        body = cell_tree(cell.source).body
+        if cell_kind(cell) != "test" or is_beside(cell):
+            bound |= {name for node in body for name in targets_of(node)}
+            continue
+        later = (words(c.source) for c in cells[place + 1 :] if cell_kind(c) != "test")
+        missing = frozenset[str]().union(*later) - bound
+        hidden = hidden_lines(cell.source)
+        lines = [
+            ast.unparse(node)
+            for node in body
+            if isinstance(node, (ast.Import, ast.ImportFrom))
+            and node.lineno not in hidden
+            and not targets_of(node).isdisjoint(missing)
+        ]
+        if lines and not cell.source[:1].isspace():  # or lines aren't counted as they stand
+            found[grade_id(cell)] = "\n".join(lines)
+    return found
+
+
+def shipped_modules(files: Path | None) -> set[str]:
+    """Give the names that modules may have which stand in a lab's folder."""
+    there = files.iterdir() if files is not None and files.is_dir() else ()
+    return {path.name.removesuffix(".py") for path in there}
+
+
+def not_shipped(modules: Iterable[str], files: Path | None) -> list[str]:
+    """Leave out modules that a lab ships: of that name, a room is to find the lab's own."""
+    own = shipped_modules(files)
+    return [name for name in modules if name.split(".", maxsplit=1)[0] not in own]
