@@ -12,7 +12,12 @@ import sys
 import types
 from typing import Any, Protocol
 
-from autograder import wire_numpy, wire_stdlib, wire_tables  # noqa: F401 - they add their types
+from autograder import (  # noqa: F401 - they add their types
+    wire_numpy,
+    wire_stdlib,
+    wire_tables,
+    wire_views,
+)
 from autograder.examiner_errors import is_mirror
 from autograder.handles import number_of
 from autograder.wire import Bounds
@@ -30,7 +35,12 @@ _BY_NAME = (type, types.BuiltinFunctionType, types.FunctionType, types.MethodTyp
 
 
 class Objects(Protocol):
-    """What coding needs to know about the objects of both rooms."""
+    """What coding needs to know about the objects of both rooms.
+
+    ``may_mask`` says whether the lab speaks of arrays with masks.
+    """
+
+    may_mask: bool
 
     def lend(self, value: Any) -> Json:
         """Hand over an object of this room."""
@@ -175,6 +185,7 @@ class LinkDecoder(Decoder):
     ) -> None:
         super().__init__(blob, bounds, known=known, tables=tables)
         self.naming = False
+        self.may_mask = objects.may_mask
         self._objects = objects
 
     def foreign(self, item: list[Any]) -> Any:

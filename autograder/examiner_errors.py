@@ -9,6 +9,7 @@ import threading
 from collections.abc import Callable
 from typing import Any, cast
 
+from autograder.examiner_validation import validation_error
 from autograder.time_limit import CellTimeoutError
 from autograder.wire import WireError
 from autograder.wire_classes import find_class
@@ -54,7 +55,7 @@ class StudentRoomGoneError(BaseException):
 class _MirrorType(type):
     """The class of exception classes that stand for the student's own."""
 
-    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
+    def __call__(cls, /, *args: Any, **kwargs: Any) -> Any:
         if not is_mirror(cls):
             return type.__call__(cls, *args, **kwargs)
         room = vars(cls)["room_class"](*args, **kwargs)
@@ -110,7 +111,8 @@ def build_error(item: Any, decode: Callable[[Any], Any], depth: int = 0) -> Base
     raw = item.get("args")
     need(type(raw) is list and len(raw) <= 20, "an error's arguments")
     args = tuple(decode(arg) for arg in raw)
-    error = _instance(kind, args, str(text))
+    error = _group(kind, args, item.get("parts"), decode, depth)
+    error = error or _instance(kind, args, str(text))
     if isinstance(type(error), _MirrorType):
         vars(error)["_room_text"] = text
         vars(error)["_room_self"] = decode(item.get("self"))
@@ -123,6 +125,21 @@ def build_error(item: Any, decode: Callable[[Any], Any], depth: int = 0) -> Base
     if item.get("cause") is not None:
         error.__cause__ = build_error(item["cause"], decode, depth + 1)
     return error
+
+
+def _group(
+    kind: type[BaseException], args: tuple[Any, ...], parts: Any, decode: Any, depth: int
+) -> BaseException | None:
+    """Build a group of errors, of those that are in it; None where it isn't one."""
+    if not issubclass(kind, BaseExceptionGroup) or parts is None or not args:
+        return None
+    need(type(parts) is list and 0 < len(parts) <= 20, "the errors of a group")
+    errors = [build_error(part, decode, depth + 1) for part in parts]
+    try:
+        made = kind(str(args[0]), errors)
+    except TypeError:  # not every error may be in every group
+        return None
+    return made if type(made) is kind else None
 
 
 def without_steering(error: BaseException) -> BaseException:
@@ -163,6 +180,8 @@ def _instance(kind: type[BaseException], args: tuple[Any, ...], text: str) -> Ba
         return StudentStoppedError(f"the student's code raised {kind.__name__}: {text}")
     if isinstance(kind, _MirrorType):
         return cast("_MirrorType", kind).make(args)
+    if (invalid := validation_error(kind, text)) is not None:
+        return invalid
     try:
         error = kind(*args)
         if type(error) is kind and isinstance(str(error), str):

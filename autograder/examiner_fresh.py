@@ -115,7 +115,7 @@ class FreshCalls:
         self._last = Channel(socket.socket(fileno=descriptors[0]), bounds=self._bounds)
         return self._last
 
-    def _ask(self, room: Channel, op: str, name: str, *args: Any, **kwargs: Any) -> Any:
+    def _ask(self, room: Channel, op: str, name: str, /, *args: Any, **kwargs: Any) -> Any:
         """Ask a room one question; give the answer, and what in it isn't plain."""
         encoder = _PlainEncoder(self._bounds)
         identity = secrets.token_hex(8)

@@ -12,7 +12,10 @@ import importlib
 import inspect
 import sys
 from collections.abc import Callable, Sequence, Set
-from functools import cache
+from decimal import Decimal
+from fractions import Fraction
+from functools import cache, partial
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -93,6 +96,11 @@ _VALUE_CLASSES = (
     *(int, float, complex, str, bytes, list, tuple, dict, set, frozenset),
     *(np.ndarray, np.generic, pd.DataFrame, pd.Series, pd.Index),
 )
+_NUMBERS = (int, float, Decimal, Fraction)
+_CONTAINERS = (
+    *(list, tuple, dict, set, frozenset),
+    *(np.ndarray, pd.DataFrame, pd.Series, pd.Index),
+)
 SHELL = ("IPython", "traitlets")
 """Packages that look at a cell's result to show it."""
 _NESTED = 4
@@ -105,8 +113,28 @@ _MEASURING = frozenset(
     if inspect.isfunction(method) and not _OTHERS.isdisjoint(method.__code__.co_varnames[:3])
 )
 """The methods of frames and the like that take another one to compare with."""
+_ADDING = frozenset({"add", "append", "update"})
+"""What adds to an object of a student's own class, whatever a table's method of that name does."""
+_TABLES_TOGETHER = _MEASURING | {
+    *("align", "reindex", "reindex_like", "clip", "mask", "fillna", "take", "isin"),
+}
+_TEXTS_TOGETHER = frozenset(
+    {
+        *("replace", "split", "rsplit", "partition", "rpartition", "removeprefix", "removesuffix"),
+        *("strip", "lstrip", "rstrip"),
+    }
+)
+_NUMBERS_TOGETHER = frozenset(
+    {"quantize", "compare_total", "copy_sign", "max_mag", "min_mag", "remainder_near"}
+)
+_COMBINING = (_TABLES_TOGETHER | _TEXTS_TOGETHER | _NUMBERS_TOGETHER) - _ADDING
+"""What makes one of an object and a value like it; nobody's own where nobody asked for it."""
+_PAIRS = frozenset({"items", "keys", "values"})
+_ROWS = frozenset({"tolist", "to_list", "iterrows", "itertuples"})
+"""What gives as many things as an object is long."""
 _PASSING_ON = ("inspect", "abc", "functools", "typing")
-_SUSPECT = _JUDGING | _PREDICATES | _MEASURING | {"score"}
+_SUSPECT = _JUDGING | _PREDICATES | _MEASURING | _COMBINING | {"score"}
+_LOOKED_AT = _SUSPECT | _SUMMARIES | _PAIRS | _ROWS
 """Names of attributes that are looked at before an object is asked for them."""
 
 
@@ -186,6 +214,10 @@ class Judge:
         """Gives the classes that the lab asks students to write, with what its own have."""
         self.members: frozenset[str] = frozenset()
         """All that these have."""
+        self.returned: set[int] = set()
+        """The objects that calls have given in this cell."""
+        self.known = False
+        """Whether there is a reference that says what the lab asks for."""
 
     def ancestry(self, handle: Any) -> list[Any]:
         """Give the classes that the room says the object's class is made of."""
@@ -209,7 +241,7 @@ class Judge:
 
         None where there is nothing against asking the object.
         """
-        if name not in _SUSPECT and name not in _SUMMARIES:
+        if name not in _LOOKED_AT and not name.startswith("assert_"):
             return None
         classes = self.ancestry(handle)
         asked_for = self._asked_for(classes)
@@ -220,7 +252,43 @@ class Judge:
             if not _is_real(kind):
                 self._claim(f"what {describe(handle)} says of its own {name!r}")
             return None
-        return self._judged(handle, name, kind)
+        if not _is_real(kind) and name in _ADDING:
+            return None
+        is_own = not _is_real(kind) or self._hangs_there(handle, kind, name)
+        if self.known and is_own and name not in _JUDGING | _PREDICATES:
+            return self._of_a_strange_one(handle, name)
+        return self._judged(handle, name, kind) if name in _SUSPECT else None
+
+    def _of_a_strange_one(self, handle: Any, name: str) -> Any:
+        """Give what an object of a class that nobody asked for is asked instead of a method."""
+        if name == "score":
+            return self._judged(handle, name, None)
+        found = self._ask("get", handle, name)
+        if number_of(found) is None and not callable(found):
+            return found
+        if name in _PAIRS | _ROWS:
+            if name in _PAIRS and self._is_mapping(handle):
+                return partial(_pairs, handle, name)
+            return partial(_counted, handle, name, self._ask)
+        if name.startswith("assert_"):
+            raise refusal(handle, f"isn't asked for its own {name!r}")
+        return Measuring(handle, name, self._ask, against=_against(name))
+
+    def _hangs_there(self, handle: Any, kind: Any, name: str) -> bool:
+        """Say whether an attribute isn't of a library's class: a namespace's, a function's.
+
+        Those of a class or a module are its business, unless it is what was given for a value.
+        """
+        of_names = kind in (type, ModuleType) and number_of(handle) not in self.returned
+        return not hasattr(kind, name) and not of_names
+
+    def _is_mapping(self, handle: Any) -> bool:
+        if not {"__iter__", "__getitem__"} <= set(dir(type(handle))):
+            return False
+        try:
+            return number_of(self._ask("get", handle, "keys")) is not None
+        except Exception:
+            return False
 
     def _judged(self, handle: Any, name: str, kind: Any) -> Any:
         """Let data of such a name pass; a method of that name would be a judgement."""
@@ -247,6 +315,18 @@ class Judge:
         """
         asked_for = self._asked_for(self.ancestry(handle))
         return asked_for is not None and not _CONTAINING.isdisjoint(asked_for)
+
+    def is_asked_for(self, handle: Any) -> bool:
+        """Say whether the lab asks for an object's class; without a reference, it may."""
+        classes = self.ancestry(handle)
+        if not self.known and classes and not _is_real(classes[0]):
+            return True
+        return self._asked_for(classes) is not None
+
+    def is_strange(self, handle: Any) -> bool:
+        """Say whether an object is of a class of the student's that the lab doesn't ask for."""
+        classes = self.ancestry(handle) if self.known else []
+        return bool(classes) and not _is_real(classes[0]) and self._asked_for(classes) is None
 
     def is_librarys_object(self, handle: Any) -> bool:
         """Say whether an object is of a library's own class, as its room says."""
@@ -301,17 +381,52 @@ class Measuring:
         The method.
     ask : callable
         Asks the student's room.
+    against : tuple of type, optional
+        What it isn't to measure against: plain values other than text, if it isn't given.
     """
 
-    def __init__(self, handle: Any, name: str, ask: Callable[..., Any]) -> None:
+    def __init__(
+        self,
+        handle: Any,
+        name: str,
+        ask: Callable[..., Any],
+        *,
+        against: tuple[type, ...] = (),
+    ) -> None:
         self._handle, self._name, self._ask = handle, name, ask
+        self._against = against or tuple(kind for kind in _VALUE_CLASSES if kind is not str)
 
-    def __call__(self, *args: Any, **names: Any) -> Any:
+    def __call__(self, /, *args: Any, **names: Any) -> Any:
         """Call the method, unless it is to measure against a value."""
         for value in (*args, *names.values()):
-            if number_of(value) is None and is_value_class(type(value)) and type(value) is not str:
+            if number_of(value) is None and issubclass(type(value), self._against):
                 raise refusal(self._handle, f"isn't asked for its own {self._name!r}")
         return self._ask("call", self._ask("get", self._handle, self._name), *args, **names)
+
+
+def _against(name: str) -> tuple[type, ...]:
+    """Give the values that a method of that name makes one with."""
+    if name in _TEXTS_TOGETHER:
+        return (str, bytes)
+    return _NUMBERS if name in _NUMBERS_TOGETHER else _CONTAINERS
+
+
+def _pairs(handle: Any, name: str) -> list[Any]:
+    """Give the keys, values or items of a mapping, as its iteration and its items say."""
+    keys = list(handle)
+    if name == "keys":
+        return keys
+    return [handle[key] if name == "values" else (key, handle[key]) for key in keys]
+
+
+def _counted(handle: Any, name: str, ask: Callable[..., Any], /, *args: Any, **names: Any) -> Any:
+    """Give what an object says that its items or rows are: as many as it is long."""
+    found = list(ask("call", ask("get", handle, name), *args, **names))
+    has = set(dir(type(handle)))
+    length = len(handle) if "__len__" in has else len(list(handle)) if "__iter__" in has else None
+    if length not in (None, len(found)):
+        raise refusal(handle, f"has {len(found)} {name}, and a length of {length}")
+    return iter(found) if name.startswith("iter") else found
 
 
 class Scorer:
@@ -332,7 +447,7 @@ class Scorer:
     ) -> None:
         self._handle, self._classes, self._ask = handle, classes, ask
 
-    def __call__(self, *args: Any, **names: Any) -> Any:
+    def __call__(self, /, *args: Any, **names: Any) -> Any:
         """Work out the score from what the model predicts."""
         given = dict(zip(("X", "y", "sample_weight"), args, strict=False)) | names
         if given.get("y") is None:

@@ -7,9 +7,10 @@ Frames, code, modules and globals are never answered with.
 import functools
 import inspect
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
+from autograder.handles import number_of
 from autograder.wire_abilities import CLASS_BIT, abilities_of
 from autograder.wire_values import Json, TooLargeError, need
 
@@ -22,7 +23,13 @@ _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
 _KEPT_PACKAGES = ("autograder", "IPython", "traitlets", "ipykernel")
 _LENT = 100_000
 _MOCKS = "unittest.mock"
-_MOCKS_OWN = frozenset({"configure_mock", "reset_mock", "mock_add_spec", "attach_mock"})
+_MOCKS_OWN = frozenset(
+    {
+        *("configure_mock", "reset_mock", "mock_add_spec", "attach_mock", "called", "call_count"),
+        *("call_args", "call_args_list", "mock_calls", "method_calls", "await_count"),
+        *("await_args", "await_args_list"),
+    }
+)
 
 
 class Lending:
@@ -33,6 +40,8 @@ class Lending:
         self._numbers: dict[int, int] = {}
         self.raised: list[BaseException] = []
         self.failed: BaseException | None = None
+        self.settable: Set[str] | None = None
+        """The attributes that the reference sets on objects, where that is known."""
 
     def lend(self, value: Any) -> Json:
         """Hand an object over; give what stands for it on the wire."""
@@ -56,6 +65,8 @@ class Lending:
         target = self.own(number)
         need(type(op) is str and op in _USES, "a use of a lent object")
         try:
+            if op == "set":
+                self._check_set(target, *args)
             result = _USES[op](target, *args, **names)
         except BaseException as error:
             if isinstance(error, AssertionError) or _fails(error):
@@ -64,6 +75,21 @@ class Lending:
         if isinstance(result, _SECRET_TYPES):
             raise AttributeError("the test's frames, code and modules aren't handed over")
         return result
+
+    def _check_set(self, target: Any, name: Any = "", value: Any = None) -> None:
+        """Refuse to replace what a test's object counts and notes, or the parts of a mock.
+
+        What the reference sets, answers may set, and what wasn't there.
+        """
+        if self.settable is not None and name in self.settable:
+            return
+        is_mock = type(target).__module__ == _MOCKS
+        own = type(target).__module__ == "__main__" and self.settable is not None
+        if (is_mock and number_of(value) is not None) or (own and hasattr(target, str(name))):
+            raise AttributeError(
+                f"{str(name)[:80]!r} of a test's object can't be changed: the lab doesn't ask for "
+                "it"
+            )
 
     def keep(self, error: BaseException) -> int:
         """Number an error, so that it can come back as itself."""
@@ -113,7 +139,7 @@ def _exit(target: Any, error: Any) -> bool:
 
 
 _USES: dict[str, Callable[..., Any]] = {
-    "call": lambda target, *args, **names: target(*args, **names),
+    "call": lambda target, /, *args, **names: target(*args, **names),
     "get": lambda target, name: getattr(target, _check_name(target, name)),
     "set": _set,
     "len": len,

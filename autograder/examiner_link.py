@@ -1,6 +1,7 @@
 """The examiner's end of the link: it asks, decodes, and gives up at the first breach."""
 
 import inspect
+import re
 import secrets
 import sys
 import threading
@@ -10,6 +11,7 @@ from collections.abc import Callable
 from types import CoroutineType
 from typing import Any
 
+from autograder.examiner_awaiting import Awaiting, run_apart
 from autograder.examiner_codec import LinkDecoder, LinkEncoder, replay
 from autograder.examiner_errors import (
     StudentRoomGoneError,
@@ -26,7 +28,9 @@ from autograder.examiner_judging import (
     who_asks,
 )
 from autograder.examiner_lending import Lending
+from autograder.examiner_saying import Sayings
 from autograder.examiner_source import PURE_MODULES, lives_in_room
+from autograder.examiner_surroundings import log_again
 from autograder.handles import (
     WAYS_OUT,
     Handle,
@@ -50,8 +54,12 @@ _NESTED = 40
 _QUESTIONS = 2_000_000
 _NOTES = 30
 _KEPT = 100_000
+_MISSING = re.compile(r"name '(\w+)' is not defined")
 _WORKING = frozenset(
-    {"call", "get", "item", "next", "await", "enter", "exit", "name", "set", "operate"}
+    {
+        *("call", "get", "item", "next", "await", "enter", "exit", "name", "set", "operate"),
+        *("go_on", "result"),
+    }
 )
 _NAMING = frozenset({"ancestry", "mro"})
 _STEPPING = frozenset({"next", "anext"})
@@ -84,7 +92,9 @@ class ExaminerLink:
         self.cpu_seconds = 60.0
         self.wall_seconds = 200.0
         self.wants_warnings = False
+        self.wants_logs = False
         self.may_swallow = True
+        self.may_mask = True
         self.gone = ""
         self.claims: dict[str, None] = {}
         self.notes: dict[str, None] = {}
@@ -94,13 +104,16 @@ class ExaminerLink:
         self.after_question: Callable[[], None] = lambda: None
         self.given_objects: dict[int, tuple[str, Any]] = {}
         self.judge = Judge(self.ask, self.claim)
+        self.sayings = Sayings(self.ask, self.is_strange, self.judge.is_asked_for, self.refuse)
         self.names_of: dict[int, str] = {}
         self.functions: dict[str, Any] = {}
         self.tables = TableMemory(0)
         self.is_named: Callable[[Any], bool] = lambda _: False
+        self.is_tests_name: Callable[[str], bool] = lambda _: False
         self._handles: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._mirrors: dict[int, type[BaseException]] = {}
         self._coroutines: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
+        self._awaiting = Awaiting(self.ask)
         self._classes: dict[int, type] = {}
         self._freed: set[int] = set()
         self._kept: list[Any] = []
@@ -118,11 +131,14 @@ class ExaminerLink:
         self._questions = self._stopped = 0
         self._classes.clear()
         self.functions.clear()
+        self.sayings.begin()
+        self.judge.returned.clear()
 
-    def ask(self, op: str, *args: Any, **kwargs: Any) -> Any:
+    def ask(self, op: str, /, *args: Any, **kwargs: Any) -> Any:
         """Ask one question and give its answer, or raise what it raised."""
         if args:
             self.judge.check(op, args[0])
+        self.sayings.asking(op)
         with self._lock:
             outermost = not self._open
             if outermost and op in _WORKING:
@@ -161,7 +177,7 @@ class ExaminerLink:
         if kind is None:
             kind = next(filter(_real, self.judge.ancestry(handle)), Handle)
             self._classes[number] = kind
-        asks = who_asks(2)
+        asks = who_asks(3)  # above the property and what looks it up
         if asks in SHELL or (is_value_class(kind) and is_librarys(asks)):
             return Handle
         if kind is not Handle:
@@ -170,7 +186,19 @@ class ExaminerLink:
 
     def instead_of(self, handle: Any, name: str) -> Any:
         """Refuse attributes by which an object would judge itself, or give what does it instead."""
+        if self.sayings.reads(handle, name):
+            return getattr(self.sayings.value_of(handle), name)
         return self.judge.instead_of(handle, name)
+
+    def is_strange(self, handle: Any) -> bool:
+        """Say whether an object is of a class of the student's that the lab doesn't ask for."""
+        return self.judge.is_strange(handle)
+
+    def refuse(self, handle: Any, what: str) -> HandleError:
+        """Give the error that ends a test cell, also one that goes on after it."""
+        error = refusal(handle, what)
+        self.refusal = self.refusal or error
+        return error
 
     def believes(self, handle: Any) -> bool:
         """Say whether an object's word counts on what it contains."""
@@ -235,6 +263,8 @@ class ExaminerLink:
             body["t"] = news
         if self.wants_warnings:
             body["w"] = 1
+        if self.wants_logs:
+            body["l"] = 1
         self._open.append(encoder.numbered)
         try:
             with Hold():
@@ -275,6 +305,7 @@ class ExaminerLink:
             error = self._error(raised, decoder)
             error = error if op in _STEPPING else without_steering(error)
         self._warn(body.get("w"), decoder)
+        log_again(body.get("l"))
         self._change(body.get("ch"), decoder, sent)
         self._change(body.get("later"), decoder, self._kept)
         self._keep(body.get("keep"), sent)
@@ -285,6 +316,8 @@ class ExaminerLink:
         if error is not None:
             raise error
         need("v" in body, "an answer without a value")
+        if op == "call" and (number := number_of(value)) is not None:
+            self.judge.returned.add(number)
         return value
 
     def _error(self, raised: dict[str, Any], decoder: Decoder) -> BaseException:
@@ -293,7 +326,15 @@ class ExaminerLink:
         where = raised.get("where")
         if type(where) is list and len(where) == 2 and type(where[1]) is int and where[1]:
             self.note(f"it rose in {str(where[0])[:40]} line {where[1]}")
-        return build_error(raised, decoder.decode)
+        error = build_error(raised, decoder.decode)
+        missing = _MISSING.fullmatch(str(error)) if isinstance(error, NameError) else None
+        if missing and self.is_tests_name(missing[1]):
+            self.note(
+                f"{missing[1]!r} is a test cell's own name, which the answers don't see. Define "
+                "it in a given cell, hand it over as an argument, or tag the test cell "
+                "'student-room' so that it runs beside the student's code."
+            )
+        return error
 
     def _change(self, changes: Json, decoder: Decoder, targets: list[Any]) -> None:
         if changes is None:
@@ -352,10 +393,13 @@ class ExaminerLink:
         for pair in body["k"]:
             need(type(pair) is list and len(pair) == 2 and type(pair[0]) is str, "a keyword")
             names[pair[0]] = decoder.decode(pair[1])
-        encoder = LinkEncoder(self, self.bounds)
+        encoder, awaited = LinkEncoder(self, self.bounds), False
         try:
             with Unheld():
                 result = self.lending.use(body["c"], body.get("o"), args, names)
+                if inspect.iscoroutine(result):
+                    awaited = True
+                    result = run_apart(result)
             reply = {"r": encoder.encode(result)}
         except WireError:
             raise
@@ -364,6 +408,8 @@ class ExaminerLink:
                 raise
             encoder = LinkEncoder(self, self.bounds)
             reply = {"e": encoder.error(error)}
+        if awaited:
+            reply["w"] = 1
         self._channel.send(reply, encoder.blobs, seconds=self.wall_seconds)
 
     def _is_stopped_again(self, error: BaseException) -> bool:
@@ -426,7 +472,7 @@ class ExaminerLink:
         return found
 
     async def _run(self, handle: Any) -> Any:
-        return self.ask("await", handle)
+        return await self._awaiting.result(handle)
 
     def mirror(self, item: list[Any], decoder: Decoder) -> type[BaseException]:
         """Build the class that stands for an exception class of the student's."""

@@ -6,6 +6,7 @@ carried over only for test cells that mention it, so that an ordinary question s
 
 import dataclasses
 import functools
+import hashlib
 import inspect
 import io
 import os
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import typing
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,7 @@ from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_link import ExaminerLink
 from autograder.examiner_patches import Patches
 from autograder.examiner_source import definition, definition_at
+from autograder.examiner_surroundings import LISTENING, Surroundings
 from autograder.handles import HandleError, describe, number_of
 from autograder.lab_facts import is_to_change
 from autograder.room_files import Stamp, is_inside, stamp_files, write_files
@@ -52,6 +54,7 @@ _FILE_WORDS = frozenset(
     }
 )
 _WORDS = 624
+_BLOCKS = 2_000
 _INSIDES = re.compile(r"@\s*\w+|\b__\w+|\._\w+")
 _FILE_BYTES = 24 << 20
 _TEMPORARY = ".temporary"
@@ -71,12 +74,15 @@ class Reach:
         self._shipped = stamp_files()
         self.to_change = ""
         self._patches = Patches(link)
+        self._surroundings = Surroundings(link)
 
-    def begin(self, words: set[str], text: str) -> None:
+    def begin(self, words: Set[str], text: str) -> None:
         """Start a test cell in which these names and attributes occur."""
         self._patches.begin(text)
+        self._surroundings.begin(words, text)
         self._files = bool(words & _FILE_WORDS)
         self._random = "random" in words
+        self._link.wants_logs = bool(words & LISTENING)
         self._link.wants_warnings = bool(words & {"warns", "warnings", "catch_warnings"})
         self._states = None
         self._link.before_question = self.before
@@ -100,6 +106,7 @@ class Reach:
         self._busy = True
         try:
             self._patches.carry()
+            self._surroundings.carry()
             if self._files:
                 self._push_files()
             if self._random:
@@ -111,13 +118,15 @@ class Reach:
         """End a test cell: what it took back is taken back in the student's room too."""
         with suppress(Exception, StudentRoomGoneError):
             self._patches.carry()
+            self._surroundings.carry()
 
     def after(self) -> None:
         """Bring here what changed in the student's room."""
-        if self._busy or not (self._files or self._random):
+        if self._busy:
             return
         self._busy = True
         try:
+            self._surroundings.fetch()
             if self._files:
                 self._pull_files()
             if self._random:
@@ -186,8 +195,8 @@ class Reach:
             return
         try:
             need(_is_random(there[0][1]) and _is_random(there[1][1]), "states of generators")
-            random.setstate(there[0])
-            np.random.set_state(there[1])
+            need(type(there[1][2]) is int and 0 <= there[1][2] <= _WORDS, "a generator's place")
+            _follow(there)
         except (TypeError, ValueError, LookupError, OverflowError, WireError) as error:
             raise HandleError(
                 f"the student's random generator is in no valid state: {error}"
@@ -204,6 +213,39 @@ def _is_random(words: Any) -> bool:
         and place <= _WORDS
         and np.unique(state[:_WORDS]).size > _WORDS // 2
     )
+
+
+def _follow(there: tuple[Any, Any]) -> None:
+    """Go on where the student's room has drawn to; to no place that its code could choose.
+
+    From another place, one is made up that depends on it.
+    """
+    words, drawn = np.array(there[0][1], np.uint64), np.asarray(there[1][1], np.uint64)
+    seen = hashlib.sha256(words.tobytes() + drawn.tobytes() + bytes([int(there[1][2]) % 256]))
+    (version, own, _), (kind, key, place, *_) = _states()
+    numpys: Any = (kind, there[1][1], there[1][2])
+    if _is_ahead(own[:-1], own[-1], words[:-1], int(words[-1])):
+        random.setstate((version, there[0][1], None))
+    else:
+        random.seed(seen.digest())
+    if _is_ahead(key, place, drawn, int(there[1][2])):
+        np.random.set_state(numpys)
+    else:
+        np.random.seed(int.from_bytes(seen.digest()[:4], "big"))
+
+
+def _is_ahead(own: Any, place: int, words: Any, there: int) -> bool:
+    """Say whether a generator gets from one state to another by drawing, and not too far."""
+    if np.array_equal(own, words):
+        return there >= place
+    bits: Any = np.random.MT19937()
+    key = np.asarray(own, np.uint32)
+    bits.state = {"bit_generator": "MT19937", "state": {"key": key, "pos": place}}
+    for _ in range(_BLOCKS):
+        bits.random_raw(_WORDS, output=False)
+        if np.array_equal(bits.state["state"]["key"], words):
+            return True
+    return False
 
 
 def _states() -> tuple[Any, Any]:
@@ -297,7 +339,7 @@ def patch_dataclasses(link: ExaminerLink) -> None:
     for module, names in (
         (dataclasses, ("fields", "asdict", "astuple", "is_dataclass", "replace")),
         (typing, ("get_type_hints",)),
-        (inspect, ("get_annotations",)),
+        (inspect, ("get_annotations", "getattr_static")),
     ):
         for name in names:
             setattr(module, name, asking(module.__name__, name, getattr(module, name)))

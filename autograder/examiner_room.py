@@ -18,6 +18,7 @@ from typing import Any
 
 from autograder.capture import Capture, CapturedStream
 from autograder.cell_frames import cell_lines
+from autograder.examiner_commands import Commands
 from autograder.examiner_errors import StudentRoomGoneError, StudentTimeoutError
 from autograder.examiner_fresh import FreshCalls
 from autograder.examiner_given import Release, use_shipped_modules
@@ -30,7 +31,7 @@ from autograder.examiner_reach import (
     patch_expressions,
     patch_inspect,
 )
-from autograder.examiner_source import Preparation, bound_names
+from autograder.examiner_source import bound_names, words
 from autograder.handles import HandleError, describe, number_of
 from autograder.room_shells import examiner_shell
 from autograder.time_limit import CellTimeoutError, cpu_limit
@@ -39,6 +40,7 @@ from autograder.wire import Bounds, Channel, WireError
 __all__ = ["main"]
 
 _MESSAGE = 8_000
+_MASKS = frozenset({"ma", "mask", "MaskedArray", "masked_array"})
 _PRIVATE_FIELD = re.compile(r"\{[^{}]*[.\[]_")
 
 
@@ -54,7 +56,6 @@ class _Room:
         asyncio.set_event_loop(self.loop)
         self.texts: list[str] = []
         self.own_texts: list[str] = []
-        self.shell.ast_transformers.append(Preparation())
         self.shell.capture_into(self.capture)
         sys.stdout = CapturedStream(self.capture, "stdout", 1)
         sys.stderr = CapturedStream(self.capture, "stderr", 2)
@@ -63,6 +64,7 @@ class _Room:
         self.link.given_objects = self.release.objects
         self.link.judge.written = self._written
         self.link.is_named = self._is_named
+        self.link.is_tests_name = lambda name: dict.__contains__(self.names, name)
         self._functions()
         patch_inspect(self.link, self.texts)
         patch_dataclasses(self.link)
@@ -70,16 +72,19 @@ class _Room:
         guard_process(sys.addaudithook)
 
     def _functions(self) -> None:
-        """Put the functions in reach that :class:`Preparation` lets a test call."""
+        """Put the functions in reach that :class:`CellCompiler` lets a test call."""
         put = dict.__setitem__
         put(self.names, "_room_module", self._module)
         put(self.names, "_room_type", self._type)
+        put(self.names, "_room_class", self._class)
         put(self.names, "_room_dir", lambda: sorted({*self.names, *self.names.in_room}))
         put(self.names, "_room_issubclass", self._issubclass)
         put(self.names, "_room_exec", self._exec)
         put(self.names, "_room_eval", self._eval)
         put(self.names, "_room_compile", self._compile)
         put(self.names, "_room_format", self._format)
+        commands = Commands(self.link, self.names, lambda: self.own_texts)
+        put(self.names, "_room_command", commands.run)
 
     def _written(self) -> list[tuple[Any, frozenset[str]]]:
         """Give the classes that the lab asks students to write, with what its own have."""
@@ -100,6 +105,9 @@ class _Room:
         ancestry = self.link.judge.ancestry(value)
         self.link.claim(f"the class of {describe(value)}")
         return ancestry[0] if ancestry else type(value)
+
+    def _class(self, value: Any) -> Any:
+        return value.__class__ if number_of(value) is None else self._type(value)
 
     def _issubclass(self, kind: Any, other: Any) -> bool:
         if number_of(kind) is None:
@@ -157,8 +165,13 @@ class _Room:
     def _begin(self, order: dict[str, Any]) -> None:
         self.classes = {name: frozenset(has) for name, has in order["classes"].items()}
         self.link.judge.members = frozenset().union(*self.classes.values())
+        self.link.judge.known = order["known"]
         self.reach.to_change = order["changes"]
         self.link.may_swallow = order["swallows"]
+        self.link.may_mask = not order["known"] or any(
+            not _MASKS.isdisjoint(words(text)) for text in order["imports"]
+        )
+        self.link.lending.settable = None if order["sets"] is None else frozenset(order["sets"])
         self.release.begin(order)
 
     def _ran(self, text: str, kind: str, *, there: bool, fresh: bool) -> None:
@@ -169,8 +182,7 @@ class _Room:
             self.release.ran(text, there=there, fresh=fresh)
             return
         self.names.rebound(bound_names(text))
-        if kind != "plain":
-            self.release.answered()
+        self.release.answered()
 
     def _test(self, order: dict[str, Any]) -> dict[str, Any]:
         text, seconds = order["text"], order["seconds"]

@@ -7,9 +7,10 @@ arithmetic, conversion or a library's functions; those say so and name the two w
 student's room says about truth, length, membership and class is believed, and noted as a claim.
 """
 
+import operator
 import sys
 from collections.abc import Callable, Iterator
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 
 from autograder.wire_abilities import ABILITIES, CLASS_BIT
 
@@ -54,8 +55,9 @@ class Link(Protocol):
     """
 
     may_swallow: bool
+    sayings: Any
 
-    def ask(self, op: str, *args: Any, **kwargs: Any) -> Any:
+    def ask(self, op: str, /, *args: Any, **kwargs: Any) -> Any:
         """Ask the student's room and give its answer."""
 
     def claim(self, what: str) -> None:
@@ -85,6 +87,12 @@ class Link(Protocol):
     def refused(self, handle: Any, method: str, others: tuple[Any, ...], what: str) -> HandleError:
         """Give the error for an operator that handles don't have."""
 
+    def refuse(self, handle: Any, what: str) -> HandleError:
+        """Give the error that ends a test cell, also one that goes on after it."""
+
+    def is_strange(self, handle: Any) -> bool:
+        """Say whether an object is of a class of the student's that the lab doesn't ask for."""
+
     def source_signature(self, handle: Any) -> Any:
         """Give the signature of a callable."""
 
@@ -105,13 +113,16 @@ _READABLE = frozenset(
 # Names by which pandas, ctypes and IPython ask an object what it is.
 _PROBES = ("_typ", "_mgr", "_constructor", "_as_parameter_", "_repr_", "_ipython_")
 
+_COMPARED = (int, float, complex, str, bytes, list, tuple, dict, set, frozenset)
+_HASHED = frozenset({"int", "float", "complex", "str", "bytes", "tuple", "frozenset"})
+
 _get: Callable[[Any, str], Any] = object.__getattribute__
 
 
 class Handle:
     """An object in the student's room; :func:`make_handle` gives its class its abilities."""
 
-    __slots__ = ("__weakref__", "_base", "_label", "_link", "_mask", "_number")
+    __slots__ = ("__weakref__", "_base", "_label", "_link", "_mask", "_number", "_steps")
 
     def __init__(self, link: Link, number: int, mask: int, label: str, base: str | None) -> None:
         put = object.__setattr__
@@ -120,6 +131,7 @@ class Handle:
         put(self, "_mask", mask)
         put(self, "_label", label)
         put(self, "_base", base)
+        put(self, "_steps", 0)
 
     def __del__(self) -> None:
         _get(self, "_link").free(_get(self, "_number"))
@@ -131,6 +143,12 @@ class Handle:
     @property
     def __signature__(self) -> Any:
         return _get(self, "_link").source_signature(self)
+
+    def __getattribute__(self, name: str) -> Any:
+        """Give a special method that a test looks at as the object has it, not as a handle has."""
+        if name in _SPECIAL and sys._getframe(1).f_globals.get("__name__") == "__main__":
+            return _special(self, name)
+        return _get(self, name)
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__") and name not in _READABLE:
@@ -154,30 +172,53 @@ class Handle:
         mask = _get(self, "_mask")
         if mask & CLASS_BIT:
             return True
-        _get(self, "_link").claim(f"the truth of {describe(self)}")
-        return _get(self, "_link").ask("bool", self) is True
+        link = _get(self, "_link")
+        if link.sayings.is_value(self):
+            return bool(link.sayings.value_of(self))
+        link.claim(f"the truth of {describe(self)}")
+        truth = link.ask("bool", self) is True
+        link.sayings.hold(self, "truth", int(truth))
+        return truth
 
     def __eq__(self, other: object) -> Any:
         if self is other:
             return True
-        if _get(self, "_base") == "tuple" and issubclass(type(other), (tuple, Handle)):
-            return _same_items(self, other)
-        if number_of(other) is not None:
-            if _get(self, "_link").may_operate(self, "__eq__", (other,)):
-                return _get(self, "_link").ask("operate", "__eq__", self, other) is True
+        link = _get(self, "_link")
+        if number_of(other) is None:
+            if link.sayings.has_value(self):
+                return link.sayings.value_of(self) == other
+            link.note(
+                f"{describe(self)} was compared with a value: a handle never equals a value. "
+                f"{WAYS_OUT}"
+            )
+            return False
+        if _get(self, "_base") != "tuple" and link.may_operate(self, "__eq__", (other,)):
+            return link.ask("operate", "__eq__", self, other) is True
+        if not link.sayings.has_value(self) or not link.sayings.has_value(other):
             raise refusal(self, "isn't compared with another of the student's objects")
-        _get(self, "_link").note(
-            f"{describe(self)} was compared with a value: a handle never equals a value. {WAYS_OUT}"
-        )
-        return False
+        return link.sayings.value_of(self) == link.sayings.value_of(other)
 
     def __ne__(self, other: object) -> Any:
-        return not self.__eq__(other)
+        equal = self.__eq__(other)
+        if equal is False and isinstance(other, _COMPARED) and _is_tests(sys._getframe(1)):
+            link = _get(self, "_link")
+            if not link.sayings.has_value(self) and link.is_strange(self):
+                raise link.refuse(self, "isn't told from a value")
+        return not equal if isinstance(equal, bool) else equal != True  # noqa: E712 - arrays
 
     def __hash__(self) -> int:
-        if _get(self, "_link").may_operate(self, "__hash__", ()):
-            return hash(_get(self, "_link").ask("operate", "__hash__", self))
+        link = _get(self, "_link")
+        if link.may_operate(self, "__hash__", ()):
+            return hash(link.ask("operate", "__hash__", self))
+        if _get(self, "_base") in _HASHED:
+            return hash(link.sayings.value_of(self))
         return object.__hash__(self)
+
+    def __sizeof__(self) -> int:
+        sayings = _get(self, "_link").sayings
+        if sayings.has_value(self):
+            return int(sayings.value_of(self).__sizeof__())
+        return object.__sizeof__(self)
 
     def __str__(self) -> str:
         return str(_get(self, "_link").ask("str", self))
@@ -254,15 +295,22 @@ def _is_tests(frame: Any) -> bool:
     return False
 
 
-def _same_items(one: Any, other: Any) -> bool:
-    """Compare a named tuple, item by item, here."""
-    if number_of(other) is not None and _get(other, "_base") != "tuple":
-        return False
-    return tuple(one) == tuple(other)
+def _special(handle: Any, name: str) -> Any:
+    """Give a special method of an object, or raise ``AttributeError`` where it has none."""
+    link = _get(handle, "_link")
+    if _get(handle, "_mask") & CLASS_BIT or name in _DATA:
+        if link.ask("special", handle, name) is True:
+            return link.ask("get", handle, name)
+        return getattr(object, name)
+    if name in _OPERATORS and link.ask("can", handle, [name]) is False:
+        raise AttributeError(name)
+    return _get(handle, name)
 
 
 def _operator(method: str, what: str) -> Callable[..., Any]:
     def operate(self: Any, *others: Any, **_: Any) -> Any:
+        if method in _ORDER and (values := _tuples(self, *others)):
+            return getattr(operator, method)(*values)
         if not _get(self, "_link").may_operate(self, method, others):
             raise _get(self, "_link").refused(self, method, others, what)
         return _get(self, "_link").ask("operate", method, self, *others)
@@ -271,6 +319,23 @@ def _operator(method: str, what: str) -> Callable[..., Any]:
     return operate
 
 
+def _tuples(*ones: Any) -> tuple[Any, ...]:
+    """Give what named tuples and tuples hold, to be ordered by; nothing if one is neither."""
+    found = []
+    for one in ones:
+        if number_of(one) is None and type(one) is tuple:
+            found.append(one)
+        elif number_of(one) is not None and _get(one, "_base") == "tuple":
+            found.append(_get(one, "_link").sayings.value_of(one))
+    is_ordered = len(found) == len(ones) and not any(
+        _get(one, "_link").may_operate(one, "__lt__", (one,))
+        for one in ones
+        if number_of(one) is not None
+    )
+    return tuple(found) if is_ordered else ()
+
+
+_ORDER = ("__lt__", "__le__", "__gt__", "__ge__")
 _BINARY = (
     *("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow"),
     *("lshift", "rshift", "and", "or", "xor"),
@@ -291,52 +356,107 @@ _REFUSED = {
         *("arrow_array", "dlpack", "copy", "deepcopy", "array_namespace"),
     ),
 }
+_OPERATORS = frozenset(f"__{name}__" for names in _REFUSED.values() for name in names)
+_DATA = frozenset({"__init__", "__module__", "__slots__", "__getattr__"})
+_SPECIAL = (
+    _OPERATORS
+    | _DATA
+    | {method for _, method in ABILITIES}
+    | {"__exit__", "__aexit__", "__eq__", "__ne__", "__hash__", "__repr__", "__str__", "__bool__"}
+    | {"__format__", "__setattr__", "__delattr__", "__getattribute__"}
+)
+"""What a handle has whatever its object has, or what a class has for its objects."""
 for _what, _names in _REFUSED.items():
     for _name in _names:
         setattr(Handle, f"__{_name}__", _operator(f"__{_name}__", _what))
 
 
-def _call(self: Any, *args: Any, **kwargs: Any) -> Any:
+def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
     return _get(self, "_link").ask("call", self, *args, **kwargs)
 
 
 def _len(self: Any) -> int:
-    size = _get(self, "_link").ask("len", self)
+    link = _get(self, "_link")
+    if link.sayings.is_value(self):
+        return len(link.sayings.value_of(self))
+    size = link.ask("len", self)
     if type(size) is not int or size < 0:
         raise refusal(self, "has no length that is a number")
-    _get(self, "_link").claim(f"the length of {describe(self)}")
+    link.claim(f"the length of {describe(self)}")
+    link.sayings.hold(self, "length", size)
     return size
 
 
 def _iterate(self: Any) -> Iterator[Any]:
     """Give the items one by one, as they are asked for."""
-    items = _get(self, "_link").ask("iter", self)
+    link = _get(self, "_link")
+    if link.sayings.is_value(self):
+        return iter(link.sayings.value_of(self))
+    if link.sayings.is_old(self):
+        len(self)
+    items = link.ask("iter", self)
     if number_of(items) is None:
+        items = list(items)
+        link.sayings.hold(self, "items", len(items))
         return iter(items)
     return _each(self, items)
 
 
 def _each(owner: Any, items: Any) -> Iterator[Any]:
     link = _get(owner, "_link")
-    for _ in range(MAX_ITEMS):
+    for count in range(MAX_ITEMS):
         try:
             item = link.ask("next", items)
         except StopIteration:
+            link.sayings.hold(owner, "items", count)
             return
         yield item
     raise HandleError(f"{describe(owner)} gave {MAX_ITEMS} items and doesn't end.")
 
 
 def _next(self: Any) -> Any:
-    return _get(self, "_link").ask("next", self)
+    steps = _get(self, "_steps") + 1
+    object.__setattr__(self, "_steps", steps)
+    if steps > MAX_ITEMS:
+        raise HandleError(f"{describe(self)} gave {MAX_ITEMS} items and doesn't end.")
+    link = _get(self, "_link")
+    try:
+        item = link.ask("next", self)
+    except StopIteration:
+        link.sayings.end(self)
+        raise
+    link.sayings.step(self)
+    return item
+
+
+def _item(self: Any, key: Any) -> Any:
+    link = _get(self, "_link")
+    if link.sayings.is_value(self):
+        value = link.sayings.value_of(self)
+        # A kind of dict may make what it hasn't.
+        if _get(self, "_base") != "dict" or key in value:
+            return value[key]
+    try:
+        return link.ask("item", self, key)
+    except IndexError:
+        if link.sayings.is_old(self):
+            len(self)
+        link.sayings.hold_place(self, key)
+        raise
 
 
 def _iter_self(self: Any) -> Iterator[Any]:
-    return _each(self, self)
+    """Ask an iterator for its iterator: itself mostly, but its own class may begin anew."""
+    items = _get(self, "_link").ask("iter", self)
+    if items is self:
+        return cast("Iterator[Any]", self)
+    return iter(items) if number_of(items) is None else _each(self, items)
 
 
 def _contains(self: Any, key: Any) -> bool:
     link = _get(self, "_link")
+    if link.sayings.is_value(self):
+        return key in link.sayings.value_of(self)
     if _get(self, "_base") in ("str", "bytes", "ndarray", "DataFrame", "Series", "Index"):
         raise refusal(self, "isn't searched")
     if _get(self, "_base") is None and link.believes(self):
@@ -399,7 +519,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "len": _len,
     "iter": _iterate,
     "next": _next,
-    "item": _ask("item"),
+    "item": _item,
     "setitem": _ask("setitem"),
     "delitem": _ask("delitem"),
     "contains": _contains,

@@ -13,7 +13,7 @@ import random
 import threading
 import warnings
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -25,6 +25,8 @@ from autograder.room_files import read_files, write_files
 from autograder.student_arguments import Arguments
 from autograder.student_given import Given, given_number
 from autograder.student_objects import Registry, RoomDecoder, RoomEncoder
+from autograder.student_surroundings import environment, heard, surround
+from autograder.student_tasks import Tasks, awaitable
 from autograder.wire import Bounds, Channel, Frame
 from autograder.wire_tables import TableMemory
 from autograder.wire_values import Encoder, Json, TooLargeError
@@ -71,6 +73,8 @@ class Answerer:
         self._arguments = Arguments(registry, self._bounds, self._tables)
         self._known: list[list[Any]] = []
         self._warned: list[warnings.WarningMessage] = []
+        self._logged: list[list[Any]] = []
+        self._tasks = Tasks()
         self._lock = threading.RLock()
         self._replaced: dict[tuple[str, str], Any] = {}
         self._told: list[tuple[dict[str, Any], str, Any]] = []
@@ -83,6 +87,7 @@ class Answerer:
         decoder = RoomDecoder(self.registry, frame, self._bounds, self.ask, tables=self._tables)
         self._tables.confirm(body.get("t"))
         self._warned.clear()
+        self._logged.clear()
         depth = len(self._known)
         self._known.append(decoder.made)
         try:
@@ -101,6 +106,8 @@ class Answerer:
         self._note_moves(reply)
         if self._warned:
             reply["w"] = [self._warning(encoder, warned) for warned in self._warned[:50]]
+        if self._logged:
+            reply["l"] = list(self._logged)
         self._channel.send(reply, encoder.blobs)
 
     def _note_moves(self, message: dict[str, Any]) -> None:
@@ -139,7 +146,7 @@ class Answerer:
         known = {id(value): number for number, value in enumerate(decoder.made)}
         return RoomEncoder(self.registry, self._bounds, known=known, tables=self._tables)
 
-    def ask(self, op: str, target: Given, *args: Any, **kwargs: Any) -> Any:
+    def ask(self, op: str, target: Given, /, *args: Any, **kwargs: Any) -> Any:
         """Use an object of the examiner's, while a question is open."""
         with self._lock:
             if not self._known:
@@ -163,16 +170,26 @@ class Answerer:
 
     def _result(self, frame: Frame) -> Any:
         decoder = RoomDecoder(self.registry, frame, self._bounds, self.ask)
-        if "e" not in frame.body:
-            return decoder.decode(frame.body["r"])
-        raise decoder.error(frame.body["e"])
+        failed = "e" in frame.body
+        made = decoder.error(frame.body["e"]) if failed else decoder.decode(frame.body["r"])
+        if frame.body.get("w"):
+            return awaitable(made, failed=failed)
+        if failed:
+            raise made
+        return made
 
     @contextmanager
     def _watched(self, body: dict[str, Any]) -> Iterator[None]:
-        """Let the examiner see the warnings, if its cell looks at warnings."""
-        if not body.get("w"):
-            yield
-            return
+        """Let the examiner see the warnings and the log, if its cell looks at these."""
+        with heard(self._logged) if body.get("l") else nullcontext():
+            if not body.get("w"):
+                yield
+                return
+            with self._warnings_seen():
+                yield
+
+    @contextmanager
+    def _warnings_seen(self) -> Iterator[None]:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             try:
@@ -188,6 +205,7 @@ class Answerer:
         if again is not None:
             return {"again": again}
         cause = error.__cause__
+        parts: tuple[Any, ...] = ()
         try:
             text = str(error)[:_TEXT]
             attributes = {
@@ -195,7 +213,9 @@ class Answerer:
                 for name, value in list(vars(error).items())[:50]
                 if isinstance(name, str) and not name.startswith("__")
             }
-            args: Json = [encoder.encode(arg) for arg in error.args[:20]]
+            if isinstance(error, BaseExceptionGroup) and depth <= _CAUSES:
+                parts = error.exceptions[:20]
+            args: Json = [encoder.encode(arg) for arg in error.args[: 1 if parts else 20]]
         except BaseException:
             text, attributes, args = "(no text)", {}, []
         return {
@@ -208,17 +228,37 @@ class Answerer:
             if cause is None or depth > _CAUSES
             else self._error(encoder, cause, depth + 1),
             "where": _where(error),
+            **(
+                {"parts": [self._error(encoder, part, depth + 1) for part in parts]}
+                if parts
+                else {}
+            ),
         }
 
-    def run(self, awaitable: Any) -> Any:
+    def run(self, waiting: Any) -> Any:
         """Run something awaitable to its end."""
 
         async def wait() -> Any:
-            return await awaitable
+            return await waiting
 
+        return self._own_loop().run_until_complete(wait())
+
+    def _own_loop(self) -> asyncio.AbstractEventLoop:
         if self.loop is None:
             self.loop = asyncio.new_event_loop()
-        return self.loop.run_until_complete(wait())
+        return self.loop
+
+    def go_on(self, waiting: list[Any], seconds: float | None) -> list[int]:
+        """Run coroutines until one is done or the time is up; give which are."""
+        return self._tasks.go_on(self._own_loop(), waiting, seconds)
+
+    def result(self, done: Any) -> Any:
+        """Give what a coroutine that is done has given."""
+        return self._tasks.result(done)
+
+    def cancel(self, waiting: Any) -> None:
+        """Cancel a coroutine."""
+        self._tasks.cancel(self._own_loop(), waiting)
 
     def signature(self, value: Any) -> list[Any]:
         """Describe the parameters of a callable."""
@@ -336,6 +376,27 @@ def _operate(_: Answerer, method: str, target: Any, *others: Any) -> Any:
     return getattr(builtins, method.strip("_"))(target, *others)
 
 
+def _sliced(kind: Any) -> Callable[[Any], Any]:
+    return lambda value: kind.__getitem__(value, slice(None))
+
+
+def _gone_through(kind: Any) -> Callable[[Any], Any]:
+    return lambda value: kind(kind.__iter__(value))
+
+
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    **{kind: getattr(kind, f"__{kind.__name__}__") for kind in (int, float, complex, str)},
+    **{kind: _sliced(kind) for kind in (bytes, list, tuple)},
+    **{kind: _gone_through(kind) for kind in (set, frozenset)},
+    dict: lambda value: dict(dict.items(value)),
+}
+
+
+def _plain(_: Answerer, target: Any) -> Any:
+    """Give the plain value of an object of a class derived from a plain type."""
+    return next(make(target) for kind, make in _PLAIN.items() if issubclass(type(target), kind))
+
+
 def _module(_: Answerer, name: str) -> ModuleType:
     return importlib.import_module(name)
 
@@ -343,7 +404,7 @@ def _module(_: Answerer, name: str) -> ModuleType:
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     "name": Answerer.look_up,
     "given": Answerer.given_name,
-    "given_call": lambda answerer, name, *args, **kwargs: answerer.given_name(name)[0](
+    "given_call": lambda answerer, name, /, *args, **kwargs: answerer.given_name(name)[0](
         *args, **kwargs
     ),
     "look": Answerer.look_around,
@@ -354,7 +415,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "get": lambda _, target, name: getattr(target, name),
     "set": lambda _, target, name, value: setattr(target, name, value),
     "del": lambda _, target, name: delattr(target, name),
-    "call": lambda _, target, *args, **kwargs: target(*args, **kwargs),
+    "call": lambda _, target, /, *args, **kwargs: target(*args, **kwargs),
     "len": lambda _, target: len(target),
     "iter": lambda _, target: iter(target),
     "next": lambda _, target: next(target),
@@ -370,6 +431,9 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "enter": lambda _, target: type(target).__enter__(target),
     "exit": _exit,
     "await": Answerer.run,
+    "go_on": Answerer.go_on,
+    "result": Answerer.result,
+    "cancel": Answerer.cancel,
     "aiter": lambda _, target: type(target).__aiter__(target),
     "anext": lambda answerer, target: answerer.run(type(target).__anext__(target)),
     "aenter": lambda answerer, target: answerer.run(type(target).__aenter__(target)),
@@ -382,11 +446,17 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "defined": lambda _, value: _defined(value),
     "module": _module,
     "cwd": lambda _: str(Path.cwd()),
+    "surround": lambda _, changes, errors: surround(changes, errors),
+    "environment": lambda _, names: environment(names),
     "seed": _set_states,
     "states": lambda _: (random.getstate(), np.random.get_state(legacy=True)),
     "operate": _operate,
+    "plain": _plain,
     "can": lambda _, target, methods: any(
         getattr(type(target), name, None) is not getattr(object, name, None) for name in methods
+    ),
+    "special": lambda _, target, name: (
+        getattr(target, name, None) is not getattr(object, name, None)
     ),
     "files": lambda _: read_files(),
     "read": lambda _, names: read_files(names),

@@ -40,7 +40,7 @@ class Given:
 _READABLE = frozenset({"__name__", "__qualname__", "__doc__", "__signature__"})
 
 
-def _call(self: Any, *args: Any, **kwargs: Any) -> Any:
+def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
     return self._given_ask("call", self, *args, **kwargs)
 
 

@@ -9,7 +9,12 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from autograder import wire_numpy, wire_stdlib, wire_tables  # noqa: F401 - they add their types
+from autograder import (  # noqa: F401 - they add their types
+    wire_numpy,
+    wire_stdlib,
+    wire_tables,
+    wire_views,
+)
 from autograder.student_given import Given, given, given_number
 from autograder.wire import Bounds, Frame
 from autograder.wire_abilities import abilities_of, plain_base

@@ -28,6 +28,7 @@ __all__ = [
     "MUTABLE",
     "TooLargeError",
     "need",
+    "spread",
 ]
 
 Json = Any
@@ -170,6 +171,9 @@ class Decoder:
         Where tables that come are remembered.
     """
 
+    may_mask = True
+    """Whether arrays come with their masks."""
+
     def __init__(
         self,
         blob: memoryview,
@@ -276,7 +280,7 @@ def _encode_slice(encoder: Encoder, value: Any) -> Json:
     ]
 
 
-def _spread(keys: list[Any]) -> list[Any]:
+def spread(keys: list[Any]) -> list[Any]:
     """Refuse keys of one hash by the thousand: a table of them takes for ever to fill."""
     if len(keys) > _FEW_KEYS:
         most = max(collections.Counter(map(hash, keys)).values())
@@ -294,7 +298,7 @@ def _decode_list(decoder: Decoder, item: list[Any]) -> list[Any]:
 def _decode_set(decoder: Decoder, item: list[Any]) -> set[Any]:
     made: set[Any] = set()
     decoder.made.append(made)
-    made.update(_spread(decoder.many(item[1:])))
+    made.update(spread(decoder.many(item[1:])))
     return made
 
 
@@ -304,7 +308,7 @@ def _fill(decoder: Decoder, item: list[Any], made: dict[Any, Any]) -> dict[Any, 
     keys = decoder.many(item[1])
     values = decoder.many(item[2])
     need(len(keys) == len(values), "as many keys as values")
-    for key, value in zip(_spread(keys), values, strict=True):
+    for key, value in zip(spread(keys), values, strict=True):
         made[key] = value
     return made
 
@@ -403,7 +407,7 @@ DECODERS: dict[str, DecodeFunction] = {
     "l": _decode_list,
     "t": lambda decoder, item: tuple(decoder.many(item[1:])),
     "s": _decode_set,
-    "fs": lambda decoder, item: frozenset(_spread(decoder.many(item[1:]))),
+    "fs": lambda decoder, item: frozenset(spread(decoder.many(item[1:]))),
     "d": _decode_dict,
     "ct": _decode_counter,
     "od": _decode_ordered,

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from autograder.examiner_saying import Sayings
 from autograder.handles import MAX_ITEMS, HandleError, make_handle, number_of, refusal
 from autograder.wire_abilities import ABILITIES, CLASS_BIT
 
@@ -29,8 +30,10 @@ class FakeLink:
         self.instead: dict[str, Any] = {}
         self.believed = True
         self.may_swallow = True
+        self.strange = False
+        self.sayings = Sayings(self.ask, self.is_strange, lambda _: False, self.refuse)
 
-    def ask(self, op: str, *args: Any, **kwargs: Any) -> Any:
+    def ask(self, op: str, /, *args: Any, **kwargs: Any) -> Any:
         self.asked.append((op, *args[1:]))
         answer = self.answers.get(op)
         if isinstance(answer, BaseException):
@@ -57,6 +60,12 @@ class FakeLink:
 
     def is_librarys_object(self, handle: Any) -> bool:
         return self.kind is not object
+
+    def is_strange(self, handle: Any) -> bool:
+        return self.strange
+
+    def refuse(self, handle: Any, what: str) -> Any:
+        return refusal(handle, what)
 
     def refused(self, handle: Any, method: str, others: Any, what: str) -> Any:
         return refusal(handle, what)

@@ -253,10 +253,13 @@ def test_a_subclass_does_not_cross_by_value(name: str) -> None:
 
 
 def test_subclasses_of_arrays_do_not_cross_by_value() -> None:
-    """Matrices, masked and record arrays, and views of a class of one's own."""
+    """Record arrays, and views of a class of one's own, also below a mask."""
     own = type("Own", (np.ndarray,), {})
+    masked = type("Masked", (np.ma.MaskedArray,), {})
     records = np.zeros(2, dtype=[("a", "i4")])
-    for value in (np.zeros(3).view(own), np.ma.array([1]), records, np.array([own]).view(own)):
+    arrays = [np.zeros(3).view(own), records, np.array([own]).view(own)]
+    below = [np.ma.array([1]).view(masked), np.ma.array(np.zeros(3).view(own)), np.ma.masked]
+    for value in (*arrays, *below):
         with pytest.raises(TooLargeError):
             encode(value)
 

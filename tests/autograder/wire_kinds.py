@@ -9,6 +9,7 @@ import pathlib
 import random
 import uuid
 import zoneinfo
+from collections import abc
 from typing import Any
 
 import numpy as np
@@ -147,6 +148,13 @@ FRAMES = st.builds(
 ) | hnp.arrays("f8", hnp.array_shapes(min_dims=2, max_dims=2)).map(pd.DataFrame)
 DTYPES = [np.dtype(name) for name in (*"?bhilqBHILQefdFDgGSUmMO", ">i4", "S7", "<U3", "M8[ms]")]
 
+MASKED = st.builds(
+    lambda values, share, has: np.ma.MaskedArray(values, mask=values > share if has else False),
+    hnp.arrays(st.sampled_from(["i4", "f8"]), hnp.array_shapes(max_dims=2, max_side=3)),
+    st.integers(-9, 9),
+    st.booleans(),
+)
+
 KINDS: dict[Any, st.SearchStrategy[Any]] = {
     bytes: st.binary(max_size=20),
     bytearray: st.binary(max_size=20).map(bytearray),
@@ -162,6 +170,9 @@ KINDS: dict[Any, st.SearchStrategy[Any]] = {
         collections.defaultdict, st.sampled_from([None, int, list, dict, set]), PAIRS
     ),
     collections.deque: st.builds(collections.deque, MANY, st.none() | st.integers(0, 9)),
+    type({}.keys()): PAIRS.map(lambda made: made.keys()),
+    type({}.values()): PAIRS.map(lambda made: made.values()),
+    type({}.items()): PAIRS.map(lambda made: made.items()),
     range: st.builds(range, INTS, INTS, st.integers(1, 9) | st.integers(-9, -1)),
     slice: st.builds(slice, PLAIN, PLAIN, PLAIN),
     type(...): st.just(...),
@@ -181,6 +192,7 @@ KINDS: dict[Any, st.SearchStrategy[Any]] = {
     np.str_: scalar(np.str_, WORDS.map(lambda text: text.rstrip("\0"))),
     np.bytes_: scalar(np.bytes_, st.binary(max_size=5).map(lambda data: data.rstrip(b"\0"))),
     np.ndarray: ARRAYS | OBJECTS | ARRAYS.map(np.asfortranarray),
+    np.ma.MaskedArray: MASKED,
     **{type(dtype): st.just(dtype) for dtype in DTYPES},
     np.random.Generator: st.builds(
         lambda bits, seed, times: used_up(np.random.Generator(bits(seed)), times),
@@ -239,6 +251,10 @@ KINDS: dict[Any, st.SearchStrategy[Any]] = {
 }
 
 
+def _parts(array: Any) -> tuple[Any, Any]:
+    return np.ma.getdata(array), np.ma.getmaskarray(array)
+
+
 def alike(one: Any, other: Any) -> bool:
     """Say whether two values are of the same exact type and hold the same."""
     if isinstance(one, np.dtype):
@@ -253,6 +269,11 @@ def alike(one: Any, other: Any) -> bool:
             return len(one) == len(other) and all(map(alike, one, other))
         case dict():
             return alike(list(one), list(other)) and alike(list(one.values()), list(other.values()))
+        case abc.KeysView() | abc.ValuesView() | abc.ItemsView():
+            return alike(list(one), list(other))
+        case np.ma.MaskedArray():
+            parts = zip(*map(_parts, (one, other)), strict=True)
+            return all(alike(part, its) for part, its in parts)
         case pd.DataFrame() | pd.Series() | pd.Index() | pd.api.extensions.ExtensionArray():
             return _alike_in_pandas(one, other)
         case np.ndarray():

@@ -25,22 +25,41 @@ def read_cases(name: str) -> dict[str, dict[str, str]]:
     return cases
 
 
+def each_attack(cases: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
+    """Give each attack of cases that try several (``--- attack kind``) as a case of its own."""
+    return {
+        f"{name} {part[7:]}".strip(): {
+            **{other: text for other, text in case.items() if not other.startswith("attack")},
+            "attack": case[part],
+        }
+        for name, case in cases.items()
+        for part in case
+        if part.startswith("attack")
+    }
+
+
 FILES = (
-    *("known.cases", "answers.cases", "judging.cases", "steering.cases"),
+    *("known.cases", "answers.cases", "judging.cases", "steering.cases", "idioms.cases"),
     *("wire.cases", "rooms.cases"),
 )
-CASES = {name: case for file in FILES for name, case in read_cases(file).items()}
-# What is aimed at other rooms is tried beside an honest student alone, and so is what has a lab of
-# its own; the others take their turn together.
+CASES = {name: case for file in FILES for name, case in each_attack(read_cases(file)).items()}
+# What is aimed at other rooms is tried beside an honest student alone; those who attack the same
+# lab take their turn together.
 TOGETHER = [
     name
     for file in ("known.cases", "wire.cases")
     for name, case in read_cases(file).items()
     if set(case) <= {"attack", "later"}
 ]
+ROUNDS = {
+    name: names
+    for case in read_cases("idioms.cases").items()
+    for names in [list(each_attack(dict([case])))]
+    for name in names
+}
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_an_attack_gains_nothing_and_harms_nobody(name: str, attack: Any, attempt: Any) -> None:
     """No undeserved point, nothing leaked, nobody and nothing harmed."""
-    attack(name, lambda one: attempt(CASES[one]), TOGETHER)
+    attack(name, lambda one: attempt(CASES[one]), ROUNDS.get(name, TOGETHER))
