@@ -9,13 +9,13 @@ from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 
 from autograder.examiner_patches import replaced_in
+from autograder.examiner_preparation import prepared
 from autograder.examiner_source import (
     bound_names,
     cell_tree,
     globals_of,
     imported_modules,
     names_of,
-    prepared,
     targets_of,
     words,
 )

@@ -13,7 +13,7 @@ from typing import Any
 
 from IPython.core.compilerop import CachingCompiler
 
-from autograder.examiner_source import Preparation
+from autograder.examiner_preparation import Preparation
 
 __all__ = ["CellCompiler"]
 

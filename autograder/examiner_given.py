@@ -23,6 +23,7 @@ import numpy as np
 import pandas as pd
 
 from autograder.examiner_errors import StudentRoomGoneError
+from autograder.examiner_preparation import prepared
 from autograder.examiner_source import (
     DEFINITIONS,
     PURE_MODULES,
@@ -31,7 +32,6 @@ from autograder.examiner_source import (
     globals_of,
     names_of,
     needs_room,
-    prepared,
     targets_of,
     words,
 )

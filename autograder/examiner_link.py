@@ -31,13 +31,13 @@ from autograder.examiner_lending import Lending
 from autograder.examiner_saying import Sayings
 from autograder.examiner_source import PURE_MODULES, lives_in_room
 from autograder.examiner_surroundings import log_again
+from autograder.handle_abilities import make_handle
 from autograder.handles import (
     WAYS_OUT,
     Handle,
     HandleError,
     HandleTypeError,
     describe,
-    make_handle,
     number_of,
     refusal,
 )

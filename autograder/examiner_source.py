@@ -1,16 +1,6 @@
-"""What the text of a cell says before it runs: names, imports, and how a test cell is prepared.
+"""What the text of a cell says before it runs: its names, its imports, and whose those are.
 
-Nothing here runs anything. The preparation of a test cell keeps every line where it is and
-changes only what can't work across rooms otherwise:
-
-- an import of a module whose state lives in the student's room (``mlflow``, ``pyplot``, a test
-  client ...) binds that room's module;
-- ``type(x)``, ``x.__class__``, ``issubclass(x, y)`` and ``dir()`` go through functions that know
-  both rooms;
-- ``format`` of such a text goes through a function that keeps it to what it is handed;
-- ``!command`` runs in the student's room, whose folder it looks at;
-- ``exec``, ``eval`` and ``compile`` of a text that isn't written in the test itself run in the
-  student's room: such a text may be the student's.
+Nothing here runs anything.
 """
 
 import ast
@@ -18,12 +8,9 @@ import importlib.util
 import re
 import sys
 from collections.abc import Iterable
-from contextlib import suppress
-from copy import deepcopy
 from functools import cache, lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
-from types import CodeType
 from typing import Any
 
 from IPython.core.inputtransformer2 import TransformerManager
@@ -33,7 +20,6 @@ from autograder.cell_text import plain_python
 __all__ = [
     "DEFINITIONS",
     "PURE_MODULES",
-    "Preparation",
     "bound_names",
     "cell_tree",
     "definition",
@@ -45,7 +31,6 @@ __all__ = [
     "names_of",
     "needs_room",
     "parse_cell",
-    "prepared",
     "targets",
     "targets_of",
     "words",
@@ -310,89 +295,6 @@ def _statements(body: list[Any]) -> Iterable[Any]:
             yield from _statements([n for n in ast.walk(node) if isinstance(n, kinds)])
 
 
-class Preparation(ast.NodeTransformer):
-    """Prepares a test cell, or what a locked cell gives, for the examiner's room."""
-
-    def visit_Import(self, node: ast.Import) -> Any:
-        """Bind the room's module where its state lives there."""
-        made: list[ast.stmt] = []
-        for alias in node.names:
-            if not needs_room(alias.name):
-                made.append(ast.Import([alias]))
-            elif alias.asname is None and "." in alias.name:
-                top = alias.name.split(".")[0]
-                made.append(_assign(top, [alias.name, top]))
-            else:
-                made.append(_assign(alias.asname or alias.name, [alias.name]))
-        return [ast.fix_missing_locations(ast.copy_location(item, node)) for item in made]
-
-    def visit_ImportFrom(self, node: ast.ImportFrom) -> Any:
-        """Bind attributes of the room's module where its state lives there."""
-        module = node.module or ""
-        made: list[ast.stmt] = []
-        for alias in node.names:
-            name = alias.asname or alias.name
-            if node.level or alias.name == "*":
-                made.append(ast.ImportFrom(node.module, [alias], node.level))
-            elif needs_room(f"{module}.{alias.name}") and not needs_room(module):
-                made.append(_assign(name, [f"{module}.{alias.name}"]))
-            elif needs_room(module):
-                made.append(_assign(name, [module], alias.name))
-            else:
-                made.append(ast.ImportFrom(node.module, [alias], 0))
-        return [ast.fix_missing_locations(ast.copy_location(item, node)) for item in made]
-
-    def visit_Attribute(self, node: ast.Attribute) -> Any:
-        """Let ``x.__class__`` give the student's own class of a handle."""
-        self.generic_visit(node)
-        if node.attr != "__class__" or not isinstance(node.ctx, ast.Load):
-            return node
-        made = ast.Call(ast.Name("_room_class", ast.Load()), [node.value], [])
-        return ast.fix_missing_locations(ast.copy_location(made, node))
-
-    def visit_Call(self, node: ast.Call) -> Any:
-        """Let functions that know handles do what the built-in ones can't."""
-        self.generic_visit(node)
-        if isinstance(node.func, ast.Attribute) and _is_shell_command(node.func):
-            node.args.insert(0, ast.Constant(node.func.attr))
-            node.func = ast.copy_location(ast.Name("_room_command", ast.Load()), node.func)
-            return ast.fix_missing_locations(node)
-        if isinstance(node.func, ast.Attribute) and node.func.attr in ("format", "format_map"):
-            if isinstance(node.func.value, (ast.Constant, ast.JoinedStr)):
-                return node
-            what = [node.func.value, ast.Constant(node.func.attr), *node.args]
-            made = ast.Call(ast.Name("_room_format", ast.Load()), what, node.keywords)
-            return ast.fix_missing_locations(ast.copy_location(made, node))
-        if not isinstance(node.func, ast.Name):
-            return node
-        if not node.args:
-            if node.func.id == "dir" and not node.keywords:
-                node.func.id = "_room_dir"
-            return node
-        name, first = node.func.id, node.args[0]
-        plain = len(node.args) == 1 and not node.keywords
-        if (
-            (name == "type" and plain)
-            or name == "issubclass"
-            or (name in ("exec", "eval", "compile") and not isinstance(first, ast.Constant))
-        ):
-            node.func.id = f"_room_{name}"
-        return node
-
-
-@lru_cache(maxsize=_STATEMENTS)
-def prepared(node: ast.stmt) -> tuple[CodeType, ...]:
-    """Compile a statement of a locked cell as the examiner's room carries it out.
-
-    The statement stays as it is, and nobody changes it. What doesn't compile is left out.
-    """
-    codes = []
-    for part in Preparation().visit(ast.Module([deepcopy(node)], [])).body:
-        with suppress(Exception):
-            codes.append(compile(ast.Module([part], []), "<given>", "exec"))
-    return tuple(codes)
-
-
 def needs_room(module: str) -> bool:
     """Say whether an import must bind the student's room's module."""
     if lives_in_room(module):
@@ -401,19 +303,3 @@ def needs_room(module: str) -> bool:
         return importlib.util.find_spec(module.split(".", maxsplit=1)[0]) is None
     except (ImportError, ValueError, AttributeError):
         return False
-
-
-def _is_shell_command(node: ast.Attribute) -> bool:
-    """Say whether a node is what IPython makes of ``!command``, or of taking its output."""
-    if node.attr not in ("system", "getoutput") or not isinstance(node.value, ast.Call):
-        return False
-    return isinstance(node.value.func, ast.Name) and node.value.func.id == "get_ipython"
-
-
-def _assign(name: str, args: list[str], attribute: str = "") -> ast.Assign:
-    """Write ``name = _room_module(*args)``, or an attribute of it."""
-    constants: list[ast.expr] = [ast.Constant(arg) for arg in args]
-    value: ast.expr = ast.Call(ast.Name("_room_module", ast.Load()), constants, [])
-    if attribute:
-        value = ast.Attribute(value, attribute, ast.Load())
-    return ast.Assign([ast.Name(name, ast.Store())], value)

@@ -15,7 +15,7 @@ from autograder.cell_text import plain_python
 from autograder.engine import Limits
 from autograder.examiner_ahead import read_ahead
 from autograder.examiner_compiler import CellCompiler
-from autograder.examiner_source import prepared
+from autograder.examiner_preparation import prepared
 from autograder.rooms import RoomsEngine
 from autograder.shell import RoomShell, make_shell
 

@@ -6,7 +6,8 @@ import pandas as pd
 import pytest
 
 from autograder.examiner_judging import Scorer, is_judging
-from autograder.handles import Handle, HandleError, make_handle
+from autograder.handle_abilities import make_handle
+from autograder.handles import Handle, HandleError
 from autograder.wire_abilities import CLASS_BIT
 
 

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from autograder.examiner_saying import Sayings
-from autograder.handles import HandleError, make_handle, refusal
+from autograder.handle_abilities import make_handle
+from autograder.handles import HandleError, refusal
 from autograder.wire_abilities import ABILITIES
 
 

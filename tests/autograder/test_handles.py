@@ -13,7 +13,8 @@ import pandas as pd
 import pytest
 
 from autograder.examiner_saying import Sayings
-from autograder.handles import MAX_ITEMS, HandleError, make_handle, number_of, refusal
+from autograder.handle_abilities import make_handle
+from autograder.handles import MAX_ITEMS, HandleError, number_of, refusal
 from autograder.wire_abilities import ABILITIES, CLASS_BIT
 
 

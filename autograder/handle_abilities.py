@@ -1,0 +1,203 @@
+"""What handles can do that not every object can: be called, counted, iterated, entered, awaited.
+
+The student's room says which of these an object can do; a handle is made of a class that has them
+and no others, so that ``callable``, ``iter`` and ``with`` see what they would see of the object.
+"""
+
+from collections.abc import Callable, Iterator
+from typing import Any, cast
+
+from autograder.handles import (
+    MAX_ITEMS,
+    Handle,
+    HandleError,
+    Link,
+    describe,
+    number_of,
+    refusal,
+)
+from autograder.wire_abilities import ABILITIES
+
+__all__ = ["make_handle"]
+
+_get: Callable[[Any, str], Any] = object.__getattribute__
+
+
+def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+    return _get(self, "_link").ask("call", self, *args, **kwargs)
+
+
+def _len(self: Any) -> int:
+    link = _get(self, "_link")
+    if link.sayings.is_value(self):
+        return len(link.sayings.value_of(self))
+    size = link.ask("len", self)
+    if type(size) is not int or size < 0:
+        raise refusal(self, "has no length that is a number")
+    link.claim(f"the length of {describe(self)}")
+    link.sayings.hold(self, "length", size)
+    return size
+
+
+def _iterate(self: Any) -> Iterator[Any]:
+    """Give the items one by one, as they are asked for."""
+    link = _get(self, "_link")
+    if link.sayings.is_value(self):
+        return iter(link.sayings.value_of(self))
+    if link.sayings.is_old(self):
+        len(self)
+    items = link.ask("iter", self)
+    if number_of(items) is None:
+        items = list(items)
+        link.sayings.hold(self, "items", len(items))
+        return iter(items)
+    return _each(self, items)
+
+
+def _each(owner: Any, items: Any) -> Iterator[Any]:
+    link = _get(owner, "_link")
+    for count in range(MAX_ITEMS):
+        try:
+            item = link.ask("next", items)
+        except StopIteration:
+            link.sayings.hold(owner, "items", count)
+            return
+        yield item
+    raise HandleError(f"{describe(owner)} gave {MAX_ITEMS} items and doesn't end.")
+
+
+def _next(self: Any) -> Any:
+    steps = _get(self, "_steps") + 1
+    object.__setattr__(self, "_steps", steps)
+    if steps > MAX_ITEMS:
+        raise HandleError(f"{describe(self)} gave {MAX_ITEMS} items and doesn't end.")
+    link = _get(self, "_link")
+    try:
+        item = link.ask("next", self)
+    except StopIteration:
+        link.sayings.end(self)
+        raise
+    link.sayings.step(self)
+    return item
+
+
+def _item(self: Any, key: Any) -> Any:
+    link = _get(self, "_link")
+    if link.sayings.is_value(self):
+        value = link.sayings.value_of(self)
+        # A kind of dict may make what it hasn't.
+        if _get(self, "_base") != "dict" or key in value:
+            return value[key]
+    try:
+        return link.ask("item", self, key)
+    except IndexError:
+        if link.sayings.is_old(self):
+            len(self)
+        link.sayings.hold_place(self, key)
+        raise
+
+
+def _iter_self(self: Any) -> Iterator[Any]:
+    """Ask an iterator for its iterator: itself mostly, but its own class may begin anew."""
+    items = _get(self, "_link").ask("iter", self)
+    if items is self:
+        return cast("Iterator[Any]", self)
+    return iter(items) if number_of(items) is None else _each(self, items)
+
+
+def _contains(self: Any, key: Any) -> bool:
+    link = _get(self, "_link")
+    if link.sayings.is_value(self):
+        return key in link.sayings.value_of(self)
+    if _get(self, "_base") in ("str", "bytes", "ndarray", "DataFrame", "Series", "Index"):
+        raise refusal(self, "isn't searched")
+    if _get(self, "_base") is None and link.believes(self):
+        link.claim(f"what {describe(self)} contains")
+        return link.ask("contains", self, key) is True
+    if not hasattr(type(self), "__iter__"):
+        raise refusal(self, "isn't asked what it contains")
+    if type(key) is not str or not link.is_librarys_object(self):
+        return any(item is key or item == key for item in iter(self))
+    # Headers and the like take names in either case, and list them in one.
+    wanted = key.casefold()
+    return any(type(item) is str and wanted == item.casefold() for item in iter(self))
+
+
+def _ask(op: str) -> Callable[..., Any]:
+    def operate(self: Any, *args: Any) -> Any:
+        return _get(self, "_link").ask(op, self, *args)
+
+    return operate
+
+
+def _swallows(self: Any, op: str, error: BaseException | None) -> bool:
+    """Leave a context; student code can't swallow a failed assertion or a refusal."""
+    link = _get(self, "_link")
+    swallowed = link.ask(op, self, error) is True
+    if not swallowed or error is None:
+        return False
+    if not link.may_swallow:
+        link.note(
+            f"{describe(self)} would have swallowed this error at the end of its `with` block, "
+            "which the lab doesn't ask for."
+        )
+        return False
+    return isinstance(error, Exception) and not isinstance(error, (AssertionError, HandleError))
+
+
+def _leave(self: Any, _: Any, error: BaseException | None, __: Any) -> bool:
+    return _swallows(self, "exit", error)
+
+
+async def _leave_async(self: Any, _: Any, error: BaseException | None, __: Any) -> bool:
+    return _swallows(self, "aexit", error)
+
+
+def _await(self: Any) -> Any:
+    yield from ()  # what ``__await__`` gives must be an iterator
+    return _get(self, "_link").ask("await", self)
+
+
+async def _next_async(self: Any) -> Any:
+    return _get(self, "_link").ask("anext", self)
+
+
+async def _enter_async(self: Any) -> Any:
+    return _get(self, "_link").ask("aenter", self)
+
+
+_METHODS: dict[str, Callable[..., Any]] = {
+    "call": _call,
+    "len": _len,
+    "iter": _iterate,
+    "next": _next,
+    "item": _item,
+    "setitem": _ask("setitem"),
+    "delitem": _ask("delitem"),
+    "contains": _contains,
+    "with": _ask("enter"),
+    "await": _await,
+    "aiter": _ask("aiter"),
+    "anext": _next_async,
+    "awith": _enter_async,
+}
+_classes: dict[int, type] = {}
+_DOC = property(lambda self: _get(self, "_link").ask("get", self, "__doc__"))
+
+
+def make_handle(link: Link, number: int, mask: int, label: str, base: str | None) -> Any:
+    """Make a handle with the abilities of a mask."""
+    kind = _classes.get(mask)
+    if kind is None:
+        body: dict[str, Any] = {"__slots__": (), "__module__": Handle.__module__, "__doc__": _DOC}
+        for bit, (ability, method) in enumerate(ABILITIES):
+            if mask >> bit & 1:
+                body[method] = _METHODS[ability]
+        if "__enter__" in body:
+            body["__exit__"] = _leave
+        if "__aenter__" in body:
+            body["__aexit__"] = _leave_async
+        if "__next__" in body:
+            body["__iter__"] = _iter_self
+        kind = _classes[mask] = type("Handle", (Handle,), body)
+    return kind(link, number, mask, label, base)
