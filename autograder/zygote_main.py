@@ -84,7 +84,9 @@ class _Zygote:
         """Fork rooms and watch over them until the coordinator is gone."""
         looked = time.monotonic()
         while True:
-            ready = {number for number, _ in self.poll.poll(_LOOK_SECONDS * 1000)}
+            # With nobody to watch over, it sleeps until it is asked for something.
+            pause = _LOOK_SECONDS * 1000 if self.rooms else None
+            ready = {number for number, _ in self.poll.poll(pause)}
             if self.wake.fileno() in ready:
                 with contextlib.suppress(BlockingIOError):
                     self.wake.recv(4096)

@@ -148,9 +148,13 @@ class Arena:
     """
 
     def __init__(
-        self, warm_for: Callable[[str], WarmProcess], folder: Path, listener: Listener
+        self,
+        warm_for: Callable[[str], WarmProcess],
+        borrowed: Callable[[WarmProcess], Any],
+        folder: Path,
+        listener: Listener,
     ) -> None:
-        self._warm_for = warm_for
+        self._warm_for, self._borrowed = warm_for, borrowed
         self._warm: list[WarmProcess] = []
         self.folder = folder
         self.listener = listener
@@ -232,8 +236,16 @@ class Arena:
         """Give the engine for a lab, on a warm process."""
         return self._engines.setdefault(
             (id(warm), id(teacher)),
-            RoomsEngine(lambda *_: warm, reference=teacher.source, isolation=self._warm_for.level),
+            RoomsEngine(
+                lambda *_: self._borrowed(warm),
+                reference=teacher.source,
+                isolation=self._warm_for.level,
+            ),
         )
+
+    def close_engine(self, warm: WarmProcess, teacher: Teacher) -> None:
+        """End what was forked from a warm process for a lab."""
+        self._engines.pop((id(warm), id(teacher))).close()
 
     def grade(self, warm: WarmProcess, teacher: Teacher, student: str, data: bytes) -> Verdict:
         """Grade one submission, and make all that is kept of it and shown to its author."""
@@ -309,10 +321,12 @@ class Arena:
 
 
 @pytest.fixture(scope="session")
-def arena(warm_for: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Arena]:
+def arena(
+    warm_for: Any, borrowed: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[Arena]:
     """The course, its attackers' listener, and the engine."""
     with closing(Listener()) as listener:
-        yield Arena(warm_for, tmp_path_factory.mktemp("arena"), listener)
+        yield Arena(warm_for, borrowed, tmp_path_factory.mktemp("arena"), listener)
 
 
 @pytest.fixture(scope="session")
@@ -343,6 +357,7 @@ def graded_together(arena: Arena) -> Callable[[Mapping[str, Attempt]], dict[str,
             check_shape(verdicts[name], teacher)
             check_secrets(verdicts[name])
         assert arena.settled(before) == before
+        arena.close_engine(warm, teacher)
         return verdicts
 
     return go
