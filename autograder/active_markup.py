@@ -14,9 +14,8 @@ _TAGS = re.compile(
     r"[\s/\"'`]on\w+\s*=|srcdoc\s*=",
     re.IGNORECASE,
 )
-_SCHEME = re.compile(
-    r"(?:[(<\[\"'`={:,;])(?:javascript|vbscript|data:text/html)[:;,]", re.IGNORECASE
-)
+_SCHEME = re.compile(r"[(<\[\"'`={:,;](?:javascript|vbscript|data:text/html)[:;,]", re.IGNORECASE)
+_ANY_SCHEME = re.compile(r"(?:javascript|vbscript):|data:text/html[;,]", re.IGNORECASE)
 _STYLE = re.compile(r"<\s*style\b|[\s/\"'`]style\s*=", re.IGNORECASE)
 _PICTURE = r"data:(?:image|audio|video)/"
 _FETCHING = re.compile(
@@ -35,25 +34,27 @@ _LARGEST = 0x10FFFF
 _NOTE = "*Shown as it was written, because it holds what would act in a browser.*"
 
 
-def acts(text: str, *, styles: bool = True) -> bool:
+def acts(text: str, *, is_written: bool = False) -> bool:
     """Say whether a browser that shows this text as a page would run something of it.
 
     Parameters
     ----------
     text : str
         HTML, or Markdown, in which HTML may stand.
-    styles : bool, default=True
-        Whether it may say how things look, which changes the rest of the page as well.
+    is_written : bool, default=False
+        Whether a person wrote it for a page on which other things stand: a style acts there too,
+        and the name of a language before a colon may be just that.
 
     Examples
     --------
     >>> acts("<b>bold</b>"), acts("<img src=x onerror=alert(1)>"), acts("[x](java&#115;cript:y)")
     (False, True, True)
     """
+    scheme = _SCHEME if is_written else _ANY_SCHEME
     return any(
         _TAGS.search(one)
-        or _SCHEME.search(_UNSEEN.sub("", one))
-        or (not styles and _STYLE.search(one))
+        or scheme.search(_UNSEEN.sub("", one))
+        or (is_written and _STYLE.search(one))
         for one in _readings(text)
     )
 

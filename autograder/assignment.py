@@ -12,14 +12,13 @@ from autograder.engine import Engine
 from autograder.errors import CourseError
 from autograder.grade import grade_class
 from autograder.gradebook import write_marks
-from autograder.notebook import cell_kind
+from autograder.notebook import GRADED, cell_kind
 from autograder.publish import rebuild
 from autograder.results import GradeReport, SubmissionResult
 from autograder.teacher import open_lab
 
 __all__ = ["by_notebook", "grade_assignment", "merge_reports", "rebuild_assignment"]
 
-GRADED = ("test", "manual", "task")
 _STATUS = {"unreadable": 0, "missing": 0, "needs-human": 1, "graded": 2}
 
 

@@ -16,7 +16,7 @@ from autograder.course import Course
 from autograder.errors import GraderError
 from autograder.grade import read_records
 from autograder.gradebook import HandGrade, read_hand_grades
-from autograder.notebook import cell_kind, grade_id
+from autograder.notebook import GRADED, cell_kind, grade_id
 from autograder.records import Record
 from autograder.release import hidden_lines, release_notebook
 from autograder.results import CellResult
@@ -223,7 +223,7 @@ def _answers_before(teacher: Teacher, cells: Iterable[NotebookNode]) -> dict[str
             told = (_UNTOLD,) if cell.get("outputs") else ()
             outputs = told if after_hidden else _outputs(teacher, cell)
             waiting.append(_Answer(_own_code(teacher, cell.source), outputs))
-        if kind in ("test", "manual", "task"):
+        if kind in GRADED:
             groups[grade_id(cell)], waiting = waiting, []
     return groups
 

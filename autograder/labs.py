@@ -9,7 +9,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from autograder.errors import LabError
-from autograder.notebook import cell_kind, grade_id, points
+from autograder.notebook import GRADED, cell_kind, grade_id, points
 from autograder.settings import Lab, Question, load_lab, overlaid, personal_parameters
 
 __all__ = [
@@ -183,7 +183,7 @@ def _check_metadata(where: str, cell: NotebookNode, meta: Any) -> None:
     if extra:
         raise LabError(f"{where}: nbgrader doesn't know {', '.join(sorted(extra))}.")
     kind, worth = cell_kind(cell), meta.get("points")
-    if kind in ("test", "manual", "task"):
+    if kind in GRADED:
         if isinstance(worth, bool) or not isinstance(worth, (int, float)) or worth < 0:
             raise LabError(f"{where}: a graded cell needs points of at least 0, got {worth!r}.")
     elif worth is not None:

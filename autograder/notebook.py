@@ -30,6 +30,8 @@ MAX_BRACKETS = 2_000_000
 MAX_CELLS = 10_000
 
 CellKind = Literal["answer", "test", "manual", "task", "locked", "plain"]
+GRADED = frozenset({"test", "manual", "task"})
+"""The kinds of cells that earn points."""
 
 # A string is swallowed whole, even one that never ends, so that a scan stays linear.
 _STRUCTURE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
@@ -68,7 +70,7 @@ def grade_id(cell: NotebookNode) -> str:
 def points(cell: NotebookNode) -> float:
     """Give the points that a cell is worth; 0 for an ungraded cell or a value that isn't one."""
     worth = _grading(cell).get("points", 0)
-    if cell_kind(cell) not in ("test", "manual", "task"):
+    if cell_kind(cell) not in GRADED:
         return 0.0
     if isinstance(worth, bool) or not isinstance(worth, (int, float)):
         return 0.0

@@ -155,7 +155,7 @@ def _disarm(notebook: NotebookNode, teacher: Teacher, *, has_walls: bool) -> Non
         if cell.cell_type == "code" and not has_walls:
             cell["outputs"] = clean_outputs(list(cell.outputs), MAX_BYTES)
         is_theirs = cell_kind(cell) in ("answer", "manual", "plain") and cell.source not in given
-        if not is_theirs or not acts(cell.source, styles=False):
+        if not is_theirs or not acts(cell.source, is_written=True):
             continue
         if cell.cell_type == "markdown":
             cell["source"] = as_plain_markdown(cell.source)

@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from autograder.atomic import write_text
 from autograder.engine import CellRun, Limits, Room, RunStatus
-from autograder.notebook import cell_kind, grade_id, points
+from autograder.notebook import GRADED, cell_kind, grade_id, points
 from autograder.results import SubmissionResult
 
 __all__ = [
@@ -129,8 +129,7 @@ def lab_digest(
 
 def points_digest(source: NotebookNode) -> str:
     """Give a digest of what each cell is worth."""
-    kinds = ("test", "manual", "task")
-    return _digest([(grade_id(c), points(c)) for c in source.cells if cell_kind(c) in kinds])
+    return _digest([(grade_id(c), points(c)) for c in source.cells if cell_kind(c) in GRADED])
 
 
 def record_key(

@@ -10,12 +10,10 @@ from autograder.course import Course
 from autograder.engine import Limits
 from autograder.errors import CourseError
 from autograder.labs import Lab, personal_parameters
-from autograder.notebook import cell_kind, grade_id, points
+from autograder.notebook import GRADED, cell_kind, grade_id, points
 from autograder.release import hidden_lines, is_release, release_notebook
 
 __all__ = ["Teacher", "open_lab"]
-
-_GRADED = ("test", "manual", "task")
 
 
 @dataclass(frozen=True)
@@ -66,7 +64,7 @@ class Teacher:
     @cached_property
     def graded(self) -> tuple[NotebookNode, ...]:
         """The cells that earn points, in order."""
-        return tuple(cell for cell in self.source.cells if cell_kind(cell) in _GRADED)
+        return tuple(cell for cell in self.source.cells if cell_kind(cell) in GRADED)
 
 
 def open_lab(course: Course, name: str) -> Teacher:

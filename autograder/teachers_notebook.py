@@ -12,12 +12,11 @@ from nbformat import NotebookNode
 
 from autograder.course_config import CourseConfig
 from autograder.errors import CourseError
-from autograder.notebook import cell_kind, grade_id, read_notebook
+from autograder.notebook import GRADED, cell_kind, grade_id, read_notebook
 
 __all__ = ["read_teachers_notebook"]
 
 _METADATA_VERSION = 3
-_GRADED = ("test", "manual", "task")
 _PYTHON = ("python", "python3", "ipython")
 
 
@@ -125,7 +124,7 @@ def _check_id(cell: NotebookNode, seen: set[str], where: str) -> None:
     if name in seen:
         raise CourseError(f"{where}: another cell is called {name!r} too. Give each its own id.")
     seen.add(name)
-    if cell_kind(cell) in _GRADED and cell.metadata["nbgrader"].get("points") is None:
+    if cell_kind(cell) in GRADED and cell.metadata["nbgrader"].get("points") is None:
         raise CourseError(f"{where}, {name!r}, is graded but says no points. Give it some, or 0.")
 
 

@@ -44,7 +44,7 @@ FETCHING = [
 HARMLESS = [
     "<b>bold</b>, a &lt; b and c > d",
     "if on = 1 and x<y then y>x",
-    "JavaScript: the good parts, <https://example.org> and [a page](https://example.org)",
+    "Talk of JavaScript, <https://example.org> and [a page](https://example.org)",
     "<img src='data:image/png;base64,iVBORw0KGgo='>",
     '<img src =  " data:image/png;base64,iVBORw0KGgo=">',
     "<a href='https://example.org'>a page</a><svg><path d='M0 0'/></svg>",
@@ -58,6 +58,7 @@ HARMLESS = [
 def test_what_acts_is_seen(text: str) -> None:
     """A browser reads more ways of writing it than one."""
     assert acts(text)
+    assert acts(text, is_written=True)
 
 
 @pytest.mark.parametrize("text", FETCHING)
@@ -70,14 +71,23 @@ def test_what_calls_home_is_seen(text: str) -> None:
 def test_what_only_shows_itself_may_stay(text: str) -> None:
     """Tables, pictures within the text, and talk of other things."""
     assert not acts(text)
+    if "style" not in text:
+        assert not acts(text, is_written=True)
     if "data =" not in text:
         assert not fetches(text)
 
 
+def test_the_name_of_a_language_is_no_address_in_what_a_person_writes() -> None:
+    """In an output, which nobody needs to write so, it is taken for one wherever it stands."""
+    for text in ("JavaScript: the good parts", "x javascript : y", "vbscript:"):
+        assert acts(text)
+        assert not acts(text, is_written=True)
+
+
 def test_a_style_is_for_outputs_only() -> None:
     """In an answer it would change the page of whoever marks it."""
-    assert acts("<style>.score { display: none }</style>", styles=False)
-    assert acts("<p style='position: fixed'>", styles=False)
+    assert acts("<style>.score { display: none }</style>", is_written=True)
+    assert acts("<p style='position: fixed'>", is_written=True)
 
 
 @pytest.mark.parametrize(
@@ -118,5 +128,5 @@ def test_outputs_keep_what_shows_itself() -> None:
 def test_many_beginnings_that_come_to_nothing_keep_no_class_waiting(part: str) -> None:
     """Looking takes as long as the text is; with its square, this would end tomorrow."""
     text = part * 200_000
-    assert not acts(text, styles=False)
+    assert not acts(text, is_written=True)
     assert not fetches(text)
