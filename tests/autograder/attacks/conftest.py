@@ -7,7 +7,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -243,8 +243,18 @@ class Arena:
             ),
         )
 
-    def close_engine(self, warm: WarmProcess, teacher: Teacher) -> None:
-        """End what was forked from a warm process for a lab."""
+    @contextmanager
+    def unharmed(self, teacher: Teacher, *files: bytes) -> Iterator[WarmProcess]:
+        """Give the warm process for a class; once its work is graded, all is as it was before.
+
+        What was forked for the lab is there from the first, and ends with the class.
+        """
+        warm = self.warm(teacher, *files)
+        engine = self.engine(warm, teacher)
+        engine._warm(teacher.files, teacher.limits)
+        before = self.quiet()
+        yield warm
+        assert self.settled(before) == before
         self._engines.pop((id(warm), id(teacher))).close()
 
     def grade(self, warm: WarmProcess, teacher: Teacher, student: str, data: bytes) -> Verdict:
@@ -341,23 +351,19 @@ def graded_together(arena: Arena) -> Callable[[Mapping[str, Attempt]], dict[str,
         honest = arena.hand_in(teacher, right)
         wrong = arena.hand_in(teacher, {"q1": case.get("wrong", WRONG)})
         files = {name: arena.file_of(teacher, attempt) for name, attempt in attempts.items()}
-        warm = arena.warm(teacher, *files.values(), honest, wrong)
-        arena.engine(warm, teacher)._warm(teacher.files, teacher.limits)
-        before = arena.quiet()
         # The honest student is graded at the side of attackers, the other one after them.
         (first, data), *others = files.items()
         plan = [(first, data), (HONEST, honest), *others, (FAILING, wrong)]
-        with ThreadPoolExecutor(2) as pool:
-            graded = pool.map(lambda one: (one[0], arena.grade(warm, teacher, *one)), plan)
-            verdicts = dict(graded)
-        assert verdicts[HONEST].score == 4.0, [r.message for r in verdicts[HONEST].graded.runs]
-        assert verdicts[FAILING].score == 0.0
-        for name, attempt in attempts.items():
-            assert verdicts[name].score == float(attempt.case.get("deserves", 0)), name
-            check_shape(verdicts[name], teacher)
-            check_secrets(verdicts[name])
-        assert arena.settled(before) == before
-        arena.close_engine(warm, teacher)
+        with arena.unharmed(teacher, *files.values(), honest, wrong) as warm:
+            with ThreadPoolExecutor(2) as pool:
+                graded = pool.map(lambda one: (one[0], arena.grade(warm, teacher, *one)), plan)
+                verdicts = dict(graded)
+            assert verdicts[HONEST].score == 4.0, [r.message for r in verdicts[HONEST].graded.runs]
+            assert verdicts[FAILING].score == 0.0
+            for name, attempt in attempts.items():
+                assert verdicts[name].score == float(attempt.case.get("deserves", 0)), name
+                check_shape(verdicts[name], teacher)
+                check_secrets(verdicts[name])
         return verdicts
 
     return go

@@ -58,15 +58,10 @@ def test_silence_earns_nothing_and_ends(arena: Any, monkeypatch: pytest.MonkeyPa
     monkeypatch.setattr(room_orders, "REPORT_SECONDS", 4.0)
     monkeypatch.setattr(room_orders, "SETTLE_SECONDS", 5.0)
     teacher = arena.teacher({})
-    warm = arena.warm(teacher)
-    before = arena.quiet()
     work = {name: {"q1": arena.render(text)} for name, text in SILENT.items()}
     work["honest"] = {"q1": "def solve(x): return x * x", "q2": "def half(x): return x // 2"}
-    with ThreadPoolExecutor(len(work)) as pool:
-        verdicts = pool.map(
-            lambda entry: arena.grade(warm, teacher, *entry),
-            [(name, arena.hand_in(teacher, answers)) for name, answers in work.items()],
-        )
+    files = [(name, arena.hand_in(teacher, answers)) for name, answers in work.items()]
+    with arena.unharmed(teacher) as warm, ThreadPoolExecutor(len(work)) as pool:
+        verdicts = pool.map(lambda entry: arena.grade(warm, teacher, *entry), files)
         scores = {name: found.score for name, found in zip(work, verdicts, strict=True)}
     assert scores == {**dict.fromkeys(SILENT, 0.0), "honest": 4.0}
-    assert arena.settled(before) == before
