@@ -1,12 +1,14 @@
 """The command line: one app, where every error becomes one message and an exit code."""
 
 import errno
+import importlib.metadata
 import io
 import sys
 import tempfile
 import traceback
 from collections.abc import Callable
 from pathlib import Path
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -24,11 +26,28 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
-    help="Build, hand out, check, grade and report notebook labs.",
 )
 cli_labs.register(app)
 cli_grading.register(app)
 cli_proof.register(app)
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"autograder of mlops-kit {importlib.metadata.version('mlops-kit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Say which version this is."
+        ),
+    ] = False,
+) -> None:
+    """Build, hand out, check, grade and report notebook labs."""
 
 
 def _os_error_text(error: OSError) -> str:

@@ -1,6 +1,7 @@
 """The command line of the kit: each stage's commands, worlds to files, runs on record."""
 
 import dataclasses
+import importlib.metadata
 import json
 import sys
 from pathlib import Path
@@ -26,7 +27,6 @@ app = typer.Typer(
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     add_completion=False,
-    help="Operate machine learning: contracts, versions, gates, services, drift, devices.",
 )
 worlds_app = typer.Typer(no_args_is_help=True, help="Simulated worlds whose truth is known.")
 track_app = typer.Typer(no_args_is_help=True, help="Runs on record.")
@@ -48,6 +48,24 @@ messages = Console(stderr=True, highlight=False)
 Workspace = Annotated[str, typer.Option("--workspace", help="A folder, or a server's address.")]
 Experiment = Annotated[str, typer.Option("--experiment", help="Which experiment.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON on stdout.")]
+
+
+def _say_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"mlops-kit {importlib.metadata.version('mlops-kit')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    _: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_say_version, is_eager=True, help="Say which version this is."
+        ),
+    ] = False,
+) -> None:
+    """Operate machine learning: contracts, versions, gates, services, drift, devices."""
 
 
 @worlds_app.command()
