@@ -36,6 +36,7 @@ GRADED = frozenset({"test", "manual", "task"})
 # A string is swallowed whole, even one that never ends, so that a scan stays linear.
 _STRUCTURE = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
 _CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+_SURROGATE = re.compile(r"\\u[dD][89a-fA-F]")
 
 
 def _grading(cell: NotebookNode) -> dict[str, Any]:
@@ -137,7 +138,7 @@ def _decoded(raw: bytes) -> Any:
     _check_nesting(text)
     try:
         # Jupyter itself writes NaN into outputs; JSON has no such number.
-        return json.loads(text, parse_constant=lambda _: None)
+        data = json.loads(text, parse_constant=lambda _: None)
     except json.JSONDecodeError as error:
         raise NotebookError(
             f"the file isn't valid JSON (line {error.lineno}, column {error.colno}: {error.msg}), "
@@ -147,6 +148,7 @@ def _decoded(raw: bytes) -> Any:
         raise NotebookError(
             f"the file isn't usable JSON ({type(error).__name__}: {str(error)[:80]})."
         ) from None
+    return _without_surrogates(data) if _SURROGATE.search(text) else data
 
 
 def _check_nesting(text: str) -> None:
@@ -183,9 +185,7 @@ def _parsed(data: Any) -> NotebookNode:
     taken: set[str] = set()
     clean = [_clean_cell(cell, number, taken) for number, cell in enumerate(cells, 1)]
     notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": metadata, "cells": clean}
-    clean_notebook: NotebookNode = nbformat.from_dict(  # type: ignore[no-untyped-call]
-        _without_surrogates(notebook)
-    )
+    clean_notebook: NotebookNode = nbformat.from_dict(notebook)  # type: ignore[no-untyped-call]
     rejoin_lines(clean_notebook)  # type: ignore[no-untyped-call]
     return clean_notebook
 

@@ -191,7 +191,7 @@ def _verdict(
 
 
 def _without_secrets(cell: NotebookNode, reason: str) -> str:
-    return HIDDEN_FAILED if redacted(reason, [cell]) != reason else reason
+    return HIDDEN_FAILED if reason and redacted(reason, [cell]) != reason else reason
 
 
 def redacted(text: str, cells: Iterable[NotebookNode], *, asserts_only: bool = False) -> str:

@@ -10,7 +10,7 @@ from nbformat import NotebookNode
 from autograder.assemble import assemble, is_blank
 from autograder.engine import CellRun, Engine, Execution
 from autograder.errors import NotebookError
-from autograder.notebook import grade_id, read_notebook
+from autograder.notebook import cell_kind, grade_id, read_notebook
 from autograder.records import Record, RunFacts, points_digest
 from autograder.release import blank_text, hidden_lines
 from autograder.results import CellResult, SubmissionResult
@@ -139,7 +139,7 @@ def _scored(
     cell: NotebookNode, run: CellRun | None, ran: NotebookNode | None, *, after_hidden: bool
 ) -> CellResult:
     answer = str(ran.source) if ran is not None else ""
-    blank = is_blank(answer, blank_text(cell))
+    blank = cell_kind(cell) == "manual" and is_blank(answer, blank_text(cell))
     verdict = score_cell(cell, run, is_blank=blank, after_hidden=after_hidden)
     said = ran.metadata.get("autograder", {}).get("claims", ()) if ran is not None else ()
     claims = tuple(str(claim)[:_CLAIM] for claim in said[:_CLAIMS])
