@@ -2,11 +2,12 @@
 
 import base64
 import binascii
+import functools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 from nbformat import NotebookNode
@@ -22,6 +23,9 @@ from autograder.release import hidden_lines, release_notebook
 from autograder.results import CellResult
 from autograder.score import redacted
 from autograder.teacher import Teacher, open_lab
+
+if TYPE_CHECKING:
+    from jinja2 import Environment
 
 __all__ = ["feedback_page", "page", "shown_number", "write_feedback"]
 
@@ -73,15 +77,20 @@ class _Question:
 
 def page(template: str, **values: object) -> str:
     """Fill one of the templates in ``pages/``; everything is escaped unless it says otherwise."""
+    return _templates().get_template(template).render(number=shown_number, **values)
+
+
+@functools.cache
+def _templates() -> "Environment":
+    """Give the templates; compiling one takes longer than filling it in for a student."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
-    environment = Environment(
+    return Environment(
         loader=PackageLoader("autograder", "pages"),
         autoescape=True,
         undefined=StrictUndefined,
         finalize=_visible,
     )
-    return environment.get_template(template).render(number=shown_number, **values)
 
 
 def _visible(value: object) -> object:

@@ -213,12 +213,12 @@ def walk_the_loop(project: Project) -> None:
         refused = client.post("/predict", json={**ROW, "wait_min": -1})
         assert refused.status_code == 422
         asked = ("replay", "--url", str(client.base_url), "--rows")
-        sent = project.ride(*asked, "300", APP_DATA__UNTIL="2025-03-10")
-        assert sent["answered"] == {"1": 300}
+        sent = project.ride(*asked, "150", APP_DATA__UNTIL="2025-03-10")
+        assert sent["answered"] == {"1": 150}
         assert project.ride("monitor")["alerts"] == []
 
-        sent = project.ride(*asked, "900", "--scale", "distance_km=1.3", APP_DATA__UNTIL=LATER)
-        assert sent["answered"] == {"1": 900}
+        sent = project.ride(*asked, "450", "--scale", "distance_km=1.3", APP_DATA__UNTIL=LATER)
+        assert sent["answered"] == {"1": 450}
         seen = project.ride("monitor", code=1)
         moved = {alert["column"] for alert in seen["alerts"] if alert["serious"]}
         assert {"distance_km", "surge", "zone"} <= moved

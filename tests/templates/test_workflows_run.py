@@ -256,8 +256,19 @@ def served(
         process.communicate()
 
 
+def warmed(around: Environment, name: str, python: Sequence[str]) -> None:
+    """Have an installed program run by what is like this Python, with its packages found first."""
+    installed = around.folder / "bin" / f"{name}.installed"
+    (around.folder / "bin" / name).rename(installed)
+    packages = next(around.folder.glob("lib/python*/site-packages"))
+    words = shlex.join([*python, str(installed)])
+    program = f'#!/bin/sh\nexport PYTHONPATH={shlex.quote(str(packages))}\nexec {words} "$@"\n'
+    (around.folder / "bin" / name).write_text(program)
+    (around.folder / "bin" / name).chmod(0o755)
+
+
 def test_what_the_image_holds_starts_answers_and_stops(
-    project: Path, tmp_path: Path, free_port: Callable[[], int]
+    project: Path, tmp_path: Path, free_port: Callable[[], int], warm_python: list[str]
 ) -> None:
     """Built from what .dockerignore lets in, in a folder with conf alone, as the image runs it.
 
@@ -280,6 +291,8 @@ def test_what_the_image_holds_starts_answers_and_stops(
     )
     shutil.copytree(context / "conf", inside / "conf")
     shutil.rmtree(context)
+    program = docker_words(project, "ENTRYPOINT")
+    warmed(around, program[0], warm_python)
     port = str(free_port())
     text = (project / "Dockerfile").read_text()
     settings = dict(re.findall(r"(APP_\w+)=(\S+)", text))
@@ -292,7 +305,6 @@ def test_what_the_image_holds_starts_answers_and_stops(
         **settings, OMP_NUM_THREADS="1", USER="app", MLFLOW_DISABLE_TELEMETRY="true"
     )
     given |= {"APP_SERVING__PORT": port, "APP_SERVING__HOST": "127.0.0.1"}
-    program = docker_words(project, "ENTRYPOINT")
     first = subprocess.run(
         [*program, "retrain"], cwd=inside, env=given, capture_output=True, text=True
     )

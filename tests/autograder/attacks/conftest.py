@@ -161,6 +161,8 @@ class Arena:
         self.outside = folder / "outside"
         self._engines: dict[tuple[int, int], RoomsEngine] = {}
         self._teachers: dict[tuple[str, ...], Teacher] = {}
+        self._places: dict[int, Path] = {}
+        self._left: dict[Path, dict[str, str]] = {}
         self._read: dict[tuple[str | int, ...], str] = {}
         self._known = ""
 
@@ -198,7 +200,8 @@ class Arena:
                 work.parent.mkdir(parents=True)
                 work.write_text(f"the work of {student}", "utf-8")
             (place / "gradebook.db").write_bytes(b"everybody's marks")
-            self._teachers[key] = open_lab(Course.open(place), "01_square")
+            teacher = self._teachers[key] = open_lab(Course.open(place), "01_square")
+            self._places[id(teacher)] = place
         return self._teachers[key]
 
     def hand_in(self, teacher: Teacher, answers: Mapping[str, str]) -> bytes:
@@ -221,7 +224,6 @@ class Arena:
             self._warm.append(warm)
             # What is made at the first use isn't left behind by an attack.
             self.grade(warm, teacher, "first", self.hand_in(teacher, {}))
-            self.quiet()
         return warm
 
     def file_of(self, teacher: Teacher, attempt: Attempt) -> bytes:
@@ -252,9 +254,11 @@ class Arena:
         warm = self.warm(teacher, *files)
         engine = self.engine(warm, teacher)
         engine._warm(teacher.files, teacher.limits)
-        before = self.quiet()
+        place = self._places[id(teacher)]
+        before = self.quiet(place)
         yield warm
-        assert self.settled(before) == before
+        assert self.settled(before, place) == before
+        self._left[place] = before["files"]
         self._engines.pop((id(warm), id(teacher))).close()
 
     def grade(self, warm: WarmProcess, teacher: Teacher, student: str, data: bytes) -> Verdict:
@@ -279,10 +283,10 @@ class Arena:
         text = text.replace("LINE_ENDS", "\u2028" * 5)
         return text.replace("PORT", str(self.listener.port))
 
-    def state(self) -> dict[str, Any]:
+    def state(self, place: Path) -> dict[str, Any]:
         """Give what no submission may change: files, and what the machine holds for us."""
         return {
-            "files": self._files(),
+            "files": self._files(place),
             "shared memory": [str(path) for path in Path("/dev/shm").glob("attack*")],
             "descriptors": len(list(Path("/proc/self/fd").iterdir())),
             "rooms": self._rooms(),
@@ -292,11 +296,19 @@ class Arena:
             "heard": self.listener.heard(),
         }
 
-    def _files(self) -> dict[str, str]:
-        """Give what each file holds, read anew where the system says that it was touched."""
+    def harmed(self) -> list[Path]:
+        """Give the courses that aren't as the last class of each left them."""
+        return [place for place, files in self._left.items() if self._files(place) != files]
+
+    def _files(self, place: Path) -> dict[str, str]:
+        """Give what each file holds, read anew where the system says that it was touched.
+
+        Of the courses, this is about that one; the others are looked at when all is over.
+        """
         found = {}
+        others = {other.name for other in self._places.values()} - {place.name}
         for folder, folders, files in os.walk(self.folder):
-            folders[:] = [name for name in folders if name != "records"]
+            folders[:] = [name for name in folders if name != "records" and name not in others]
             for path in (os.path.join(folder, name) for name in files):  # noqa: PTH118 - thousands
                 with suppress(FileNotFoundError):
                     seen = os.stat(path)  # noqa: PTH116
@@ -310,22 +322,22 @@ class Arena:
         forking = {each.pid for warm in self._warm for each in (warm, *warm.branches)}
         return [child for pid in forking for child in linux.children(pid) if child not in forking]
 
-    def quiet(self) -> dict[str, Any]:
+    def quiet(self, place: Path) -> dict[str, Any]:
         """Give the state once no room is left of what went before."""
         for _ in range(3000):
             if not self._rooms():
                 break
             time.sleep(0.02)
-        return self.state()
+        return self.state(place)
 
-    def settled(self, before: dict[str, Any]) -> dict[str, Any]:
+    def settled(self, before: dict[str, Any], place: Path) -> dict[str, Any]:
         """Give the state once what is ending has ended; what never does is in it."""
-        now = self.state()
+        now = self.state(place)
         for _ in range(1200):
             if now == before:
                 break
             time.sleep(0.05)
-            later = self.state()
+            later = self.state(place)
             now = {**later, "heard": [*now["heard"], *later["heard"]]}
         return now
 
@@ -336,7 +348,9 @@ def arena(
 ) -> Iterator[Arena]:
     """The course, its attackers' listener, and the engine."""
     with closing(Listener()) as listener:
-        yield Arena(warm_for, borrowed, tmp_path_factory.mktemp("arena"), listener)
+        arena = Arena(warm_for, borrowed, tmp_path_factory.mktemp("arena"), listener)
+        yield arena
+        assert arena.harmed() == []
 
 
 @pytest.fixture(scope="session")
