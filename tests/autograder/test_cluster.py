@@ -39,6 +39,16 @@ DASK = {
     "DASK_DISTRIBUTED__WORKER__MULTIPROCESSING_METHOD": "forkserver",
 }
 
+# `dask`, whose nannies' workers find imported what they grade with, as they find Dask itself.
+PROGRAM = """
+from multiprocessing.forkserver import _forkserver
+from dask.__main__ import main
+from distributed.utils import get_mp_context
+own = ["autograder.cluster_worker", "autograder.engines", "cluster_engine"]
+get_mp_context().set_forkserver_preload([*_forkserver._preload_modules, *own])
+main()
+"""
+
 
 class Dask:
     """A scheduler and workers, each a process of its own, on loopback."""
@@ -66,7 +76,7 @@ class Dask:
     def _start(self, *words: str) -> subprocess.Popen[str]:
         python = os.pathsep.join([str(HERE), str(HERE.parents[1])])
         process = subprocess.Popen(
-            [sys.executable, "-m", "dask", *words, "--no-dashboard"],
+            [sys.executable, "-c", PROGRAM, *words, "--no-dashboard"],
             env={**os.environ, "PYTHONPATH": python, **DASK},
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

@@ -145,14 +145,15 @@ def test_a_change_of_the_model_is_judged(around: Environment, project: Path) -> 
 
 
 @pytest.fixture
-def stand_ins(around: Environment, tmp_path: Path) -> Environment:
+def stand_ins(around: Environment, tmp_path: Path, warm_python: list[str]) -> Environment:
     """Give an environment whose programs say what they were called with, and end as they are told.
 
     What a folder of the project holds as ``codes`` is how: "monitor 1" makes `monitor` end with 1.
     """
     light = tmp_path / "environment"
     shutil.copytree(around.folder, light, symlinks=True)
-    script(light, "mlops-kit", "mlops_kit.cli.main")
+    own = {"WARM_PYTHON": str(light / "bin" / "python")}  # beside which it finds the others
+    script(light, "mlops-kit", "mlops_kit.cli.main", python=warm_python, **own)
     for name in ("ruff", "mypy", "pytest", SLUG):
         file = light / "bin" / name
         file.unlink()
