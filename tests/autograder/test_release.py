@@ -1,10 +1,7 @@
 """What students get: exactly nbgrader's release, and nothing of the teacher's."""
 
 import copy
-import json
 import os
-import subprocess
-import sys
 from pathlib import Path
 
 import nbformat
@@ -14,7 +11,7 @@ from nbgrader import preprocessors, utils
 
 from autograder.errors import LabError
 from autograder.labs import find_lab, load_lab, source_notebook
-from autograder.notebook import cell_kind, grade_id, notebook_bytes, read_notebook
+from autograder.notebook import grade_id
 from autograder.release import (
     answer_text,
     blank_text,
@@ -304,56 +301,3 @@ def test_an_overlay_for_no_lab_is_refused(small_labs: Path, tmp_path: Path) -> N
         build_course(small_labs, tmp_path / "course", overlay=tmp_path / "private")
     with pytest.raises(LabError, match="isn't a folder"):
         build_course(small_labs, tmp_path / "course", overlay=tmp_path / "none")
-
-
-# nbgrader as an instructor runs it: release, hand in, grade, look up the marks.
-STOCK = """\
-import json, sys
-from nbgrader.api import Gradebook
-from nbgrader.apps import NbGraderAPI
-from traitlets.config import Config
-import nbgrader.apps.nbgraderapp
-root = sys.argv[1]
-config = Config()
-config.CourseDirectory.root = root
-api = NbGraderAPI(config=config)
-api.log.setLevel("ERROR")
-released = api.generate_assignment("05_sums", force=True)
-graded = api.autograde("05_sums", "jane", force=True)
-with Gradebook(api.coursedir.db_url) as book:
-    notebook = book.find_submission_notebook("05_sums", "05_sums", "jane")
-    scores = {grade.name: grade.auto_score for grade in notebook.grades}
-print(json.dumps([released["success"], graded["success"], released.get("log"), graded.get("log"),
-                  scores]))
-"""
-
-
-def test_stock_nbgrader_releases_and_grades_the_built_course(
-    small_labs: Path, tmp_path: Path
-) -> None:
-    """nbgrader's own release of the course is the built one, and its own marks are right."""
-    course = tmp_path / "course"
-    build_course(small_labs, course)
-    before = read_notebook(course / "release" / "05_sums" / "05_sums.ipynb")
-    student = copy.deepcopy(before)
-    texts = {"q1": "def add(a, b):\n    return abs(a) + abs(b)", "q2": "total = 42"}
-    for one in student.cells:
-        one["source"] = texts.get(grade_id(one), one.source)
-    target = course / "submitted" / "jane" / "05_sums" / "05_sums.ipynb"
-    target.parent.mkdir(parents=True)
-    target.write_bytes(notebook_bytes(student))
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    done = subprocess.run(
-        [sys.executable, "-c", STOCK, str(course)],
-        capture_output=True, text=True, timeout=120, cwd=course,
-        env={**os.environ, "PATH": path, "IPYTHONDIR": str(tmp_path / "ipython")},
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    released, graded, *logs, scores = json.loads(done.stdout.splitlines()[-1])
-    assert released, logs
-    assert graded, logs[1]
-    after = read_notebook(course / "release" / "05_sums" / "05_sums.ipynb")
-    assert [dict(one) for one in after.cells] == [dict(one) for one in before.cells]
-    assert scores["q1_test"] == 0
-    assert scores["q2_test"] == 2
-    assert [cell_kind(one) for one in after.cells].count("test") == 2
