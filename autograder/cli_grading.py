@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
 __all__ = ["register"]
 
+_NAMED = 8
+
 
 def register(app: typer.Typer) -> None:
     """Add the commands to ``app``."""
@@ -91,6 +93,7 @@ def grade(
     if not student:
         path = write_report(opened, report)
         messages.print(f"Class report: {escape(str(path))}", soft_wrap=True)
+        _name_those_who_left(opened, lab, report)
     messages.print(f"Marks: {escape(_gradebook(opened))}", soft_wrap=True)
 
 
@@ -169,6 +172,25 @@ def _print_class(report: "GradeReport") -> None:
 
     console = Console(emoji=False)
     console.print(class_table(report, width=console.width))
+
+
+def _name_those_who_left(course: "Course", lab: str, report: "GradeReport") -> None:
+    """Say whose marks of an earlier grading stay, though there is no work of theirs any more."""
+    from autograder.assignment import by_notebook
+    from autograder.gradebook import students_with_marks
+    from autograder.records import load_index
+
+    name = course.lab_name(lab)
+    views = by_notebook(course, name)
+    known = {student for view in views for student in load_index(view.records(name)).students}
+    left = sorted(known - {result.student for result in report.submissions})
+    if left and (left := sorted(set(left) & students_with_marks(course, name))):
+        shown = ", ".join(left[:_NAMED]) + (", …" if left[_NAMED:] else "")
+        messages.print(
+            f"No longer among what was handed in, their marks stay: {escape(shown)}. Has somebody "
+            "left, or another id? Then: nbgrader db student remove ID --force",
+            soft_wrap=True,
+        )
 
 
 def _gradebook(course: "Course") -> str:

@@ -20,6 +20,7 @@ _MOST_CELL_SECONDS = 3600.0
 _CELLS = 5
 # So many names of files are enough to recognise them by.
 _NAMED = 5
+_MOST_SHOWN = 60
 # Parts of paths, of nbgrader's glob patterns and of its lists of ids.
 _FORBIDDEN = re.compile(r'[/\\:*?"<>|\[\]{},]')
 _WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
@@ -268,6 +269,13 @@ def _notebooks(folder: Path) -> list[Path]:
     return sorted(path for path in folder.glob("*.ipynb") if not path.name.startswith("."))
 
 
+def _instead(folder: Path) -> str:
+    """Name what was handed in where a notebook should be."""
+    files = sorted(path.name for path in folder.glob("*") if path.name[0] not in "._")
+    names = ", ".join(name for name in files if name != "timestamp.txt")
+    return f", but there is {names[:_MOST_SHOWN]}" if names else ""
+
+
 def _submission(
     student: str, lab: str, folder: Path, wanted: str, siblings: set[str]
 ) -> Submission:
@@ -292,7 +300,7 @@ def _submission(
             names += ", …" if others[_NAMED:] else ""
             problem = f"no {wanted} was handed in, but {names}; keep one, under the right name"
         else:
-            problem = f"no notebook was handed in: {wanted} is missing"
+            problem = f"no notebook was handed in: {wanted} is missing{_instead(folder)}"
     if notebook is not None and (notebook.is_symlink() or not notebook.is_file()):
         kind = "a link" if notebook.is_symlink() else "a folder"
         return Submission(student, lab, folder, None, f"{notebook.name} is {kind}, not a file")

@@ -25,6 +25,7 @@ __all__ = [
     "gradebook_address",
     "gradebook_state",
     "read_hand_grades",
+    "students_with_marks",
     "timestamp_of",
     "write_marks",
 ]
@@ -275,6 +276,17 @@ def _register(course: Course, lab: str, notebook: str, source: NotebookNode) -> 
             "lab has now. Give new cells a new lab, or remove the old submissions first "
             f"(nbgrader db assignment remove {lab})."
         ) from None
+
+
+def students_with_marks(course: Course, lab: str) -> set[str]:
+    """Name the students who have marks for a lab in the gradebook."""
+    from nbgrader.api import MissingEntry
+
+    with _readable_errors(course), _open(course) as book:
+        try:
+            return {str(submission.student_id) for submission in book.assignment_submissions(lab)}
+        except MissingEntry:
+            return set()
 
 
 def _write_student(book: Any, lab: str, notebook: str, entry: Marks) -> None:

@@ -55,6 +55,22 @@ def test_grade_prints_a_table_and_says_where_marks_are(small_course: Any, gradin
     assert "Isolation: process." in err
 
 
+def test_it_is_said_whose_marks_stay_without_work(
+    small_course: Any, grading: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Somebody who left, or who is called otherwise now, keeps marks in nbgrader's gradebook."""
+    marked = {"ann", "zoe"}
+    monkeypatch.setattr("autograder.gradebook.students_with_marks", lambda course, lab: marked)
+    small_course.hand_in("ann")
+    gone = small_course.hand_in("zoe")
+    assert "marks stay" not in grading("grade", "05")[2]
+    gone.unlink()
+    gone.parent.rmdir()
+    assert "their marks stay: zoe." in grading("grade", "05")[2]
+    marked.remove("zoe")
+    assert "marks stay" not in grading("grade", "05")[2]
+
+
 def test_json_is_all_there_is_on_standard_output(small_course: Any, grading: Any) -> None:
     """A program can read it, whatever is said to people."""
     small_course.hand_in("ann")

@@ -99,7 +99,7 @@ def test_submissions_are_listed_with_what_is_wrong_with_them(course: Course) -> 
     assert "taken as 05_sums.ipynb" in found["copy"].problem
     for student, said in [
         ("many", "a.ipynb, b.ipynb"),
-        ("none", "05_sums.ipynb is missing"),
+        ("none", "05_sums.ipynb is missing, but there is notes.txt"),
         ("folder", "is a folder"),
         ("x*y", "student id"),
     ]:
