@@ -19,6 +19,7 @@ from autograder.examiner_source import (
     targets_of,
     words,
 )
+from autograder.examiner_twins import changes_in_place
 from autograder.room_shells import examiner_shell
 
 __all__ = ["read_ahead"]
@@ -56,6 +57,7 @@ def _says_all(text: str, shipped: Set[str]) -> bool:
 def _read_test(text: str) -> None:
     words(text)
     replaced_in(text)
+    changes_in_place(text, frozenset())
 
 
 def _read_locked(text: str) -> None:

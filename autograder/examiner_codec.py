@@ -12,19 +12,23 @@ import sys
 import types
 from typing import Any, Protocol
 
+from IPython.core.displaypub import CapturingDisplayPublisher
+from IPython.core.getipython import get_ipython
+
 from autograder import (  # noqa: F401 - they add their types
     wire_numpy,
     wire_stdlib,
     wire_tables,
+    wire_typing,
     wire_views,
 )
 from autograder.examiner_errors import is_mirror
 from autograder.handles import number_of
 from autograder.wire import Bounds
 from autograder.wire_classes import find_class
-from autograder.wire_values import Decoder, Encoder, Json, TooLargeError, need
+from autograder.wire_values import MUTABLE, Decoder, Encoder, Json, TooLargeError, need
 
-__all__ = ["LinkDecoder", "LinkEncoder", "Objects", "replay"]
+__all__ = ["LinkDecoder", "LinkEncoder", "Objects", "is_own", "replay"]
 
 _FORBIDDEN = (types.FrameType, types.CodeType, types.TracebackType)
 _LENT_MODULES = (
@@ -37,10 +41,12 @@ _BY_NAME = (type, types.BuiltinFunctionType, types.FunctionType, types.MethodTyp
 class Objects(Protocol):
     """What coding needs to know about the objects of both rooms.
 
-    ``may_mask`` says whether the lab speaks of arrays with masks.
+    ``may_mask`` says whether the lab speaks of arrays with masks; ``twins`` are the containers that
+    both rooms have.
     """
 
     may_mask: bool
+    twins: Any
 
     def lend(self, value: Any) -> Json:
         """Hand over an object of this room."""
@@ -83,10 +89,10 @@ class _Pickler(pickle.Pickler):
             return ["o", number]
         if type(value) is types.ModuleType:
             return ["m", value.__name__]
-        return self._encoder.reference(value) if _is_own(value) else None
+        return self._encoder.reference(value) if is_own(value) else None
 
 
-def _is_own(value: Any) -> bool:
+def is_own(value: Any) -> bool:
     """Say whether an object is defined by a test cell."""
     if isinstance(value, (*_BY_NAME, types.LambdaType)):
         return getattr(value, "__module__", None) == "__main__"
@@ -109,6 +115,17 @@ class LinkEncoder(Encoder):
     def __init__(self, objects: Objects, bounds: Bounds, *, tables: Any = None) -> None:
         super().__init__(bounds, tables=tables)
         self._objects = objects
+        self.copied: list[Any] = []
+        """The objects of libraries that go as copies."""
+
+    def encode(self, value: Any) -> Json:
+        """Encode one value; a container that the student's room has is that one, brought here."""
+        twins = self._objects.twins
+        if twins and type(value) in MUTABLE and id(value) not in self._numbers:
+            number = twins.number(value)
+            if number is not None:
+                return ["w", number, super().encode(value)]
+        return super().encode(value)
 
     def fallback(self, value: Any) -> Json:
         """Encode an object that isn't plain."""
@@ -117,8 +134,10 @@ class LinkEncoder(Encoder):
             number = number_of(self._objects.coroutine_handle(value))
         if number is not None:
             return ["o", number]
-        if isinstance(value, _FORBIDDEN) or getattr(type(value), "stays_here", False):
-            raise TooLargeError("a frame, code or the test's globals aren't handed over")
+        if getattr(type(value), "stays_here", False):
+            return ["gl"]  # what are the globals of a test there are those of the answers
+        if isinstance(value, _FORBIDDEN):
+            raise TooLargeError("a frame or code isn't handed over")
         if isinstance(value, types.ModuleType):
             return ["m", value.__name__]
         if is_mirror(value) or is_mirror(type(value)):
@@ -128,9 +147,13 @@ class LinkEncoder(Encoder):
         module = type(value).__module__
         if _is_bound(value):
             return self.reference(value)
-        if _is_own(value) or (module in _LENT_MODULES and not isinstance(value, _BY_NAME)):
+        if is_own(value) or (module in _LENT_MODULES and not isinstance(value, _BY_NAME)):
             return self.reference(value)
-        return self._packed(value)
+        packed = self._packed(value)
+        if packed[0] == "pk" and hasattr(value, "__dict__") and not isinstance(value, _BY_NAME):
+            packed.append(len(self.copied))
+            self.copied.append(value)
+        return packed
 
     def error(self, error: BaseException) -> dict[str, Any]:
         """Encode an error of this room: its class, what is plain of its arguments, its number."""
@@ -151,7 +174,7 @@ class LinkEncoder(Encoder):
         if is_mirror(kind):
             return self._mirrored(kind)
         for base in kind.__mro__:
-            if find_class(base.__module__, base.__qualname__) is base and not _is_own(base):
+            if find_class(base.__module__, base.__qualname__) is base and not is_own(base):
                 packed = self._packed(base)
                 return packed if base is kind else ["x", kind.__name__, packed]
         return self._packed(Exception)
@@ -209,6 +232,14 @@ class LinkDecoder(Decoder):
                 return super().foreign(item)
 
 
+def _show_again(data: dict[str, Any]) -> None:
+    """Show what student code showed where a test collects it; else it is no output of the test."""
+    publisher: Any = getattr(get_ipython(), "display_pub", None)
+    if isinstance(publisher, CapturingDisplayPublisher):
+        plain = {kind: text for kind, text in data.items() if type(text) is str}
+        publisher.publish(data=plain, metadata={})  # type: ignore[no-untyped-call]
+
+
 def replay(said: Json) -> None:
     """Print here what student code printed while it was asked something."""
     if not said:
@@ -218,6 +249,7 @@ def replay(said: Json) -> None:
         need(type(item) is list and len(item) == 2, "what was printed")
         stream, text = item
         if stream == "display" and type(text) is dict:
-            continue  # a picture shown on the way is no output of the test
+            _show_again(text)
+            continue
         need(stream in ("stdout", "stderr") and type(text) is str, "what was printed")
         (sys.stdout if stream == "stdout" else sys.stderr).write(text)

@@ -5,6 +5,7 @@ an exception class that the student wrote, a class made here for it, with the ne
 Names decide nothing: a class that calls itself ``AssertionError`` and isn't it stays what it is.
 """
 
+import asyncio
 import threading
 from collections.abc import Callable
 from typing import Any, cast
@@ -122,6 +123,11 @@ def build_error(item: Any, decode: Callable[[Any], Any], depth: int = 0) -> Base
         need(type(value) in (str, int, float, bool), "an error's attribute")
         if not name.startswith("_"):
             vars(error).setdefault(name, value)
+    held = item.get("held", {})
+    need(type(held) is dict and len(held) <= 20, "what an error holds")
+    for name, value in held.items():
+        if not isinstance(type(error), _MirrorType) and not name.startswith("_"):
+            vars(error).setdefault(name, decode(value))
     if item.get("cause") is not None:
         error.__cause__ = build_error(item["cause"], decode, depth + 1)
     return error
@@ -142,14 +148,17 @@ def _group(
     return made if type(made) is kind else None
 
 
-def without_steering(error: BaseException) -> BaseException:
+def without_steering(error: BaseException, *, cancels: bool = True) -> BaseException:
     """Give another error in place of one that would end a loop of the test as if it were done.
 
     Python does the same where a generator lets ``StopIteration`` out: ``map``, ``zip`` and
-    ``all`` take it for the end of what they go through. A thread takes ``SystemExit`` so.
+    ``all`` take it for the end of what they go through. A thread takes ``SystemExit`` so, and a
+    group of tasks ``CancelledError``, which comes from the student's code only if nobody cancelled
+    it here; ``cancels`` says whether the test speaks of it.
     """
+    cancelled = isinstance(error, asyncio.CancelledError) and not cancels
     ends_thread = isinstance(error, SystemExit) and threading.current_thread() is not _MAIN
-    if not isinstance(error, _ENDING_LOOPS) and not ends_thread:
+    if not isinstance(error, _ENDING_LOOPS) and not ends_thread and not cancelled:
         return error
     return StudentStoppedError(f"the student's code raised {type(error).__name__}")
 

@@ -11,10 +11,11 @@ frame or an array isn't read at all: whatever it is asked, it says what the test
 import importlib
 import inspect
 import sys
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Mapping, Sequence, Set
 from decimal import Decimal
 from fractions import Fraction
 from functools import cache, partial
+from numbers import Number
 from types import ModuleType
 from typing import Any
 
@@ -146,6 +147,11 @@ def is_value_class(kind: Any) -> bool:
 def _holds_values(kind: Any) -> bool:
     """Say whether a class is that of a value, or stands for one as ``UserString`` does."""
     return is_value_class(kind) or issubclass(kind, (Sequence, Set))
+
+
+def _equals_values(kind: Any) -> bool:
+    """Say whether objects of a library's class are equal to lists, texts, sets, dicts, numbers."""
+    return _holds_values(kind) or issubclass(kind, (Mapping, Number))
 
 
 def who_asks(depth: int) -> str:
@@ -328,6 +334,16 @@ class Judge:
         classes = self.ancestry(handle) if self.known else []
         return bool(classes) and not _is_real(classes[0]) and self._asked_for(classes) is None
 
+    def may_be_a_value(self, handle: Any) -> bool:
+        """Say whether an object might stand for a value that it is compared with.
+
+        One of a class that nobody asked for, or of a library's that is equal to values.
+        """
+        classes = self.ancestry(handle) if self.known else []
+        if not classes or self._asked_for(classes) is not None:
+            return False
+        return not _is_real(classes[0]) or _equals_values(classes[0])
+
     def is_librarys_object(self, handle: Any) -> bool:
         """Say whether an object is of a library's own class, as its room says."""
         classes = self.ancestry(handle)
@@ -336,6 +352,11 @@ class Judge:
     def can_operate(self, handle: Any, method: str) -> bool:
         """Say whether an object's class has an operator, or one that stands for it."""
         return self._ask("can", handle, sorted(_ENOUGH.get(method, (method,)))) is not False
+
+    def writes(self, handle: Any, method: str) -> bool:
+        """Say whether the lab's class of an object has an operator of its own."""
+        asked_for = self._asked_for(self.ancestry(handle))
+        return asked_for is not None and not _ENOUGH.get(method, {method}).isdisjoint(asked_for)
 
     def may_operate(self, handle: Any, method: str, others: tuple[Any, ...]) -> bool:
         """Say whether the lab asks students to write this operator for such objects.

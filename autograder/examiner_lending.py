@@ -21,6 +21,7 @@ _SECRET_NAMES = ("gi_", "cr_", "ag_", "f_", "co_", "tb_", "func_", "im_")
 _READABLE = frozenset({"__name__", "__qualname__", "__doc__", "__signature__"})
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
 _KEPT_PACKAGES = ("autograder", "IPython", "traitlets", "ipykernel")
+_SIMPLE = (int, float, str, bool, list, dict)
 _LENT = 100_000
 _MOCKS = "unittest.mock"
 _MOCKS_OWN = frozenset(
@@ -120,6 +121,20 @@ def _check_name(target: Any, name: Any) -> str:
     return str(name)
 
 
+def _read(target: Any, name: Any) -> Any:
+    """Read an attribute; of what a function takes, as much as is needed to call it."""
+    if _check_name(target, name) != "__signature__" or hasattr(target, "__signature__"):
+        return getattr(target, str(name))
+    parameters = [
+        item.replace(
+            default=item.default if item.default is item.empty else None,
+            annotation=item.annotation if item.annotation in _SIMPLE else item.empty,
+        )
+        for item in inspect.signature(target).parameters.values()
+    ]
+    return inspect.Signature(parameters)
+
+
 def _set(target: Any, name: Any, value: Any) -> None:
     """Set data of a test's object; what it does is the test's."""
     if isinstance(target, (type, *_FUNCTIONS)):
@@ -140,7 +155,7 @@ def _exit(target: Any, error: Any) -> bool:
 
 _USES: dict[str, Callable[..., Any]] = {
     "call": lambda target, /, *args, **names: target(*args, **names),
-    "get": lambda target, name: getattr(target, _check_name(target, name)),
+    "get": _read,
     "set": _set,
     "len": len,
     "iter": iter,

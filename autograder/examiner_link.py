@@ -8,6 +8,8 @@ import threading
 import warnings
 import weakref
 from collections.abc import Callable
+from functools import cache
+from time import perf_counter
 from types import CoroutineType
 from typing import Any
 
@@ -19,6 +21,7 @@ from autograder.examiner_errors import (
     mirror,
     without_steering,
 )
+from autograder.examiner_fields import Fields
 from autograder.examiner_judging import (
     SHELL,
     Judge,
@@ -28,15 +31,19 @@ from autograder.examiner_judging import (
     who_asks,
 )
 from autograder.examiner_lending import Lending
+from autograder.examiner_own_work import OwnWork
 from autograder.examiner_saying import Sayings
 from autograder.examiner_source import PURE_MODULES, lives_in_room
 from autograder.examiner_surroundings import log_again
+from autograder.examiner_together import Together
+from autograder.examiner_twins import Twins
 from autograder.handle_abilities import make_handle
 from autograder.handles import (
     WAYS_OUT,
     Handle,
     HandleError,
     HandleTypeError,
+    base_of,
     describe,
     number_of,
     refusal,
@@ -44,7 +51,7 @@ from autograder.handles import (
 from autograder.time_limit import CellTimeoutError, Hold, Unheld
 from autograder.wire import Bounds, Channel, Frame, WireError
 from autograder.wire_abilities import COROUTINE_BIT, build_signature
-from autograder.wire_changes import apply_change
+from autograder.wire_changes import apply_change, change_copies
 from autograder.wire_tables import TableMemory
 from autograder.wire_values import Decoder, Json, TooLargeError, need
 
@@ -53,28 +60,38 @@ __all__ = ["ExaminerLink"]
 _NESTED = 40
 _QUESTIONS = 2_000_000
 _NOTES = 30
-_KEPT = 100_000
 _MISSING = re.compile(r"name '(\w+)' is not defined")
 _WORKING = frozenset(
     {
         *("call", "get", "item", "next", "await", "enter", "exit", "name", "set", "operate"),
-        *("go_on", "result"),
+        *("go_on", "result", "together", "rethrow", "evaluate"),
     }
 )
+_SHARING = frozenset({"name", "given", "get", "call", "item", "next", "enter", "await", "result"})
+_CALLING = frozenset({"call", "together"})
 _NAMING = frozenset({"ancestry", "mro"})
 _STEPPING = frozenset({"next", "anext"})
 _VALUE_MODULES = ("builtins", "datetime", "decimal", "fractions", "numpy", "collections", "pathlib")
 _DOUBLES = ("unittest", "_pytest", "pytest", "hypothesis", "autograder", "IPython")
 
 
-def _items(container: Any) -> list[int]:
-    """Tell which objects are in a container, in order, whatever they say of themselves."""
-    held = container.items() if hasattr(container, "items") else container
-    return [id(part) for item in held for part in (item if type(item) is tuple else (item,))]
-
-
 def _real(kind: Any) -> bool:
     return issubclass(type(kind), type) and kind is not object
+
+
+@cache
+def _nearest(kinds: tuple[type, ...]) -> type:
+    """Give the class of this room that stands for all of these, the nearest ones first."""
+    tops: list[type] = []
+    for kind in kinds:
+        if not any(issubclass(top, kind) for top in tops):
+            tops.append(kind)
+    if len(tops) < 2:
+        return tops[0] if tops else Handle
+    try:
+        return type(" and ".join(top.__name__ for top in tops), tuple(tops), {})
+    except Exception:  # classes that can't be the bases of one
+        return tops[0]
 
 
 class ExaminerLink:
@@ -93,6 +110,7 @@ class ExaminerLink:
         self.wall_seconds = 200.0
         self.wants_warnings = False
         self.wants_logs = False
+        self.hears_cancelled = False
         self.may_swallow = True
         self.may_mask = True
         self.gone = ""
@@ -100,14 +118,22 @@ class ExaminerLink:
         self.notes: dict[str, None] = {}
         self.lending = Lending()
         self.refusal: BaseException | None = None
+        self.doubtful: BaseException | None = None
         self.before_question: Callable[[], None] = lambda: None
         self.after_question: Callable[[], None] = lambda: None
         self.given_objects: dict[int, tuple[str, Any]] = {}
         self.judge = Judge(self.ask, self.claim)
         self.sayings = Sayings(self.ask, self.is_strange, self.judge.is_asked_for, self.refuse)
+        self.together = Together(self.ask)
+        self.fields = Fields(self.judge.ancestry)
+        self.own_work = OwnWork(list, self.claim)
+        self.waited = 0.0
         self.names_of: dict[int, str] = {}
         self.functions: dict[str, Any] = {}
         self.tables = TableMemory(0)
+        self.twins = Twins()
+        self.shares = False
+        """Whether the test cell changes in place what it has of the student's."""
         self.is_named: Callable[[Any], bool] = lambda _: False
         self.is_tests_name: Callable[[str], bool] = lambda _: False
         self._handles: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
@@ -116,35 +142,42 @@ class ExaminerLink:
         self._awaiting = Awaiting(self.ask)
         self._classes: dict[int, type] = {}
         self._freed: set[int] = set()
-        self._kept: list[Any] = []
-        self._kept_as: dict[int, list[int]] = {}
         self._open: list[list[Any]] = []
         self._lock = threading.RLock()
         self._questions = 0
         self._stopped = 0
+        self._taking = False
 
     def begin(self) -> None:
         """Start a test cell: its claims and notes are its own."""
         self.claims.clear()
         self.notes.clear()
-        self.lending.failed = self.refusal = None
+        self.lending.failed = self.refusal = self.doubtful = None
         self._questions = self._stopped = 0
         self._classes.clear()
         self.functions.clear()
         self.sayings.begin()
         self.judge.returned.clear()
+        self.fields.begin()
 
     def ask(self, op: str, /, *args: Any, **kwargs: Any) -> Any:
         """Ask one question and give its answer, or raise what it raised."""
+        if self.together.is_for(op):
+            return self.together.call(args, kwargs)
         if args:
             self.judge.check(op, args[0])
         self.sayings.asking(op)
+        if self.fields.active:
+            self.fields.asking(op, args)
         with self._lock:
             outermost = not self._open
             if outermost and op in _WORKING:
                 self.before_question()
             try:
-                return self._ask(op, args, kwargs)
+                found = self._ask(op, args, kwargs)
+                if op == "call" and self.fields.active:
+                    self.fields.made(found, args[0], args[1:], kwargs)
+                return found
             except WireError as breach:
                 self._give_up(str(breach))
                 raise StudentRoomGoneError(self.gone) from None
@@ -175,7 +208,7 @@ class ExaminerLink:
         number = number_of(handle) or 0
         kind = self._classes.get(number)
         if kind is None:
-            kind = next(filter(_real, self.judge.ancestry(handle)), Handle)
+            kind = _nearest(tuple(filter(_real, self.judge.ancestry(handle))))
             self._classes[number] = kind
         asks = who_asks(3)  # above the property and what looks it up
         if asks in SHELL or (is_value_class(kind) and is_librarys(asks)):
@@ -188,11 +221,28 @@ class ExaminerLink:
         """Refuse attributes by which an object would judge itself, or give what does it instead."""
         if self.sayings.reads(handle, name):
             return getattr(self.sayings.value_of(handle), name)
+        if (found := self.own_work.instead_of(handle, name)) is not None:
+            return found
         return self.judge.instead_of(handle, name)
 
     def is_strange(self, handle: Any) -> bool:
         """Say whether an object is of a class of the student's that the lab doesn't ask for."""
         return self.judge.is_strange(handle)
+
+    def doubt(self, handle: Any) -> HandleError | None:
+        """Give the error for a test that goes on because an object isn't equal to a value.
+
+        No handle is. Where it might be in one process, a test that passes has proved nothing.
+        """
+        if not self.judge.may_be_a_value(handle):
+            return None
+        error = refusal(handle, "isn't told from a value")
+        self.doubtful = self.doubtful or error
+        return error
+
+    def is_hashable(self, handle: Any) -> bool:
+        """Say whether an object can be a key, as its room says."""
+        return self._taking or self.gone != "" or self.ask("hashable", handle) is not False
 
     def refuse(self, handle: Any, what: str) -> HandleError:
         """Give the error that ends a test cell, also one that goes on after it."""
@@ -207,6 +257,16 @@ class ExaminerLink:
     def may_operate(self, handle: Any, method: str, others: tuple[Any, ...]) -> bool:
         """Say whether the lab asks students to write this operator for such objects."""
         return not self.gone and self.judge.may_operate(handle, method, others)
+
+    def equal(self, handle: Any, other: Any) -> bool | None:
+        """Compare two objects of a class of the lab's; None where there is no such."""
+        if base_of(handle) == "tuple" or self.gone:
+            return None
+        if (same := self.fields.equal(handle, other)) is not None:
+            return same
+        if not self.may_operate(handle, "__eq__", (other,)):
+            return None
+        return self.ask("operate", "__eq__", handle, other) is True
 
     def is_librarys_object(self, handle: Any) -> bool:
         """Say whether an object is of a library's own class, as its room says."""
@@ -251,9 +311,7 @@ class ExaminerLink:
         freed, self._freed = self._freed, set()
         body: dict[str, Any] = {"q": identity, "op": op, "s": self.cpu_seconds}
         try:
-            body["v"] = [encoder.encode(arg) for arg in args]
-            if kwargs:
-                body["k"] = {name: encoder.encode(value) for name, value in kwargs.items()}
+            body |= self._asked(encoder, args, kwargs)
         except TooLargeError as error:
             self._freed |= freed
             raise HandleError(f"this can't be handed to the student's code: {error}") from None
@@ -261,11 +319,12 @@ class ExaminerLink:
             body["free"] = list(freed)
         if news := self.tables.news():
             body["t"] = news
-        if self.wants_warnings:
-            body["w"] = 1
-        if self.wants_logs:
-            body["l"] = 1
+        if self.shares and op in _SHARING:
+            body["h"] = 1
+        body |= {"w": 1} if self.wants_warnings else {}
+        body |= {"l": 1} if self.wants_logs else {}
         self._open.append(encoder.numbered)
+        began = perf_counter()
         try:
             with Hold():
                 self._channel.send(body, encoder.blobs, seconds=self.wall_seconds)
@@ -277,7 +336,26 @@ class ExaminerLink:
             raise
         finally:
             self._open.pop()
-        return self._take(op, frame, encoder.numbered)
+            if not self._open:
+                self.waited += perf_counter() - began
+        self._taking = True  # what is a key there may be one here
+        try:
+            return self._take(op, frame, encoder.numbered, encoder.copied)
+        finally:
+            self._taking = False
+
+    def _asked(
+        self, encoder: LinkEncoder, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> dict[str, Any]:
+        """Give the values of a question, and what both rooms have and this one has changed."""
+        body: dict[str, Any] = {"v": [encoder.encode(arg) for arg in args]}
+        changed = self.twins.changed() if self.twins and not self._open else []
+        if changed:
+            body["tw"] = [encoder.encode(value) for value in changed]
+        if kwargs:
+            body["k"] = {name: encoder.encode(value) for name, value in kwargs.items()}
+        self.twins.alike(changed)
+        return body
 
     def _wait(self, identity: str) -> Frame:
         while True:
@@ -291,7 +369,7 @@ class ExaminerLink:
                 raise WireError("an answer to no question")
             return frame
 
-    def _take(self, op: str, frame: Frame, sent: list[Any]) -> Any:
+    def _take(self, op: str, frame: Frame, sent: list[Any], copied: list[Any]) -> Any:
         body = frame.body
         replay(body.get("out"))
         decoder = LinkDecoder(self, frame.blob, self.bounds, known=sent, tables=self.tables)
@@ -303,11 +381,16 @@ class ExaminerLink:
         if raised is not None:
             need(type(raised) is dict, "an error")
             error = self._error(raised, decoder)
-            error = error if op in _STEPPING else without_steering(error)
+            if op not in _STEPPING:
+                error = without_steering(error, cancels=self.hears_cancelled)
         self._warn(body.get("w"), decoder)
         log_again(body.get("l"))
+        if "cp" in body and change_copies(body["cp"], decoder.decode, copied):
+            self.claim("the student's code changed an argument in place")
         self._change(body.get("ch"), decoder, sent)
-        self._change(body.get("later"), decoder, self._kept)
+        self._change(body.get("later"), decoder, self.twins.values())
+        if "twin" in body and "v" in body:
+            value = self._twin(op, body["twin"], value)
         self._keep(body.get("keep"), sent)
         self.tables.let_go(body.get("t"))
         if "large" in body:
@@ -316,8 +399,10 @@ class ExaminerLink:
         if error is not None:
             raise error
         need("v" in body, "an answer without a value")
-        if op == "call" and (number := number_of(value)) is not None:
-            self.judge.returned.add(number)
+        if op in _CALLING:
+            given = value if op == "together" and type(value) is tuple else ((True, value),)
+            numbers = (number_of(part) for told in given if type(told) is tuple for part in told)
+            self.judge.returned.update(number for number in numbers if number is not None)
         return value
 
     def _error(self, raised: dict[str, Any], decoder: Decoder) -> BaseException:
@@ -349,8 +434,7 @@ class ExaminerLink:
         for target, new in news:
             self._note_lost(target)
             apply_change(target, new)
-            if id(target) in self._kept_as:
-                self._kept_as[id(target)] = _items(target)
+            self.twins.alike([target])
         self.claim("the student's code changed an argument in place")
 
     def _keep(self, numbers: Json, sent: list[Any]) -> None:
@@ -360,14 +444,23 @@ class ExaminerLink:
         need(type(numbers) is list and len(numbers) <= len(sent), "arguments that were kept")
         for number in numbers:
             need(type(number) is int and 0 <= number < len(sent), "an argument that was kept")
-            self._kept.append(sent[number])
-            self._kept_as[id(sent[number])] = _items(sent[number])
-        need(len(self._kept) <= _KEPT, "fewer arguments that were kept")
+            self.twins.add(sent[number])
+
+    def _twin(self, op: str, number: Json, value: Any) -> Any:
+        """Give this room's own container for one of the student's that both rooms have."""
+        if op not in ("name", "given"):
+            return self.twins.take(number, value)
+        need(type(value) is tuple and len(value) == 1, "a name's value")
+        return (self.twins.take(number, value[0]),)
+
+    def settle(self) -> None:
+        """Bring to the student's room what a test cell changed last."""
+        if not self.gone and self.twins.changed():
+            self.ask("cwd")
 
     def _note_lost(self, target: Any) -> None:
         """Say so where a test and the student's code have both changed what that code had kept."""
-        before = self._kept_as.get(id(target))
-        if before is not None and before != _items(target):
+        if self.twins.is_changed(target):
             why = "an argument that the student's code had kept was then changed by the test and by"
             self.note(f"{why} that code: what the test did to it is lost. {WAYS_OUT}")
 

@@ -61,6 +61,9 @@ def _maybe_replaced(text: str) -> frozenset[tuple[str, Target]]:
             found |= _of_module(node.value, node.attr, modules)
         elif isinstance(node, ast.Call) and _name_of(node.func) in _PATCHING and node.args:
             found |= _patched(node.args, modules)
+            if _name_of(node.func) == "multiple" and (place := _dotted(node.args[0])):
+                for name in filter(None, (keyword.arg for keyword in node.keywords)):
+                    found |= _of_module(place, name, modules)
     return frozenset(
         (top, target)
         for top, target in found
@@ -76,6 +79,14 @@ def _patched(args: list[ast.expr], modules: dict[str, str]) -> set[tuple[str, Ta
     if len(words) > 1 and isinstance(words[1], str):
         return _of_module(args[0], words[1], modules)
     return set()
+
+
+def _dotted(node: ast.expr) -> ast.expr | None:
+    """Give what a module's name or path stands for in a cell."""
+    if not isinstance(node, ast.Constant):
+        return node
+    text = str(node.value)
+    return ast.parse(text, mode="eval").body if _DOTTED.fullmatch(f"{text}.x") else None
 
 
 def _of_module(node: ast.expr, name: str, modules: dict[str, str]) -> set[tuple[str, Target]]:

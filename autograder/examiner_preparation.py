@@ -35,7 +35,7 @@ class Preparation(ast.NodeTransformer):
         """Bind the room's module where its state lives there."""
         made: list[ast.stmt] = []
         for alias in node.names:
-            if not needs_room(alias.name):
+            if alias.name != "weakref" and not needs_room(alias.name):
                 made.append(ast.Import([alias]))
             elif alias.asname is None and "." in alias.name:
                 top = alias.name.split(".")[0]

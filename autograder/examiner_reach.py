@@ -25,6 +25,7 @@ import numpy as np
 import pandas as pd
 from pandas.core.computation import eval as evaluation
 
+from autograder.examiner_decimals import Decimals
 from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_link import ExaminerLink
 from autograder.examiner_patches import Patches
@@ -32,7 +33,7 @@ from autograder.examiner_source import definition, definition_at
 from autograder.examiner_surroundings import LISTENING, Surroundings
 from autograder.handles import HandleError, describe, number_of
 from autograder.lab_facts import is_to_change
-from autograder.room_files import Stamp, is_inside, stamp_files, write_files
+from autograder.room_files import Stamp, is_inside, mark_files, stamp_files, write_files
 from autograder.wire import WireError
 from autograder.wire_values import need
 
@@ -53,10 +54,17 @@ _FILE_WORDS = frozenset(
         *("listdir", "configparser", "tomllib", "zipfile", "tarfile"),
     }
 )
+_WARNING = frozenset(
+    {
+        *("warns", "warnings", "catch_warnings", "deprecated_call", "assertWarns"),
+        *("assertWarnsRegex", "assert_warns", "assert_no_warnings", "assert_produces_warning"),
+    }
+)
 _WORDS = 624
 _BLOCKS = 2_000
 _INSIDES = re.compile(r"@\s*\w+|\b__\w+|\._\w+")
 _FILE_BYTES = 24 << 20
+_LARGEST = 1 << 62
 _TEMPORARY = ".temporary"
 
 
@@ -75,15 +83,18 @@ class Reach:
         self.to_change = ""
         self._patches = Patches(link)
         self._surroundings = Surroundings(link)
+        self._decimals = Decimals(link.ask)
 
     def begin(self, words: Set[str], text: str) -> None:
         """Start a test cell in which these names and attributes occur."""
         self._patches.begin(text)
         self._surroundings.begin(words, text)
+        self._decimals.begin(words)
         self._files = bool(words & _FILE_WORDS)
         self._random = "random" in words
-        self._link.wants_logs = bool(words & LISTENING)
-        self._link.wants_warnings = bool(words & {"warns", "warnings", "catch_warnings"})
+        # A handler that a test has put up stays for the next one.
+        self._link.wants_logs = self._link.wants_logs or bool(words & LISTENING)
+        self._link.wants_warnings = bool(words & _WARNING)
         self._states = None
         self._link.before_question = self.before
         self._link.after_question = self.after
@@ -107,6 +118,7 @@ class Reach:
         try:
             self._patches.carry()
             self._surroundings.carry()
+            self._decimals.carry()
             if self._files:
                 self._push_files()
             if self._random:
@@ -119,6 +131,12 @@ class Reach:
         with suppress(Exception, StudentRoomGoneError):
             self._patches.carry()
             self._surroundings.carry()
+            self._decimals.carry()
+            if self._files:
+                self._push_files()
+            if self._random:
+                self._push_states()
+            self._link.settle()
 
     def after(self) -> None:
         """Bring here what changed in the student's room."""
@@ -127,6 +145,7 @@ class Reach:
         self._busy = True
         try:
             self._surroundings.fetch()
+            self._decimals.fetch()
             if self._files:
                 self._pull_files()
             if self._random:
@@ -136,7 +155,8 @@ class Reach:
 
     def _push_files(self) -> None:
         now = stamp_files()
-        changed = [name for name, stamp in now.items() if self._here.get(name) != stamp]
+        news = [(name, stamp) for name, stamp in now.items() if self._here.get(name) != stamp]
+        changed = [name for name, (size, _) in news if size >= 0]
         gone = [name for name in self._here if name not in now]
         if changed or gone:
             files = {}
@@ -164,13 +184,23 @@ class Reach:
                 )
         changed, gone = self._unshipped(changed), self._unshipped(gone)
         if changed:
-            files = self._link.ask("read", changed)
+            regular = [name for name in changed if listing[name][0] >= 0]
+            files = self._link.ask("read", regular)
             need(type(files) is dict and set(files) <= set(changed), "files")
             need(all(type(data) is bytes for data in files.values()), "files")
             write_files(files)
+            self._mark([(name, listing[name][0]) for name in changed if name not in files])
         write_files({}, gone)
         self._there = listing
         self._here = stamp_files()
+
+    def _mark(self, missing: list[tuple[str, Any]]) -> None:
+        """Let the test see that something is there which isn't brought over."""
+        for name, size in missing:
+            need(type(size) is int and size < _LARGEST, "the size of a file")
+            why = "is larger than what is brought over" if size >= 0 else "is no regular file"
+            self._link.note(f"{name[:80]!r} of the student's room {why}: the test can't read it")
+        mark_files(missing)
 
     def _unshipped(self, names: list[str]) -> list[str]:
         """Leave out files that the lab ships and that nobody is asked to change."""
@@ -179,6 +209,7 @@ class Reach:
     def _listing(self) -> dict[str, Any]:
         listing = self._link.ask("files")
         need(type(listing) is dict and len(listing) <= 5_000, "a list of files")
+        need(all(type(s) is tuple and len(s) == 2 for s in listing.values()), "a list of files")
         return {name: stamp for name, stamp in listing.items() if is_inside(name)}
 
     def _push_states(self) -> None:

@@ -24,6 +24,7 @@ from autograder.examiner_fresh import FreshCalls
 from autograder.examiner_given import Release, use_shipped_modules
 from autograder.examiner_link import ExaminerLink
 from autograder.examiner_names import TestNames
+from autograder.examiner_own_work import OwnWork, Weakly, patch_process
 from autograder.examiner_reach import (
     Reach,
     guard_process,
@@ -32,6 +33,7 @@ from autograder.examiner_reach import (
     patch_inspect,
 )
 from autograder.examiner_source import bound_names, words
+from autograder.examiner_twins import changes_in_place
 from autograder.handles import HandleError, describe, number_of
 from autograder.room_shells import examiner_shell
 from autograder.time_limit import CellTimeoutError, cpu_limit
@@ -60,14 +62,22 @@ class _Room:
         sys.stdout = CapturedStream(self.capture, "stdout", 1)
         sys.stderr = CapturedStream(self.capture, "stderr", 2)
         self.classes: dict[str, frozenset[str]] = {}
+        self.fields: dict[str, Any] = {}
+        self.given_fields: dict[str, Any] = {}
         self.release = Release(self.link.ask, self.names, FreshCalls(orders, desk, self.link))
         self.link.given_objects = self.release.objects
-        self.link.judge.written = self._written
+        self.link.judge.written = lambda: self._written(self.classes)
+        self.link.fields.written = lambda: [
+            *self._written(self.fields),
+            *self._written(self.given_fields, "given"),
+        ]
         self.link.is_named = self._is_named
+        self.link.own_work = OwnWork(lambda: self.own_texts, self.link.claim)
         self.link.is_tests_name = lambda name: dict.__contains__(self.names, name)
         self._functions()
         patch_inspect(self.link, self.texts)
         patch_dataclasses(self.link)
+        patch_process(self.link.ask, lambda: self.link.waited)
         patch_expressions(lambda: "\n".join(self.own_texts))
         guard_process(sys.addaudithook)
 
@@ -86,9 +96,9 @@ class _Room:
         commands = Commands(self.link, self.names, lambda: self.own_texts)
         put(self.names, "_room_command", commands.run)
 
-    def _written(self) -> list[tuple[Any, frozenset[str]]]:
+    def _written(self, known: dict[str, Any], op: str = "name") -> list[tuple[Any, Any]]:
         """Give the classes that the lab asks students to write, with what its own have."""
-        found = ((self.link.ask("name", name), has) for name, has in self.classes.items())
+        found = ((self.link.ask(op, name), has) for name, has in known.items())
         return [(value[0], has) for value, has in found if type(value) is tuple and value]
 
     def _is_named(self, value: Any) -> bool:
@@ -96,7 +106,10 @@ class _Room:
         return any(bound is value for bound in dict.values(self.names))
 
     def _module(self, name: str, top: str = "") -> Any:
+        if name == "weakref":
+            return Weakly(self.link.ask)
         module = self.link.ask("module", name)
+        self.link.own_work.imported(name, module)
         return self.link.ask("module", top) if top else module
 
     def _type(self, value: Any) -> Any:
@@ -121,6 +134,8 @@ class _Room:
         return self._run_there("exec", text, spaces)
 
     def _eval(self, text: Any, *spaces: Any) -> Any:
+        if not spaces:
+            return self.link.ask("evaluate", text)
         return self._run_there("eval", text, spaces)
 
     def _run_there(self, function: str, text: Any, spaces: tuple[Any, ...]) -> Any:
@@ -165,6 +180,8 @@ class _Room:
     def _begin(self, order: dict[str, Any]) -> None:
         self.classes = {name: frozenset(has) for name, has in order["classes"].items()}
         self.link.judge.members = frozenset().union(*self.classes.values())
+        self.fields, self.given_fields = order["fields"], order["given_fields"]
+        self.link.fields.active = bool(self.fields or self.given_fields)
         self.link.judge.known = order["known"]
         self.reach.to_change = order["changes"]
         self.link.may_swallow = order["swallows"]
@@ -199,6 +216,8 @@ class _Room:
             with cpu_limit(seconds, wall=order["wall"] + 5):
                 self.release.take_fresh(text)
                 words = self.release.words(text)
+                self.link.shares = self._shares(text)
+                self.link.hears_cancelled = "CancelledError" in words
                 self.reach.begin(words, text)
                 self.names.begin(words)
                 outcome = self.shell.run_text(text, self.loop)
@@ -208,18 +227,30 @@ class _Room:
         finally:
             self.names.end()
             self.reach.end()
+            self.link.shares = False
         if self.link.gone and not isinstance(error, StudentRoomGoneError):
             error = StudentRoomGoneError(self.link.gone)
         if error is None:
             error = self.link.lending.failed or self.link.refusal
         return self._report(error, count, time.process_time() - started)
 
+    def _shares(self, text: str) -> bool:
+        """Say whether a test cell changes in place what it has of the student's."""
+
+        def is_theirs(name: str) -> bool:
+            value = dict.get(self.names, name)
+            return number_of(value) is not None or self.link.twins.number(value) is not None
+
+        return changes_in_place(text, self.names.students | self.names.given, is_theirs)
+
     def _report(self, error: BaseException | None, count: int, cpu: float) -> dict[str, Any]:
+        outputs = self.capture.take()
+        if error is None and not any(out["output_type"] == "execute_result" for out in outputs):
+            error = self.link.doubtful  # a share of the points is given for what was equal
         message = "" if error is None else _message(error)
         if error is not None:
             notes = [f"Note: {note}" for note in list(self.link.notes)[:5]]
             message = "\n".join([message, *notes] if message else notes)
-        outputs = self.capture.take()
         if error is not None and not any(out["output_type"] == "error" for out in outputs):
             outputs.append(
                 {

@@ -19,7 +19,7 @@ _QUIET = frozenset(
         *("len", "bool", "iter", "next", "item", "contains", "plain", "ancestry", "mro", "can"),
         *("isinstance", "issubclass", "look", "name", "given", "str", "repr", "format", "dir"),
         *("signature", "defined", "cwd", "files", "read", "write", "states", "seed", "get"),
-        *("module", "special"),
+        *("module", "special", "hashable"),
     }
 )
 """Questions that leave objects as they are."""

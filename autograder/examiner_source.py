@@ -40,7 +40,8 @@ ROOM_MODULES = (
     *("mlflow", "matplotlib.pyplot", "pylab", "matplotlib.pylab", "fastapi.testclient"),
     *("starlette.testclient", "joblib", "pickle", "cloudpickle", "dill", "shelve", "marshal"),
     *("subprocess", "sqlite3", "importlib", "runpy", "doctest", "code", "multiprocessing"),
-    *("jinja2", "mako"),
+    *("jinja2", "mako", "tracemalloc", "resource", "psutil"),
+    *("cProfile", "profile", "pstats"),
 )
 """Modules whose state, files or programs are the student's room's, or that would run its code."""
 

@@ -1,7 +1,8 @@
 """What surrounds a test and the code it tests in one process, kept alike across two rooms.
 
-Environment variables and how NumPy treats floating-point errors are brought to the student's room
-before a question; variables that the test names are brought back. What student code logs is
+Environment variables, the context of decimal numbers and how NumPy treats floating-point errors are
+brought to the student's room before a question; that context and variables that the test names are
+brought back. What student code logs is
 logged here too, where a test listens. All of it only for test cells that speak of such things.
 """
 
@@ -41,8 +42,9 @@ class Surroundings:
 
     def begin(self, words: Set[str], text: str) -> None:
         """Start a test cell in which these names and attributes occur."""
-        self._active = bool(words & (_ENVIRONMENT | _ERRORS))
-        texts = _texts(text) if words & _ENVIRONMENT else set()
+        speaks_of_it = bool(words & _ENVIRONMENT) or "environ" in text
+        self._active = speaks_of_it or bool(words & _ERRORS)
+        texts = _texts(text) if speaks_of_it else set()
         self._named = sorted(name for name in texts if name.isidentifier())
         self.fetch()
 

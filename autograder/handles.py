@@ -7,7 +7,6 @@ arithmetic, conversion or a library's functions; those say so and name the two w
 student's room says about truth, length, membership and class is believed, and noted as a claim.
 """
 
-import operator
 import sys
 from collections.abc import Callable
 from typing import Any, Protocol
@@ -55,6 +54,7 @@ class Link(Protocol):
 
     may_swallow: bool
     sayings: Any
+    judge: Any
 
     def ask(self, op: str, /, *args: Any, **kwargs: Any) -> Any:
         """Ask the student's room and give its answer."""
@@ -80,6 +80,9 @@ class Link(Protocol):
     def may_operate(self, handle: Any, method: str, others: tuple[Any, ...]) -> bool:
         """Say whether the lab asks students to write this operator for such objects."""
 
+    def equal(self, handle: Any, other: Any) -> bool | None:
+        """Compare two objects of a class of the lab's; None where there is no such."""
+
     def is_librarys_object(self, handle: Any) -> bool:
         """Say whether an object is of a library's own class, as its room says."""
 
@@ -89,8 +92,11 @@ class Link(Protocol):
     def refuse(self, handle: Any, what: str) -> HandleError:
         """Give the error that ends a test cell, also one that goes on after it."""
 
-    def is_strange(self, handle: Any) -> bool:
-        """Say whether an object is of a class of the student's that the lab doesn't ask for."""
+    def doubt(self, handle: Any) -> HandleError | None:
+        """Give the error for a test that goes on because an object isn't equal to a value."""
+
+    def is_hashable(self, handle: Any) -> bool:
+        """Say whether an object can be a key, as its room says."""
 
     def source_signature(self, handle: Any) -> Any:
         """Give the signature of a callable."""
@@ -105,6 +111,8 @@ _READABLE = frozenset(
         *("__func__", "__file__", "__all__", "__members__", "__dataclass_fields__", "__slots__"),
         *("__bases__", "__mro__", "__cause__", "__context__", "__notes__", "__init__", "__call__"),
         *("__abstractmethods__", "__isabstractmethod__", "__match_args__", "__fields__"),
+        *("__closure__", "__suppress_context__", "__orig_bases__", "__origin__", "__args__"),
+        *("__total__", "__required_keys__", "__optional_keys__", "__supertype__"),
         *("__traceback__", "__sklearn_tags__", "__sklearn_clone__", "__sklearn_is_fitted__"),
     }
 )
@@ -152,7 +160,7 @@ class Handle:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__") and name not in _READABLE:
             raise AttributeError(f"{describe(self)} doesn't show {name!r} to the examiner")
-        if name.startswith(_PROBES):
+        if name.startswith(_PROBES) and not _is_tests(sys._getframe(1)):
             raise AttributeError(name)
         link = _get(self, "_link")
         instead = link.instead_of(self, name)
@@ -190,9 +198,11 @@ class Handle:
                 f"{describe(self)} was compared with a value: a handle never equals a value. "
                 f"{WAYS_OUT}"
             )
+            if isinstance(other, _COMPARED) and _is_tests(sys._getframe(1)):
+                link.doubt(self)
             return False
-        if _get(self, "_base") != "tuple" and link.may_operate(self, "__eq__", (other,)):
-            return link.ask("operate", "__eq__", self, other) is True
+        if (same := link.equal(self, other)) is not None:
+            return same
         if not link.sayings.has_value(self) or not link.sayings.has_value(other):
             raise refusal(self, "isn't compared with another of the student's objects")
         return link.sayings.value_of(self) == link.sayings.value_of(other)
@@ -201,8 +211,8 @@ class Handle:
         equal = self.__eq__(other)
         if equal is False and isinstance(other, _COMPARED) and _is_tests(sys._getframe(1)):
             link = _get(self, "_link")
-            if not link.sayings.has_value(self) and link.is_strange(self):
-                raise link.refuse(self, "isn't told from a value")
+            if not link.sayings.has_value(self) and (error := link.doubt(self)):
+                raise error
         return not equal if isinstance(equal, bool) else equal != True  # noqa: E712 - arrays
 
     def __hash__(self) -> int:
@@ -211,6 +221,8 @@ class Handle:
             return hash(link.ask("operate", "__hash__", self))
         if _get(self, "_base") in _HASHED:
             return hash(link.sayings.value_of(self))
+        if not _get(self, "_mask") & CLASS_BIT and not link.is_hashable(self):
+            raise TypeError(f"unhashable type: {label_of(self)!r}")
         return object.__hash__(self)
 
     def __sizeof__(self) -> int:
@@ -242,6 +254,17 @@ class Handle:
             return False
         _get(self, "_link").claim(f"{describe(kind)} is a subclass of {describe(self)}")
         return _get(self, "_link").ask("issubclass", kind, self) is True
+
+    def __copy__(self) -> Any:
+        return self._copied("copy")
+
+    def __deepcopy__(self, _: Any) -> Any:
+        return self._copied("deepcopy")
+
+    def _copied(self, how: str) -> Any:
+        """Have an object copied in its own room."""
+        link = _get(self, "_link")
+        return link.ask("call", link.ask("get", link.ask("module", "copy"), how), self)
 
     def __mro_entries__(self, bases: Any) -> tuple[type, ...]:
         raise refusal(self, "can't be subclassed by a test in the examiner's room")
@@ -308,30 +331,36 @@ def _special(handle: Any, name: str) -> Any:
 
 def _operator(method: str, what: str) -> Callable[..., Any]:
     def operate(self: Any, *others: Any, **_: Any) -> Any:
-        if method in _ORDER and (values := _tuples(self, *others)):
-            return getattr(operator, method)(*values)
-        if not _get(self, "_link").may_operate(self, method, others):
+        if _get(self, "_link").may_operate(self, method, others):
+            return _get(self, "_link").ask("operate", method, self, *others)
+        found = _of_plain_values(self, method, others)
+        if found is _NOTHING:
             raise _get(self, "_link").refused(self, method, others, what)
-        return _get(self, "_link").ask("operate", method, self, *others)
+        return found
 
     operate.__name__ = method
     return operate
 
 
-def _tuples(*ones: Any) -> tuple[Any, ...]:
-    """Give what named tuples and tuples hold, to be ordered by; nothing if one is neither."""
-    found = []
-    for one in ones:
-        if number_of(one) is None and type(one) is tuple:
-            found.append(one)
-        elif number_of(one) is not None and _get(one, "_base") == "tuple":
-            found.append(_get(one, "_link").sayings.value_of(one))
-    is_ordered = len(found) == len(ones) and not any(
-        _get(one, "_link").may_operate(one, "__lt__", (one,))
-        for one in ones
-        if number_of(one) is not None
-    )
-    return tuple(found) if is_ordered else ()
+def _of_plain_values(handle: Any, method: str, others: tuple[Any, ...]) -> Any:
+    """Give what an operator gives of the plain values that objects are, where the lab has no own.
+
+    Of an enumeration of numbers, say, or of named tuples: whatever their class says of itself.
+    """
+    values = []
+    for one in (handle, *others):
+        if number_of(one) is None:
+            values.append(one)
+            continue
+        link = _get(one, "_link")
+        if not link.sayings.has_value(one) or link.judge.writes(one, method):
+            return _NOTHING
+        values.append(link.sayings.value_of(one))
+    plain, *rest = values
+    if method in _IN_PLACE:
+        return _NOTHING if isinstance(plain, _CHANGING) else NotImplemented
+    function = getattr(type(plain), method, None)
+    return _NOTHING if function is None else function(plain, *rest)
 
 
 _ORDER = ("__lt__", "__le__", "__gt__", "__ge__")
@@ -339,6 +368,9 @@ _BINARY = (
     *("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "pow"),
     *("lshift", "rshift", "and", "or", "xor"),
 )
+_IN_PLACE = frozenset(f"__i{name}__" for name in _BINARY)
+_CHANGING = (list, dict, set)
+_NOTHING = object()
 _BY_LIBRARIES = "takes no part in a library's functions"
 _REFUSED = {
     "isn't ordered": ("lt", "le", "gt", "ge"),
@@ -352,7 +384,7 @@ _REFUSED = {
     ),
     _BY_LIBRARIES: (
         *("array", "array_ufunc", "array_function", "array_wrap", "dataframe", "arrow_c_stream"),
-        *("arrow_array", "dlpack", "copy", "deepcopy", "array_namespace"),
+        *("arrow_array", "dlpack", "array_namespace"),
     ),
 }
 _OPERATORS = frozenset(f"__{name}__" for names in _REFUSED.values() for name in names)

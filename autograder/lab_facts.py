@@ -17,6 +17,7 @@ from autograder.examiner_source import (
     targets,
     words,
 )
+from autograder.lab_fields import compared_fields
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -58,6 +59,18 @@ _SHOWING = frozenset(
 _JOINING = frozenset({"Path", "PurePath", "PurePosixPath", "join", "str", "cwd"})
 _SETTING = frozenset({"setattr", "vars", "__dict__", "__setattr__"})
 _LEAVING = frozenset({"__exit__", "__aexit__"})
+
+
+# What an object has of a library's class from which its own is derived: equal, ordered, joined.
+_SETS = frozenset({"__eq__", "__lt__", "__and__", "__or__", "__sub__", "__xor__", "__contains__"})
+_MADE_BY_BASES: dict[str, frozenset[str]] = {
+    **dict.fromkeys(("Flag", "IntFlag"), (_SETS | {"__invert__", "__iter__"}) - {"__lt__"}),
+    **dict.fromkeys(("Set", "MutableSet"), _SETS),
+    **dict.fromkeys(("Mapping", "MutableMapping"), frozenset({"__eq__", "__contains__"})),
+    **dict.fromkeys(("Sequence", "MutableSequence"), frozenset({"__contains__"})),
+    **dict.fromkeys(("BaseModel", "Struct"), frozenset({"__eq__"})),
+}
+_ATTRS = frozenset({"define", "frozen", "attr.s", "attrs.define", "attrs.frozen", "attr.define"})
 
 
 def _statements(texts: Iterable[str]) -> list[ast.stmt]:
@@ -125,14 +138,17 @@ def facts_of(reference: "NotebookNode | None") -> dict[str, Any]:
                 texts["locked"].append(cell.source)
     answers, locked, tests = (texts[kind] for kind in ("answer", "locked", "test"))
     students = set().union(*map(bound_names, answers))
+    private = private_names(answers, locked)
     return {
         "known": reference is not None,
         "students": sorted(students),
         "classes": {name: sorted(has) for name, has in class_members(answers).items()},
+        "fields": compared_fields(answers) if reference is not None else {},
+        "given_fields": compared_fields(locked) if reference is not None else {},
         "imports": [*texts["plain"], *answers],
-        "private": sorted(private_names(answers, locked)),
+        "private": sorted(private),
         "kept": sorted(kept_names(answers, locked, tests)),
-        "changing": sorted(changed_names((*answers, *locked))),
+        "changing": sorted(changed_names((*answers, *locked)) | (changed_names(tests) - private)),
         "changes": written_text((*answers, *locked), tests, students),
         "swallows": reference is None or any(map(may_swallow, (*answers, *locked))),
         "sets": set_names((*answers, *locked)) if reference is not None else None,
@@ -155,6 +171,7 @@ def class_members(texts: Iterable[str]) -> dict[str, set[str]]:
             has |= {inner.attr for inner in stored if isinstance(inner.ctx, ast.Store)}
             has |= _made_by_decorators(node)
             for base in node.bases:
+                has |= _MADE_BY_BASES.get(ast.unparse(base).split(".")[-1], frozenset())
                 has |= found.get(base.id, set()) if isinstance(base, ast.Name) else set()
             found[node.name] = found.get(node.name, set()) | has
     return found
@@ -168,7 +185,7 @@ def _made_by_decorators(node: ast.ClassDef) -> set[str]:
         text = ast.unparse(item)
         if "total_ordering" in text:
             made |= order
-        if "dataclass" in text:
+        if "dataclass" in text or text.partition("(")[0] in _ATTRS:
             made.add("__eq__")
             made |= order if "order=True" in text else set()
             made |= {"__hash__"} if "frozen=True" in text or "hash=True" in text else set()

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-__all__ = ["read_files", "stamp_files", "write_files"]
+__all__ = ["is_inside", "mark_files", "read_files", "stamp_files", "write_files"]
 
 _FILES = 2_000
 _DEPTH = 12
@@ -22,9 +22,10 @@ Stamp = tuple[int, int]
 
 
 def stamp_files(folder: Path | None = None) -> dict[str, Stamp]:
-    """List the folders and regular files below a folder, with size and time of change.
+    """List what is below a folder, with size and time of change.
 
-    A folder's name ends in a slash.
+    A folder's name ends in a slash. What is neither a folder nor a regular file has a size below
+    nought: a link, a pipe, a socket.
     """
     found: dict[str, Stamp] = {}
     waiting = [("", 0)]
@@ -41,6 +42,8 @@ def stamp_files(folder: Path | None = None) -> dict[str, Stamp]:
                     elif entry.is_file(follow_symlinks=False):
                         status = entry.stat(follow_symlinks=False)
                         found[name] = (status.st_size, status.st_mtime_ns)
+                    else:
+                        found[name] = (-1, 0)
         except OSError:
             continue
     return found
@@ -80,6 +83,26 @@ def write_files(files: dict[str, bytes], gone: Iterable[str] = ()) -> None:
     for name, data in files.items():
         if is_inside(name) and type(data) is bytes and len(data) <= _FILE_BYTES:
             _write(Path(name), None if name.endswith("/") else data)
+
+
+def mark_files(sizes: Iterable[tuple[str, int]]) -> None:
+    """Have something below the working folder in place of what doesn't cross.
+
+    Of what is no regular file, something of the name that can't be opened; of a file that is too
+    large, a hole of that size.
+    """
+    for name, size in sizes:
+        if not is_inside(name):
+            continue
+        path = Path(name)
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+            if size < 0:
+                path.parent.mkdir(parents=True, exist_ok=True)
+                os.mknod(path, stat.S_IFSOCK | 0o600)
+            else:
+                _write(path, b"")
+                os.truncate(path, size)
 
 
 def _read(path: Path, limit: int) -> bytes | None:

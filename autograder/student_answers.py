@@ -6,6 +6,7 @@ win by that is to give other answers, which it may do anyway.
 
 import asyncio
 import builtins
+import collections
 import importlib
 import inspect
 import operator
@@ -23,10 +24,11 @@ import numpy as np
 from autograder.dotted import find_dotted
 from autograder.room_files import read_files, write_files
 from autograder.student_arguments import Arguments
+from autograder.student_copies import attributes_of, changed_copies
 from autograder.student_given import Given, given_number
 from autograder.student_objects import Registry, RoomDecoder, RoomEncoder
-from autograder.student_surroundings import environment, heard, surround
-from autograder.student_tasks import Tasks, awaitable
+from autograder.student_surroundings import decimals, environment, heard, surround
+from autograder.student_tasks import Tasks, awaitable, call_together, rethrow
 from autograder.wire import Bounds, Channel, Frame
 from autograder.wire_tables import TableMemory
 from autograder.wire_values import Encoder, Json, TooLargeError
@@ -35,6 +37,8 @@ __all__ = ["Answerer"]
 
 _TEXT = 100_000
 _CAUSES = 4
+# How long a thread waits for the next question before it uses an object of the test's.
+_PATIENCE = 60.0
 
 
 class Answerer:
@@ -64,6 +68,7 @@ class Answerer:
         limit: Callable[[float], Any],
     ) -> None:
         self.registry = registry
+        registry.names = namespace
         self._channel = channel
         self._namespace = namespace
         self._said = said
@@ -76,6 +81,7 @@ class Answerer:
         self._logged: list[list[Any]] = []
         self._tasks = Tasks()
         self._lock = threading.RLock()
+        self._asked = threading.Condition(self._lock)
         self._replaced: dict[tuple[str, str], Any] = {}
         self._told: list[tuple[dict[str, Any], str, Any]] = []
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -88,12 +94,28 @@ class Answerer:
         self._tables.confirm(body.get("t"))
         self._warned.clear()
         self._logged.clear()
-        depth = len(self._known)
-        self._known.append(decoder.made)
+        with self._asked:
+            depth = len(self._known)
+            self._known.append(decoder.made)
+            self._asked.notify_all()
         try:
             reply, encoder, before = self._work(body, decoder)
-        finally:
+        except BaseException:
             del self._known[depth:]
+            raise
+        with self._lock:  # what a thread of the student's asks is answered before
+            del self._known[depth:]
+            self._reply(body, decoder, reply, encoder, before)
+
+    def _reply(
+        self,
+        body: dict[str, Any],
+        decoder: RoomDecoder,
+        reply: dict[str, Any],
+        encoder: RoomEncoder,
+        before: Any,
+    ) -> None:
+        """Add to an answer what else is to be known, and send it."""
         try:
             self._arguments.report(reply, encoder, decoder.made, before)
         except TooLargeError as error:
@@ -125,14 +147,21 @@ class Answerer:
         try:
             try:
                 args = [decoder.decode(item) for item in body["v"]]
+                for item in body.get("tw", ()):
+                    decoder.decode(item)
                 names = {name: decoder.decode(item) for name, item in body.get("k", {}).items()}
             finally:
                 self._tables.let_go(body.get("t"))
             before = self._arguments.content(decoder.made) if decoder.made else None
+            copied = attributes_of(decoder.copies)
             with self._limit(body.get("s", 0.0)), self._watched(body):
                 result = _OPERATIONS[body["op"]](self, *args, **names)
+            if (number := self._share(body["op"], result, new="h" in body)) is not None:
+                reply["twin"] = number
             encoder = self._encoder(decoder)
             reply["v"] = encoder.encode(result)
+            if changes := changed_copies(decoder.copies, copied, encoder):
+                reply["cp"] = changes
         except TooLargeError as error:
             encoder = self._encoder(decoder)
             reply["large"] = str(error)[:200]
@@ -140,6 +169,12 @@ class Answerer:
             encoder = self._encoder(decoder)
             reply["e"] = self._error(encoder, error)
         return reply, encoder, before
+
+    def _share(self, op: str, result: Any, *, new: bool) -> int | None:
+        """Number a container of both rooms; also what gets to be one, if the test may change it."""
+        if op in ("name", "given"):
+            return self._arguments.share(result[0], named=True, new=new) if result else None
+        return self._arguments.share(result, named=False, new=new)
 
     def _encoder(self, decoder: RoomDecoder) -> RoomEncoder:
         """Make an encoder that knows the examiner's own objects again."""
@@ -149,6 +184,8 @@ class Answerer:
     def ask(self, op: str, target: Given, /, *args: Any, **kwargs: Any) -> Any:
         """Use an object of the examiner's, while a question is open."""
         with self._lock:
+            if not self._known and threading.current_thread() is not threading.main_thread():
+                self._asked.wait_for(lambda: bool(self._known), timeout=_PATIENCE)
             if not self._known:
                 raise RuntimeError("an object that a test handed over is used after the test")
             known = {id(value): number for number, value in enumerate(self._known[-1])}
@@ -204,7 +241,7 @@ class Answerer:
         again = self.registry.raised_number(error)
         if again is not None:
             return {"again": again}
-        cause = error.__cause__
+        cause, held = error.__cause__, {}
         parts: tuple[Any, ...] = ()
         try:
             text = str(error)[:_TEXT]
@@ -213,17 +250,25 @@ class Answerer:
                 for name, value in list(vars(error).items())[:50]
                 if isinstance(name, str) and not name.startswith("__")
             }
+            if self.registry.classes.name_of(type(error)) is not None:
+                held = {
+                    name: encoder.handle(value)
+                    for name, value in list(vars(error).items())[:20]
+                    if attributes.get(name, "") is None and not name.startswith("_")
+                }
             if isinstance(error, BaseExceptionGroup) and depth <= _CAUSES:
                 parts = error.exceptions[:20]
-            args: Json = [encoder.encode(arg) for arg in error.args[: 1 if parts else 20]]
+            own = (*error.args, *_file_named(error))
+            args: Json = [encoder.encode(arg) for arg in own[: 1 if parts else 20]]
         except BaseException:
-            text, attributes, args = "(no text)", {}, []
+            text, attributes, args, held = "(no text)", {}, [], {}
         return {
             "class": encoder.kind(type(error)),
             "self": encoder.handle(error),
             "text": text,
             "args": args,
             "attributes": {k: v for k, v in attributes.items() if v is not None},
+            **({"held": held} if held else {}),
             "cause": None
             if cause is None or depth > _CAUSES
             else self._error(encoder, cause, depth + 1),
@@ -326,6 +371,13 @@ def _plain_or_none(value: Any) -> Any:
     return value if type(value) in (str, int, float, bool) else None
 
 
+def _file_named(error: BaseException) -> tuple[str, ...]:
+    """Give the name of the file that an error is about: it isn't among its arguments."""
+    if not isinstance(error, OSError) or len(error.args) != 2 or type(error.filename) is not str:
+        return ()
+    return (error.filename,)
+
+
 def _defined(value: Any) -> tuple[str, str, int]:
     """Give what a function or class is called, and the cell and line where its code begins."""
     inner = inspect.unwrap(value)
@@ -389,6 +441,9 @@ _PLAIN: dict[type, Callable[[Any], Any]] = {
     **{kind: _sliced(kind) for kind in (bytes, list, tuple)},
     **{kind: _gone_through(kind) for kind in (set, frozenset)},
     dict: lambda value: dict(dict.items(value)),
+    collections.UserDict: lambda value: dict(dict.items(value.data)),
+    collections.UserList: lambda value: list.__getitem__(value.data, slice(None)),
+    collections.UserString: lambda value: str.__str__(value.data),
 }
 
 
@@ -404,6 +459,7 @@ def _module(_: Answerer, name: str) -> ModuleType:
 _OPERATIONS: dict[str, Callable[..., Any]] = {
     "name": Answerer.look_up,
     "given": Answerer.given_name,
+    "evaluate": lambda answerer, text: eval(text, dict(answerer._namespace)),  # noqa: S307
     "given_call": lambda answerer, name, /, *args, **kwargs: answerer.given_name(name)[0](
         *args, **kwargs
     ),
@@ -416,6 +472,8 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "set": lambda _, target, name, value: setattr(target, name, value),
     "del": lambda _, target, name: delattr(target, name),
     "call": lambda _, target, /, *args, **kwargs: target(*args, **kwargs),
+    "together": lambda _, *calls: call_together(calls),
+    "rethrow": lambda _, error: rethrow(error),
     "len": lambda _, target: len(target),
     "iter": lambda _, target: iter(target),
     "next": lambda _, target: next(target),
@@ -432,6 +490,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "exit": _exit,
     "await": Answerer.run,
     "go_on": Answerer.go_on,
+    "tasks": lambda answerer: list(asyncio.all_tasks(answerer._own_loop())),
     "result": Answerer.result,
     "cancel": Answerer.cancel,
     "aiter": lambda _, target: type(target).__aiter__(target),
@@ -447,6 +506,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "module": _module,
     "cwd": lambda _: str(Path.cwd()),
     "surround": lambda _, changes, errors: surround(changes, errors),
+    "decimals": lambda _, *new: decimals(*new),
     "environment": lambda _, names: environment(names),
     "seed": _set_states,
     "states": lambda _: (random.getstate(), np.random.get_state(legacy=True)),
@@ -458,6 +518,7 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "special": lambda _, target, name: (
         getattr(target, name, None) is not getattr(object, name, None)
     ),
+    "hashable": lambda _, target: type(target).__hash__ is not None,
     "files": lambda _: read_files(),
     "read": lambda _, names: read_files(names),
     "write": lambda _, files, gone: write_files(files, gone),

@@ -11,8 +11,12 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+import pandas as pd
+
 from autograder.student_objects import Registry, RoomEncoder
-from autograder.wire import Bounds, to_json
+from autograder.wire import Bounds, WireError, to_json
+from autograder.wire_changes import apply_change
 from autograder.wire_tables import TableMemory, is_flat_table, is_same_table
 from autograder.wire_values import Json, TooLargeError
 
@@ -25,6 +29,13 @@ _KEPT_ITEMS = 500
 # is kept), the loop variable and the argument of ``getrefcount``.
 _OWN_REFERENCES = 3
 _KEPT_TYPES = (list, dict, set, bytearray, collections.deque, collections.defaultdict)
+_SHARED_TYPES = (
+    *_KEPT_TYPES,
+    *(collections.Counter, collections.OrderedDict, np.ndarray, pd.DataFrame, pd.Series),
+)
+_SHARED_ITEMS = 20_000
+# Those to what an operation gave: of the frame that asked for it.
+_ASKING_REFERENCES = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +56,7 @@ class Arguments:
         self._bounds = bounds
         self._kept: dict[int, tuple[Any, Content | None]] = {}
         self._next = 0
+        registry.follow = self.follow
 
     def content(self, values: list[Any]) -> Content | None:
         """Give what is in the objects, to compare; None where it is too much to look at."""
@@ -85,6 +97,34 @@ class Arguments:
         if made and (kept := self._keep(made)):
             reply["keep"] = kept
 
+    def follow(self, number: int, new: Any) -> Any:
+        """Bring a container of both rooms up to date; give it, or the new one if it isn't known."""
+        value, _ = self._kept.get(number, (None, None))
+        if type(value) is not type(new):
+            return new
+        try:
+            apply_change(value, new)
+        except WireError:  # an array of another shape is another array
+            return new
+        self._kept[number] = value, self.content([value])
+        return value
+
+    def share(self, value: Any, *, named: bool, new: bool) -> int | None:
+        """Number a container that both rooms have; a new one, if this room goes on to hold it."""
+        for number, (kept, _) in self._kept.items():
+            if kept is value:
+                return number
+        if not new or type(value) not in _SHARED_TYPES or len(value) > _SHARED_ITEMS:
+            return None
+        if not named and sys.getrefcount(value) <= _OWN_REFERENCES + _ASKING_REFERENCES:
+            return None
+        self._add(value)
+        return self._next - 1
+
+    def _add(self, value: Any) -> None:
+        self._kept[self._next] = value, self.content([value])
+        self._next += 1
+
     def _later_changes(self, encoder: RoomEncoder) -> list[Json]:
         changes: list[Json] = []
         for key, (value, before) in list(self._kept.items()):
@@ -105,10 +145,11 @@ class Arguments:
         for number, value in enumerate(made):
             if type(value) not in _KEPT_TYPES or sys.getrefcount(value) <= _OWN_REFERENCES:
                 continue
+            if any(known is value for known, _ in self._kept.values()):
+                continue
             if len(kept) < _KEPT_EACH and len(value) <= _KEPT_ITEMS:
                 kept.append(number)
-                self._kept[self._next] = value, self.content([value])
-                self._next += 1
+                self._add(value)
         while len(self._kept) > _KEPT:
             del self._kept[next(iter(self._kept))]
         return kept

@@ -13,6 +13,7 @@ from autograder import (  # noqa: F401 - they add their types
     wire_numpy,
     wire_stdlib,
     wire_tables,
+    wire_typing,
     wire_views,
 )
 from autograder.student_given import Given, given, given_number
@@ -33,11 +34,15 @@ class Registry:
     def __init__(self, classes: ClassTable) -> None:
         self.classes = classes
         self.given_names: dict[str, Any] = {}
+        self.names: dict[str, Any] = {}
+        """The globals of the notebook."""
         self._objects: dict[int, Any] = {}
         self._numbers: dict[int, int] = {}
         self._next = 0
         self._raised: list[tuple[int, BaseException]] = []
         self.given: weakref.WeakValueDictionary[int, Given] = weakref.WeakValueDictionary()
+        self.follow: Callable[[int, Any], Any] = lambda _, new: new
+        """Gives a container of both rooms, by its number, with what is new in it."""
 
     def number(self, value: Any) -> int:
         """Give an object's number; the object is kept until the examiner frees it."""
@@ -143,6 +148,8 @@ class RoomDecoder(Decoder):
         super().__init__(frame.blob, bounds, tables=tables)
         self._registry = registry
         self._ask = ask
+        self.copies: dict[int, Any] = {}
+        """Objects of libraries that came as copies."""
 
     def foreign(self, item: list[Any]) -> Any:
         """Build what the examiner's own tags stand for."""
@@ -160,11 +167,25 @@ class RoomDecoder(Decoder):
             proxy = self._registry.given[number] = given(self._ask, number, mask, label)
         return proxy
 
+    def _decode_w(self, number: int, item: Json) -> Any:
+        place = len(self.made)
+        new = self.decode(item)
+        twin = self._registry.follow(number, new)
+        if place < len(self.made) and self.made[place] is new:
+            self.made[place] = twin
+        return twin
+
+    def _decode_gl(self) -> Any:
+        return self._registry.names
+
     def _decode_m(self, name: str) -> Any:
         return importlib.import_module(name)
 
-    def _decode_pk(self, place: Json) -> Any:
-        return _Unpickler(bytes(self.bytes_at(place)), self.decode).load()
+    def _decode_pk(self, place: Json, number: int = -1) -> Any:
+        made = _Unpickler(bytes(self.bytes_at(place)), self.decode).load()
+        if number >= 0:
+            self.copies[number] = made
+        return made
 
     def error(self, raised: dict[str, Any]) -> BaseException:
         """Build an error of the examiner's room."""

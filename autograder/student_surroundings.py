@@ -3,6 +3,7 @@
 Environment variables, how NumPy treats floating-point errors, and the log.
 """
 
+import decimal
 import logging
 import os
 from collections.abc import Iterator
@@ -11,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-__all__ = ["environment", "heard", "surround"]
+__all__ = ["decimals", "environment", "heard", "surround"]
 
 _RECORDS = 200
 _TEXT = 2_000
@@ -26,6 +27,14 @@ def surround(changes: dict[str, str | None], errors: dict[str, Any]) -> None:
             os.environ[name] = value
     if errors:
         np.seterr(**errors)
+
+
+def decimals(precision: int = 0, rounding: str = "") -> tuple[int, str]:
+    """Give how decimal numbers are worked out; change it first, if it is told how."""
+    context = decimal.getcontext()
+    if precision:
+        context.prec, context.rounding = precision, rounding
+    return context.prec, context.rounding
 
 
 def environment(names: list[str]) -> dict[str, str]:

@@ -1,13 +1,15 @@
-"""The coroutines that a test of the examiner's room awaits, run on the student's room's loop.
+"""What a test of the examiner's room has run several at a time: coroutines, and calls of threads.
 
 Several that a test awaits together run together, and one that takes longer than the test waits
 for is left waiting, as on one loop.
 """
 
 import asyncio
+import threading
+from collections.abc import Iterable
 from typing import Any
 
-__all__ = ["Tasks", "awaitable"]
+__all__ = ["Tasks", "awaitable", "call_together", "rethrow"]
 
 
 class Tasks:
@@ -50,3 +52,29 @@ async def awaitable(made: Any, *, failed: bool) -> Any:
     if failed:
         raise made
     return made
+
+
+def call_together(calls: Iterable[tuple[Any, Any, Any]]) -> tuple[tuple[bool, Any], ...]:
+    """Make calls in a thread each; give whether each went well, and what it gave or raised."""
+    found: dict[int, tuple[bool, Any]] = {}
+
+    def make(place: int, target: Any, args: Any, names: Any) -> None:
+        try:
+            found[place] = True, target(*args, **dict(names))
+        except BaseException as error:
+            found[place] = False, error
+
+    threads = [
+        threading.Thread(target=make, args=(place, *call), daemon=True)
+        for place, call in enumerate(calls)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return tuple(found[place] for place in range(len(threads)))
+
+
+def rethrow(error: BaseException) -> None:
+    """Raise what a call in a thread has raised."""
+    raise error

@@ -9,6 +9,7 @@ import collections
 import datetime
 import inspect
 import types
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -41,6 +42,12 @@ _PLAIN_BASES = (
     *(np.ndarray, np.generic, pd.DataFrame, pd.Series, pd.Index),
     *(datetime.date, datetime.time, datetime.timedelta, collections.deque),
 )
+# Classes to derive one from that hold a plain value.
+_HOLDERS = {
+    collections.UserDict: "dict",
+    collections.UserList: "list",
+    collections.UserString: "str",
+}
 _known: dict[type, int] = {}
 
 
@@ -68,7 +75,9 @@ def abilities_of(value: Any) -> int:
 def plain_base(value: Any) -> str | None:
     """Name the value type that an object's class is derived from, if it is."""
     kind = type(value)
-    return next((base.__name__ for base in _PLAIN_BASES if issubclass(kind, base)), None)
+    derived = (base.__name__ for base in _PLAIN_BASES if issubclass(kind, base))
+    holding = (name for base, name in _HOLDERS.items() if issubclass(kind, base))
+    return next(chain(derived, holding), None)
 
 
 def build_signature(parts: Any) -> inspect.Signature:

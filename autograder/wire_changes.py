@@ -10,7 +10,7 @@ import pandas as pd
 
 from autograder.wire_values import need
 
-__all__ = ["apply_change"]
+__all__ = ["apply_change", "change_copies"]
 
 
 def _list(target: list[Any], new: list[Any]) -> None:
@@ -45,6 +45,7 @@ def _generator(target: np.random.Generator, new: np.random.Generator) -> None:
     target.bit_generator.state = new.bit_generator.state
 
 
+_HANDLES = "autograder.handles"
 _APPLY: dict[type, Callable[[Any, Any], None]] = {
     list: _list,
     dict: _mapping,
@@ -61,6 +62,31 @@ _APPLY: dict[type, Callable[[Any, Any], None]] = {
     np.random.RandomState: lambda target, new: target.set_state(new.get_state(legacy=False)),
     random.Random: lambda target, new: target.setstate(new.getstate()),
 }
+
+
+def change_copies(changes: Any, decode: Callable[[Any], Any], copied: list[Any]) -> bool:
+    """Set what student code has set on copies of a test's objects; say whether anything changed."""
+    need(type(changes) is list and len(changes) <= len(copied), "changes of copies")
+    for change in changes:
+        need(type(change) is list and len(change) == 3, "a change of a copy")
+        number, new, gone = change
+        need(type(number) is int and 0 <= number < len(copied), "a change of nothing")
+        need(type(new) is list and type(gone) is list, "a change of a copy")
+        attributes = vars(copied[number])
+        for item in new:
+            need(type(item) is list and len(item) == 2, "an attribute")
+            _check_attribute(item[0])
+            value = decode(item[1])
+            need(not callable(value) and type(value).__module__ != _HANDLES, "a plain attribute")
+            attributes[item[0]] = value
+        for name in gone:
+            _check_attribute(name)
+            attributes.pop(name, None)
+    return bool(changes)
+
+
+def _check_attribute(name: Any) -> None:
+    need(type(name) is str and not name.startswith("__"), "the name of an attribute")
 
 
 def apply_change(target: Any, new: Any) -> None:

@@ -46,21 +46,22 @@ class ClassTable:
     """The classes that existed before student code ran, with the names they had then."""
 
     def __init__(self) -> None:
-        self._names: dict[type, tuple[str, str]] = {}
+        # By identity: a class of a student's metaclass may be equal to any other.
+        self._names: dict[int, tuple[type, str, str]] = {}
         self._folders = tuple({str(Path(sys.prefix)), str(Path(sys.base_prefix))})
         waiting: list[type] = [object]
         while waiting:
             kind = waiting.pop()
-            if kind in self._names:
+            if id(kind) in self._names:
                 continue
-            self._names[kind] = (str(kind.__module__), str(kind.__qualname__))
+            self._names[id(kind)] = (kind, str(kind.__module__), str(kind.__qualname__))
             waiting.extend(type.__subclasses__(kind))
 
     def name_of(self, kind: type) -> tuple[str, str] | None:
         """Give the module and name of a library's class; None for the student's own."""
-        name = self._names.get(kind)
-        if name is not None:
-            return None if name[0] == "__main__" else name
+        known = self._names.get(id(kind))
+        if known is not None:
+            return None if known[1] == "__main__" else known[1:]
         module, qualname = getattr(kind, "__module__", None), getattr(kind, "__qualname__", None)
         if find_class(module, qualname) is not kind or not self._is_installed(module):
             return None

@@ -7,6 +7,7 @@ import fractions
 import functools
 import pathlib
 import random
+import typing
 import uuid
 import zoneinfo
 from collections import abc
@@ -176,6 +177,17 @@ KINDS: dict[Any, st.SearchStrategy[Any]] = {
     range: st.builds(range, INTS, INTS, st.integers(1, 9) | st.integers(-9, -1)),
     slice: st.builds(slice, PLAIN, PLAIN, PLAIN),
     type(...): st.just(...),
+    **{
+        type(many[0]): st.sampled_from(many)
+        for many in (
+            [list[int], dict[str, list[float]], tuple[int, ...], type[Any], abc.Iterable[str]],
+            [int | None, list[str] | tuple[int, str] | float],
+            [typing.List[int], typing.Dict[str, typing.Any], typing.Iterable[int]],  # noqa: UP006
+            [typing.Optional[int], typing.Union[str, list[int], None]],  # noqa: UP007, UP045
+            [typing.Callable[[int, str], bool], typing.Callable[..., typing.Any]],
+            [abc.Callable[[int], str | None], abc.Callable[..., int]],
+        )
+    },
     type(NotImplemented): st.just(NotImplemented),
     **{
         kind: integer(kind)

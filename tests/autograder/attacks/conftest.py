@@ -354,20 +354,22 @@ def arena(
 
 
 @pytest.fixture(scope="session")
-def graded_together(arena: Arena) -> Callable[[Mapping[str, Attempt]], dict[str, Verdict]]:
+def graded_together(arena: Arena) -> Callable[..., dict[str, Verdict]]:
     """Grade attackers of one lab beside an honest student and one who is wrong; check all."""
 
-    def go(attempts: Mapping[str, Attempt]) -> dict[str, Verdict]:
-        case = next(iter(attempts.values())).case
+    def go(
+        attempts: Mapping[str, Attempt], case: Mapping[str, str] | None = None
+    ) -> dict[str, Verdict]:
+        case = case or next(iter(attempts.values())).case
         teacher = arena.teacher(case)
-        assert {id(arena.teacher(attempt.case)) for attempt in attempts.values()} == {id(teacher)}
+        assert {id(arena.teacher(attempt.case)) for attempt in attempts.values()} <= {id(teacher)}
         right = {"q1": case.get("right", RIGHT), "q2": RIGHT_LATER}
         honest = arena.hand_in(teacher, right)
         wrong = arena.hand_in(teacher, {"q1": case.get("wrong", WRONG)})
         files = {name: arena.file_of(teacher, attempt) for name, attempt in attempts.items()}
         # The honest student is graded at the side of attackers, the other one after them.
-        (first, data), *others = files.items()
-        plan = [(first, data), (HONEST, honest), *others, (FAILING, wrong)]
+        attackers = list(files.items())
+        plan = [*attackers[:1], (HONEST, honest), *attackers[1:], (FAILING, wrong)]
         with arena.unharmed(teacher, *files.values(), honest, wrong) as warm:
             with ThreadPoolExecutor(2) as pool:
                 graded = pool.map(lambda one: (one[0], arena.grade(warm, teacher, *one)), plan)
@@ -376,6 +378,7 @@ def graded_together(arena: Arena) -> Callable[[Mapping[str, Attempt]], dict[str,
             assert verdicts[FAILING].score == 0.0
             for name, attempt in attempts.items():
                 assert verdicts[name].score == float(attempt.case.get("deserves", 0)), name
+            for name in (*attempts, FAILING):
                 check_shape(verdicts[name], teacher)
                 check_secrets(verdicts[name])
         return verdicts

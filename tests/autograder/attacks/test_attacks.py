@@ -40,7 +40,7 @@ def each_attack(cases: dict[str, dict[str, str]]) -> dict[str, dict[str, str]]:
 
 FILES = (
     *("known.cases", "answers.cases", "judging.cases", "steering.cases", "idioms.cases"),
-    *("wire.cases", "rooms.cases"),
+    *("corners.cases", "wire.cases", "rooms.cases"),
 )
 CASES = {name: case for file in FILES for name, case in each_attack(read_cases(file)).items()}
 # What is aimed at other rooms is tried beside an honest student alone; those who attack the same
@@ -53,7 +53,8 @@ TOGETHER = [
 ]
 ROUNDS = {
     name: names
-    for case in read_cases("idioms.cases").items()
+    for file in ("idioms.cases", "corners.cases")
+    for case in read_cases(file).items()
     for names in [list(each_attack(dict([case])))]
     for name in names
 }

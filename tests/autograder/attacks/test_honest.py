@@ -15,8 +15,6 @@ HONEST: dict[str, dict[str, str]] = _shared.read_cases("honest.cases")
 
 
 @pytest.mark.parametrize("name", list(HONEST))
-def test_an_honest_answer_gets_its_points(name: str, attack: Any, attempt: Any) -> None:
+def test_an_honest_answer_gets_its_points(name: str, graded_together: Any) -> None:
     """The reference gets all points, a wrong answer none, whatever the attacks have closed."""
-    case = HONEST[name]
-    case = {"attack": case.get("wrong", "def solve(*args): return 4"), **case}
-    attack(name, lambda _: attempt(case))
+    graded_together({}, {"wrong": "def solve(*args): return 4", **HONEST[name]})

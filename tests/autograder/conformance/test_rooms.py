@@ -123,7 +123,7 @@ def test_a_tagged_test_runs_beside_the_answers(run: Any) -> None:
         ("float(solve())", "converted"),
         ("import numpy as np\nnp.mean(solve())", "library"),
         ("sorted([solve(), solve()])", "ordered"),
-        ("import copy\ncopy.deepcopy(solve())", "library"),
+        ("import pickle as p\nimport _pickle\n_pickle.dumps(solve())", "pickled"),
         ("class Mine(Thing): pass", "subclassed"),
         ("assert solve() == solve()", "compared"),
         ("import subprocess as s, os\nos.system('true')", "programs"),

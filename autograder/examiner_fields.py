@@ -1,0 +1,103 @@
+"""Data classes that a lab asks for: their objects are compared here, field by field.
+
+The operator is the decorator's work and no subject of the lab, so nobody's word is taken for it.
+An object that a test has made of values, and that nothing has been done to since, is held to them:
+one that forgets what it is made of would be equal to another one that does.
+"""
+
+from collections.abc import Callable, Iterable
+from contextlib import suppress
+from typing import Any
+
+from autograder.handles import number_of, refusal
+
+__all__ = ["Fields"]
+
+_READING = frozenset(
+    {"get", "ancestry", "name", "given", "repr", "str", "format", "can", "hashable", "look"}
+)
+_MADE = 10_000
+_HOLDING = (list, tuple, set)
+
+Parts = dict[str, list[str]]
+
+
+class Fields:
+    """Compares objects of data classes that the lab asks for.
+
+    Parameters
+    ----------
+    ancestry : callable
+        Gives the classes that an object's class is made of.
+    """
+
+    def __init__(self, ancestry: Callable[[Any], list[Any]]) -> None:
+        self._ancestry = ancestry
+        self.written: Callable[[], list[tuple[Any, Parts]]] = list
+        """Gives those classes, with their fields."""
+        self.active = False
+        self._made: dict[int, tuple[Any, tuple[Any, ...], dict[str, Any]]] = {}
+
+    def begin(self) -> None:
+        """Start a test cell."""
+        self._made.clear()
+
+    def asking(self, op: str, args: Iterable[Any]) -> None:
+        """Forget what objects were made of that something is about to be done to."""
+        if not self._made or op in _READING - {"get"}:
+            return
+        target, *others = [*args] or [None]
+        if op == "get":
+            known = self._of(target) if number_of(target) in self._made else None
+            if known is None or others[0] in known["compared"] + known["made_of"]:
+                return
+        for one in (target, *others):
+            inner = one.values() if type(one) is dict else one if type(one) in _HOLDING else ()
+            for held in (one, *inner):
+                self._made.pop(number_of(held) or 0, None)
+
+    def made(self, found: Any, kind: Any, args: tuple[Any, ...], names: dict[str, Any]) -> None:
+        """Note what a test has made an object of."""
+        number = number_of(found)
+        if number is None or number_of(kind) is None or len(self._made) > _MADE:
+            return
+        if any(kind is one for one, _ in self.written()):
+            self._made[number] = (found, args, names)
+
+    def equal(self, one: Any, other: Any) -> bool | None:
+        """Say whether two objects are equal; None where the lab's class says so itself."""
+        known = self._of(one) if self.active else None
+        if known is None:
+            return None
+        kinds = [self._ancestry(each)[:1] for each in (one, other)]
+        if not kinds[0] or not kinds[1] or kinds[0][0] is not kinds[1][0]:
+            return False
+        for each in (one, other):
+            self._check(each, known)
+        values = [tuple(_field(each, name) for name in known["compared"]) for each in (one, other)]
+        return bool(values[0] == values[1])
+
+    def _of(self, handle: Any) -> Parts | None:
+        kinds = self._ancestry(handle)[:1]
+        return next((parts for one, parts in self.written() if kinds and one is kinds[0]), None)
+
+    def _check(self, handle: Any, known: Parts) -> None:
+        """Hold an object to what it was made of."""
+        _, args, names = self._made.get(number_of(handle) or 0, (None, (), {}))
+        given = dict(zip(known["made_of"], args, strict=False)) | names
+        for name in known["made_of"]:
+            same = True
+            if name not in given:
+                continue
+            has = _field(handle, name)
+            with suppress(ValueError):  # of arrays, say, which aren't the same or not at once
+                same = type(has) is not type(given[name]) or bool(given[name] == has)
+            if not same:
+                raise refusal(handle, f"has another {name!r} than it was made with")
+
+
+def _field(handle: Any, name: str) -> Any:
+    try:
+        return getattr(handle, name)
+    except AttributeError:
+        raise refusal(handle, f"has no {name!r} to be compared by") from None

@@ -1,0 +1,183 @@
+"""Containers that both rooms have a copy of and that stand for one object.
+
+A log that a test hands over and the student's code keeps, a table of the student's that a test
+fills in, a list of an object that a test empties: in one process each is a single object. Such
+copies are numbered alike in both rooms. What a test does to one is brought to the student's room
+with the next question, and what the student's code does to it comes back with the answer.
+"""
+
+import ast
+import collections
+import pickle
+from collections.abc import Callable, Iterable, Set
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from autograder import wire_numpy, wire_pandas, wire_stdlib  # noqa: F401 - they add their types
+from autograder.examiner_source import cell_tree, names_in, targets
+from autograder.lab_facts import changed_names
+from autograder.wire_changes import apply_change
+from autograder.wire_values import MUTABLE, Json, need
+
+__all__ = ["Twins", "changes_in_place"]
+
+_ALL = 100_000
+_RECENT = 64
+_DEEP = 8
+_LONG = 20_000
+_PLAIN = frozenset({int, float, str, bytes, bool})
+_SHUFFLING = frozenset({"shuffle", "heappush", "heappop", "heapify", "insort", "fill_diagonal"})
+_FILLING = frozenset({"rotate", "fill", "subtract", "move_to_end", "symmetric_difference_update"})
+_LITERALS = (ast.Constant, ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
+
+
+@lru_cache(maxsize=512)
+def _changes(text: str) -> tuple[frozenset[str], tuple[tuple[frozenset[str], frozenset[str]], ...]]:
+    """Give what a cell changes in place, and which names it binds to what is made of which."""
+    tree = cell_tree(text)
+    changed, bound = changed_names([text]), []
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if called in _SHUFFLING and node.args:
+                changed |= names_in(node.args[0])
+            elif called in _FILLING and isinstance(node.func, ast.Attribute):
+                changed |= names_in(node.func.value)
+        elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.AugAssign)):
+            if node.value is not None and not isinstance(node.value, _LITERALS):
+                bound.append((frozenset(targets(node)), frozenset(names_in(node.value))))
+        elif isinstance(node, (ast.For, ast.AsyncFor)):
+            bound.append((frozenset(targets(node.target)), frozenset(names_in(node.iter))))
+        elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+            names = frozenset(names_in(node.context_expr))
+            bound.append((frozenset(targets(node.optional_vars)), names))
+    return frozenset(changed), tuple(bound)
+
+
+def changes_in_place(
+    text: str, names: Set[str], is_theirs: Callable[[str], bool] = lambda _: False
+) -> bool:
+    r"""Say whether a test cell changes in place what it has of the student's.
+
+    Parameters
+    ----------
+    text : str
+        The cell.
+    names : set of str
+        The names that students define, or are given.
+    is_theirs : callable
+        Says whether a name of an earlier test cell stands for something of the student's.
+
+    Examples
+    --------
+    >>> changes_in_place("cart.clear(); add('egg')", {"cart", "add"})
+    True
+    >>> changes_in_place("board = new()\nboard.rows[0][0] = 'X'", {"new"})
+    True
+    >>> changes_in_place("seen = []\nseen.append(add('egg'))", {"add"})
+    False
+    """
+    changed, bound = _changes(text)
+    if not changed:
+        return False
+    words = changed.union(*(of for _, of in bound))
+    theirs, before = {word for word in words if word in names or is_theirs(word)}, -1
+    while before != len(theirs):
+        before = len(theirs)
+        for made, of in bound:
+            if not theirs.isdisjoint(of):
+                theirs |= made
+    return not changed.isdisjoint(theirs)
+
+
+class Twins:
+    """The containers of this room that the student's room has too."""
+
+    def __init__(self) -> None:
+        self._all: list[Any] = []
+        self._looks: collections.OrderedDict[int, list[Any]] = collections.OrderedDict()
+        self._numbers: dict[int, int] = {}
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def number(self, value: Any) -> int | None:
+        """Give the number of a container that the student's room has; None for any other."""
+        return self._numbers.get(id(value))
+
+    def values(self) -> list[Any]:
+        """Give all of them, by their numbers."""
+        return self._all
+
+    def add(self, value: Any) -> None:
+        """Note that the student's room has kept a container, or holds what it gave."""
+        number = len(self._all)
+        need(number < _ALL, "fewer containers that both rooms have")
+        self._all.append(value)
+        self._numbers[id(value)] = number
+        self._looks[number] = _look(value)
+        while len(self._looks) > _RECENT:
+            self._looks.popitem(last=False)
+
+    def take(self, number: Json, value: Any) -> Any:
+        """Give this room's container for one that an answer holds."""
+        need(type(number) is int and 0 <= number <= len(self._all), "a container of both rooms")
+        need(type(value) in MUTABLE, "a container of both rooms")
+        if number == len(self._all):
+            self.add(value)
+            return value
+        own = self._all[number]
+        if own is not value:
+            apply_change(own, value)
+        self._looks[number] = _look(own)
+        return own
+
+    def changed(self) -> list[Any]:
+        """Give those that were changed here since both rooms' copies were alike."""
+        recent = [(number, self._all[number], look) for number, look in self._looks.items()]
+        return [value for _, value, look in recent if not _same(look, _look(value))]
+
+    def is_changed(self, value: Any) -> bool:
+        """Say whether one was changed here since both rooms' copies were alike."""
+        look = self._looks.get(self._numbers.get(id(value), -1))
+        return look is not None and not _same(look, _look(value))
+
+    def alike(self, values: Iterable[Any]) -> None:
+        """Note that both rooms' copies of these are alike now."""
+        for value in values:
+            number = self._numbers.get(id(value))
+            if number is not None and number in self._looks:
+                self._looks[number] = _look(value)
+
+
+def _look(value: Any) -> list[Any]:
+    """Give what is in a container, down to what can't be changed, to be compared with later."""
+    found: list[Any] = []
+    waiting = [(value, 0)]
+    while waiting and len(found) < _LONG:
+        item, depth = waiting.pop()
+        kind = type(item)
+        if depth > _DEEP or (kind not in MUTABLE and kind is not tuple):
+            found.append(item)
+        elif kind is np.ndarray:
+            plain = not item.dtype.hasobject
+            found += [kind, f"{item.shape} {item.dtype}"]
+            found += [item.tobytes()] if plain else item.ravel().tolist()
+        elif isinstance(item, dict):
+            found += [kind, len(item)]
+            waiting += [(part, depth + 1) for pair in item.items() for part in pair]
+        elif isinstance(item, (list, tuple, set, collections.deque)):
+            found += [kind, len(item)]
+            waiting += [(part, depth + 1) for part in item]
+        else:
+            found += [kind, pickle.dumps(item)]
+    return found
+
+
+def _same(one: list[Any], other: list[Any]) -> bool:
+    return len(one) == len(other) and all(
+        a is b or (type(a) is type(b) and type(a) in _PLAIN and a == b)
+        for a, b in zip(one, other, strict=True)
+    )

@@ -1,0 +1,68 @@
+"""The data classes of a lab: by which fields objects are equal, and which they are made of."""
+
+import ast
+from collections.abc import Iterable
+
+from autograder.examiner_source import parse_cell, targets
+
+__all__ = ["compared_fields"]
+
+_DECORATORS = (
+    *("dataclass", "dataclasses.dataclass", "define", "frozen", "attr.s", "attr.define"),
+    *("attrs.define", "attrs.frozen", "pydantic.dataclasses.dataclass"),
+)
+_BASES = frozenset({"BaseModel", "pydantic.BaseModel", "Struct", "msgspec.Struct"})
+_OTHERS = frozenset({"ABC", "abc.ABC", "object", "Protocol"})
+_MAKING = frozenset({"__init__", "__post_init__", "__new__", "__attrs_post_init__"})
+_READING = frozenset({"__eq__", "__getattribute__", "__getattr__"})
+_CONVERTING = ("validator", "kw_only", "strip", "alias", "converter", "BeforeValidator")
+
+
+def compared_fields(texts: Iterable[str]) -> dict[str, dict[str, list[str]]]:
+    r"""Give by which fields objects of data classes are equal, and which they are made of.
+
+    Only of classes that leave this to their decorator or base. Nothing for what they are made of,
+    where they may convert it.
+
+    Examples
+    --------
+    >>> compared_fields(["@dataclass\nclass Point:\n  x: int\n  y: int = field(compare=False)"])
+    {'Point': {'compared': ['x'], 'made_of': ['x', 'y']}}
+    >>> compared_fields(["class Point(BaseModel):\n  x: int"])
+    {'Point': {'compared': ['x'], 'made_of': ['x']}}
+    """
+    found: dict[str, dict[str, list[str]]] = {}
+    for node in (node for text in texts for node in parse_cell(text).body):
+        if isinstance(node, ast.ClassDef):
+            known = found.pop(node.name, None)
+            known = _fields(node, found)
+            if known is not None:
+                found[node.name] = known
+    return found
+
+
+def _fields(
+    node: ast.ClassDef, found: dict[str, dict[str, list[str]]]
+) -> dict[str, list[str]] | None:
+    decorators = [ast.unparse(item) for item in node.decorator_list]
+    bases = [ast.unparse(base) for base in node.bases]
+    own = {name for inner in node.body for name in targets(inner)}
+    is_one = any(text.partition("(")[0] in _DECORATORS for text in decorators)
+    is_one = is_one or any(base in _BASES or base in found for base in bases)
+    strange = set(bases) - set(found) - _BASES - _OTHERS
+    if not is_one or strange or not own.isdisjoint(_READING) or "eq=False" in str(decorators):
+        return None
+    inherited = [found[base] for base in bases if base in found]
+    compared, made_of = (
+        [name for each in inherited for name in each[part]] for part in ("compared", "made_of")
+    )
+    for inner in node.body:
+        if isinstance(inner, ast.AnnAssign) and isinstance(inner.target, ast.Name):
+            text = ast.unparse(inner)
+            if "ClassVar" in text or "InitVar" in text:
+                continue
+            compared += [] if "compare=False" in text or "eq=False" in text else [inner.target.id]
+            made_of += [] if "init=False" in text else [inner.target.id]
+    converts = any(word in ast.unparse(node) for word in _CONVERTING)
+    is_usual = own.isdisjoint(_MAKING) and not converts
+    return {"compared": compared, "made_of": made_of if is_usual else []}
