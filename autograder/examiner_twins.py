@@ -8,6 +8,7 @@ with the next question, and what the student's code does to it comes back with t
 
 import ast
 import collections
+import io
 import pickle
 from collections.abc import Callable, Iterable, Set
 from functools import lru_cache
@@ -152,8 +153,25 @@ class Twins:
                 self._looks[number] = _look(value)
 
 
+class _Plain(pickle.Pickler):
+    """Writes out what is plain, at C speed, and nothing else."""
+
+    def reducer_override(self, value: Any) -> Any:
+        raise pickle.PicklingError(type(value).__name__)
+
+
 def _look(value: Any) -> list[Any]:
     """Give what is in a container, down to what can't be changed, to be compared with later."""
+    written = io.BytesIO()
+    try:
+        _Plain(written, protocol=5).dump(value)
+    except (pickle.PicklingError, RecursionError):
+        return _walk(value)
+    return [written.getvalue()]
+
+
+def _walk(value: Any) -> list[Any]:
+    """Give the same of a container with something in it that isn't plain."""
     found: list[Any] = []
     waiting = [(value, 0)]
     while waiting and len(found) < _LONG:

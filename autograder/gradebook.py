@@ -138,21 +138,32 @@ def _file_of(url: str) -> Path | None:
 
 @contextlib.contextmanager
 def _open(course: Course) -> Iterator[Any]:
-    from nbgrader.api import Gradebook
     from sqlalchemy.exc import SAWarning
 
     with warnings.catch_warnings(), _scripts_on_path():
         # nbgrader reads relations of rows that it hasn't added yet; SQLAlchemy remarks on it.
         warnings.filterwarnings("ignore", "Object of type .* not in session", SAWarning)
         _make(course)
-        with Gradebook(course.gradebook_url, _course_id(course)) as book:
+        with _reach(course, course.gradebook_url) as book:
             yield book
+
+
+def _reach(course: Course, address: str) -> Any:
+    """Open a gradebook, and close it again where that fails half-way; nbgrader leaves it open."""
+    from nbgrader.api import Gradebook
+
+    book = Gradebook.__new__(Gradebook)
+    try:
+        Gradebook.__init__(book, address, _course_id(course))
+    except BaseException:
+        if hasattr(book, "db"):
+            book.close()
+        raise
+    return book
 
 
 def _make(course: Course) -> None:
     """Make a gradebook's file whole or not at all; nbgrader makes it in several steps."""
-    from nbgrader.api import Gradebook
-
     path = _file_of(course.gradebook_url)
     if path is None or path.exists():
         return
@@ -160,7 +171,7 @@ def _make(course: Course) -> None:
         left.unlink(missing_ok=True)  # A grader was killed while it made one.
     part = path.with_name(f".{path.name}.{secrets.token_hex(4)}.part")
     try:
-        Gradebook(f"sqlite:///{part.as_posix()}", _course_id(course)).close()
+        _reach(course, f"sqlite:///{part.as_posix()}").close()
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)

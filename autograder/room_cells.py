@@ -1,13 +1,13 @@
 """What the cells of a notebook are to the rooms: whose they are, and what they share."""
 
 import ast
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from pathlib import Path
 from typing import Literal
 
 from nbformat import NotebookNode
 
-from autograder.examiner_source import cell_tree, targets_of, words
+from autograder.examiner_source import cell_tree, names_in, targets_of, words
 from autograder.notebook import cell_kind, grade_id
 from autograder.release import hidden_lines
 
@@ -23,6 +23,12 @@ __all__ = [
 ]
 
 STUDENT_ROOM_TAG = "student-room"
+_IMPORT = (ast.Import, ast.ImportFrom)
+_VALUE = (
+    *(ast.Constant, ast.List, ast.Tuple, ast.Dict, ast.Set, ast.Name, ast.Attribute, ast.Call),
+    *(ast.keyword, ast.UnaryOp, ast.BinOp, ast.operator, ast.unaryop, ast.expr_context),
+)
+_CHANCE = frozenset({"random", "rand", "randn", "randint", "default_rng", "now", "today", "time"})
 Kind = Literal["locked", "answer", "test", "plain"]
 
 
@@ -66,10 +72,10 @@ def _is_plain(cell: NotebookNode) -> bool:
 
 
 def imports_for_answers(reference: NotebookNode | None) -> dict[str, str]:
-    """Find the imports of test cells that later cells of the teacher's rely on.
+    """Find what test cells import, or set to plain values, that later cells rely on.
 
-    In one process a name that a test cell imports is there for the answers that follow. Students
-    can read such a line, so one in a hidden test is none of these.
+    In one process such a name is there for the answers that follow. Students can read these
+    lines, so one in a hidden test is none of them.
 
     Returns
     -------
@@ -78,24 +84,43 @@ def imports_for_answers(reference: NotebookNode | None) -> dict[str, str]:
     """
     cells = [c for c in reference.cells if c.cell_type == "code"] if reference is not None else []
     bound, found = set[str](), dict[str, str]()
+    usable = set[str]()
     for place, cell in enumerate(cells):
         body = cell_tree(cell.source).body
+        usable |= {name for node in body if isinstance(node, _IMPORT) for name in targets_of(node)}
         if cell_kind(cell) != "test" or is_beside(cell):
             bound |= {name for node in body for name in targets_of(node)}
             continue
         later = (words(c.source) for c in cells[place + 1 :] if cell_kind(c) != "test")
         missing = frozenset[str]().union(*later) - bound
         hidden = hidden_lines(cell.source)
+        shown = [node for node in body if node.lineno not in hidden]
+        values = [
+            node
+            for node in shown
+            if _sets_plain_value(node, usable) and not targets_of(node).isdisjoint(missing)
+        ]
+        wanted = missing.union(*map(names_in, values))
         lines = [
             ast.unparse(node)
-            for node in body
-            if isinstance(node, (ast.Import, ast.ImportFrom))
-            and node.lineno not in hidden
-            and not targets_of(node).isdisjoint(missing)
+            for node in shown
+            if node in values
+            or (isinstance(node, _IMPORT) and not targets_of(node).isdisjoint(wanted))
         ]
         if lines and not cell.source[:1].isspace():  # or lines aren't counted as they stand
             found[grade_id(cell)] = "\n".join(lines)
     return found
+
+
+def _sets_plain_value(node: ast.stmt, usable: Set[str]) -> bool:
+    """Say whether a statement sets names to what is made of literals and libraries alone."""
+    if not isinstance(node, ast.Assign) or not all(isinstance(t, ast.Name) for t in node.targets):
+        return False
+    if _CHANCE & names_in(node.value):
+        return False
+    parts = list(ast.walk(node.value))
+    names = {part.id for part in parts if isinstance(part, ast.Name)}
+    return names <= usable and all(isinstance(part, _VALUE) for part in parts)
 
 
 def shipped_modules(files: Path | None) -> set[str]:

@@ -142,7 +142,8 @@ class Arguments:
     def _keep(self, made: list[Any]) -> list[int]:
         """Watch from now on the small containers that something else refers to by now."""
         kept: list[int] = []
-        for number, value in enumerate(made):
+        for number in range(len(made)):  # `enumerate` would hold on to the value as well
+            value = made[number]
             if type(value) not in _KEPT_TYPES or sys.getrefcount(value) <= _OWN_REFERENCES:
                 continue
             if any(known is value for known, _ in self._kept.values()):

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import nbgrader.api
+import psutil
 import pytest
 from nbgrader.api import Gradebook
 
@@ -168,11 +169,12 @@ def test_other_cells_than_before_are_refused_with_advice(write: Any, small_cours
 
 
 def test_a_corrupt_gradebook_is_said_with_advice(write: Any, small_course: Any) -> None:
-    """And is left as it is."""
+    """And is left as it is; nothing holds it open."""
     path = small_course.root / "gradebook.db"
     path.write_bytes(b"this is no database" * 100)
     with pytest.raises(CourseError, match=r"gradebook\.db can't be used.*[Pp]ut a backup"):
         write(marks("ann"))
+    assert str(path) not in {file.path for file in psutil.Process().open_files()}
     assert path.read_bytes() == b"this is no database" * 100
 
 

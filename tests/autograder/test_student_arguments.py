@@ -88,3 +88,22 @@ def test_lists_within_cells_are_watched_too() -> None:
     assert changes(value, lambda table: table.loc[0, "a"].append(9))
     assert changes(pd.Series([1, 2]), lambda series: series.rename("n", inplace=True))
     assert not changes(value, lambda table: table.loc[0, "a"].count(9))
+
+
+def kept(made: list[Any], log: list[Any]) -> list[int]:
+    """Say which arguments are noted as kept, after student code has put some into its log."""
+    bounds = Bounds()
+    registry = Registry(ClassTable())
+    watched = Arguments(registry, bounds, TableMemory(1))
+    before = watched.content(made)
+    log += [value for value in made if 7 in value]
+    reply: dict[str, Any] = {}
+    watched.report(reply, RoomEncoder(registry, bounds), made, before)
+    found: list[int] = reply.get("keep", [])
+    return found
+
+
+def test_only_what_student_code_has_kept_is_watched_from_then_on() -> None:
+    """What it was handed and has let go of is nobody's: each would be looked at ever after."""
+    assert kept([[1], {2: 3}, {4}], []) == []
+    assert kept([[1], [7], {7: 8}, {4}], []) == [1, 2]

@@ -61,6 +61,7 @@ def test_two_rooms_agree_with_one_process(name: str, run: Any) -> None:
 NEEDS_REFERENCE = {
     *("replaced_name", "replaced_setting", "equals_of_a_class_to_write"),
     *("operators_of_a_class_to_write", "dataclass_by_functions_of_the_library"),
+    *("enumerations_of_numbers_and_flags", "values_that_a_visible_line_gives_to_later_answers"),
 }
 
 
