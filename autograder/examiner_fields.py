@@ -1,4 +1,4 @@
-"""Data classes that a lab asks for: their objects are compared here, field by field.
+"""Data classes that a lab gives or asks for: their objects are compared here, field by field.
 
 The operator is the decorator's work and no subject of the lab, so nobody's word is taken for it.
 An object that a test has made of values, and that nothing has been done to since, is held to them:
@@ -14,7 +14,7 @@ from autograder.handles import number_of, refusal
 __all__ = ["Fields"]
 
 _READING = frozenset(
-    {"get", "ancestry", "name", "given", "repr", "str", "format", "can", "hashable", "look"}
+    {"ancestry", "name", "given", "repr", "str", "format", "can", "hashable", "look"}
 )
 _MADE = 10_000
 _HOLDING = (list, tuple, set)
@@ -23,7 +23,7 @@ Parts = dict[str, list[str]]
 
 
 class Fields:
-    """Compares objects of data classes that the lab asks for.
+    """Compares objects of data classes that the lab gives or asks for.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ class Fields:
 
     def asking(self, op: str, args: Iterable[Any]) -> None:
         """Forget what objects were made of that something is about to be done to."""
-        if not self._made or op in _READING - {"get"}:
+        if not self._made or op in _READING:
             return
         target, *others = [*args] or [None]
         if op == "get":

@@ -1,8 +1,7 @@
 """What surrounds a test and the code it tests in one process, kept alike across two rooms.
 
-Environment variables, the context of decimal numbers and how NumPy treats floating-point errors are
-brought to the student's room before a question; that context and variables that the test names are
-brought back. What student code logs is
+Environment variables and how NumPy treats floating-point errors are brought to the student's room
+before a question; variables that the test names are brought back. What student code logs is
 logged here too, where a test listens. All of it only for test cells that speak of such things.
 """
 
