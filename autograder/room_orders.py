@@ -182,7 +182,9 @@ class Orders:
         """Wait until a message is there or a limit is reached."""
         rooms = [self, *([other] if other else [])]
         before: list[float] | None = None
-        while not self._channel.waiting(_LOOK_SECONDS):
+        wait = 0.05
+        while not self._channel.waiting(wait):
+            wait = _LOOK_SECONDS
             if time.monotonic() > deadline:
                 raise WireTimeoutError("wall")
             if cpu is None:
