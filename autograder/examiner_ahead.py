@@ -20,6 +20,7 @@ from autograder.examiner_source import (
     words,
 )
 from autograder.examiner_twins import changes_in_place
+from autograder.lab_facts import changing_in
 from autograder.room_shells import examiner_shell
 
 __all__ = ["read_ahead"]
@@ -62,6 +63,7 @@ def _read_test(text: str) -> None:
 
 def _read_locked(text: str) -> None:
     bound_names(text)
+    changing_in(text)
     words(text)
     for node in cell_tree(text).body:
         targets_of(node)

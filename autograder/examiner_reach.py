@@ -6,11 +6,9 @@ carried over only for test cells that mention it, so that an ordinary question s
 
 import dataclasses
 import functools
-import hashlib
 import inspect
 import io
 import os
-import random
 import re
 import sys
 import tempfile
@@ -21,7 +19,6 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from pandas.core.computation import eval as evaluation
 
@@ -29,12 +26,12 @@ from autograder.examiner_decimals import Decimals
 from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_link import ExaminerLink
 from autograder.examiner_patches import Patches
+from autograder.examiner_random import Generators
 from autograder.examiner_source import definition, definition_at
 from autograder.examiner_surroundings import LISTENING, Surroundings
 from autograder.handles import HandleError, describe, number_of
 from autograder.lab_facts import is_to_change
 from autograder.room_files import Stamp, is_inside, mark_files, stamp_files, write_files
-from autograder.wire import WireError
 from autograder.wire_values import need
 
 __all__ = [
@@ -60,8 +57,6 @@ _WARNING = frozenset(
         *("assertWarnsRegex", "assert_warns", "assert_no_warnings", "assert_produces_warning"),
     }
 )
-_WORDS = 624
-_BLOCKS = 2_000
 _INSIDES = re.compile(r"@\s*\w+|\b__\w+|\._\w+")
 _FILE_BYTES = 24 << 20
 _LARGEST = 1 << 62
@@ -74,16 +69,15 @@ class Reach:
     def __init__(self, link: ExaminerLink) -> None:
         self._link = link
         self._files = False
-        self._random = False
         self._busy = False
         self._here: dict[str, Stamp] = {}
         self._there: dict[str, Any] = {}
-        self._states: tuple[Any, Any] | None = None
         self._shipped = stamp_files()
         self.to_change = ""
         self._patches = Patches(link)
         self._surroundings = Surroundings(link)
         self._decimals = Decimals(link.ask)
+        self._generators = Generators(link)
 
     def begin(self, words: Set[str], text: str) -> None:
         """Start a test cell in which these names and attributes occur."""
@@ -91,11 +85,10 @@ class Reach:
         self._surroundings.begin(words, text)
         self._decimals.begin(words)
         self._files = bool(words & _FILE_WORDS)
-        self._random = "random" in words
+        self._generators.begin(active="random" in words)
         # A handler that a test has put up stays for the next one.
         self._link.wants_logs = self._link.wants_logs or bool(words & LISTENING)
         self._link.wants_warnings = bool(words & _WARNING)
-        self._states = None
         self._link.before_question = self.before
         self._link.after_question = self.after
         if self._files:
@@ -121,8 +114,7 @@ class Reach:
             self._decimals.carry()
             if self._files:
                 self._push_files()
-            if self._random:
-                self._push_states()
+            self._generators.carry()
         finally:
             self._busy = False
 
@@ -134,8 +126,7 @@ class Reach:
             self._decimals.carry()
             if self._files:
                 self._push_files()
-            if self._random:
-                self._push_states()
+            self._generators.carry()
             self._link.settle()
 
     def after(self) -> None:
@@ -148,8 +139,7 @@ class Reach:
             self._decimals.fetch()
             if self._files:
                 self._pull_files()
-            if self._random:
-                self._pull_states()
+            self._generators.fetch()
         finally:
             self._busy = False
 
@@ -211,82 +201,6 @@ class Reach:
         need(type(listing) is dict and len(listing) <= 5_000, "a list of files")
         need(all(type(s) is tuple and len(s) == 2 for s in listing.values()), "a list of files")
         return {name: stamp for name, stamp in listing.items() if is_inside(name)}
-
-    def _push_states(self) -> None:
-        states = _states()
-        if self._states is not None and _same(states, self._states):
-            return
-        self._link.ask("seed", *states)
-        self._states = states
-
-    def _pull_states(self) -> None:
-        there = self._link.ask("states")
-        need(type(there) is tuple and len(there) == 2, "two states")
-        if self._states is None or _same(there, self._states):
-            return
-        try:
-            need(_is_random(there[0][1]) and _is_random(there[1][1]), "states of generators")
-            need(type(there[1][2]) is int and 0 <= there[1][2] <= _WORDS, "a generator's place")
-            _follow(there)
-        except (TypeError, ValueError, LookupError, OverflowError, WireError) as error:
-            raise HandleError(
-                f"the student's random generator is in no valid state: {error}"
-            ) from None
-        self._states = _states()
-
-
-def _is_random(words: Any) -> bool:
-    """Say whether the words of a generator's state look drawn: of nought alone, all is nought."""
-    state = np.asarray(words, dtype=np.uint64)
-    place = int(state[-1]) if state.size == _WORDS + 1 else 0
-    return (
-        state.size in (_WORDS, _WORDS + 1)
-        and place <= _WORDS
-        and np.unique(state[:_WORDS]).size > _WORDS // 2
-    )
-
-
-def _follow(there: tuple[Any, Any]) -> None:
-    """Go on where the student's room has drawn to; to no place that its code could choose.
-
-    From another place, one is made up that depends on it.
-    """
-    words, drawn = np.array(there[0][1], np.uint64), np.asarray(there[1][1], np.uint64)
-    seen = hashlib.sha256(words.tobytes() + drawn.tobytes() + bytes([int(there[1][2]) % 256]))
-    (version, own, _), (kind, key, place, *_) = _states()
-    numpys: Any = (kind, there[1][1], there[1][2])
-    if _is_ahead(own[:-1], own[-1], words[:-1], int(words[-1])):
-        random.setstate((version, there[0][1], None))
-    else:
-        random.seed(seen.digest())
-    if _is_ahead(key, place, drawn, int(there[1][2])):
-        np.random.set_state(numpys)
-    else:
-        np.random.seed(int.from_bytes(seen.digest()[:4], "big"))
-
-
-def _is_ahead(own: Any, place: int, words: Any, there: int) -> bool:
-    """Say whether a generator gets from one state to another by drawing, and not too far."""
-    if np.array_equal(own, words):
-        return there >= place
-    bits: Any = np.random.MT19937()
-    key = np.asarray(own, np.uint32)
-    bits.state = {"bit_generator": "MT19937", "state": {"key": key, "pos": place}}
-    for _ in range(_BLOCKS):
-        bits.random_raw(_WORDS, output=False)
-        if np.array_equal(bits.state["state"]["key"], words):
-            return True
-    return False
-
-
-def _states() -> tuple[Any, Any]:
-    return random.getstate(), np.random.get_state(legacy=True)
-
-
-def _same(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
-    if one[0] != other[0] or len(one[1]) != len(other[1]):
-        return False
-    return all(np.array_equal(a, b) for a, b in zip(one[1], other[1], strict=True))
 
 
 def patch_inspect(link: ExaminerLink, texts: list[str]) -> None:

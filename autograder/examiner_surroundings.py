@@ -8,6 +8,7 @@ logged here too, where a test listens. All of it only for test cells that speak 
 import ast
 import logging
 import os
+import re
 from collections.abc import Set
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ __all__ = ["LISTENING", "Surroundings", "log_again"]
 
 LISTENING = frozenset({"logging", "assertLogs", "assertNoLogs", "getLogger"})
 _ENVIRONMENT = frozenset({"environ", "getenv", "setenv", "delenv", "putenv", "unsetenv"})
+_NAMES_IT = re.compile(r"environb?(?![a-z])")  # in a text: a "working environment" is none
 _ERRORS = frozenset({"errstate", "seterr"})
 _VALUE = 32_000
 
@@ -41,7 +43,7 @@ class Surroundings:
 
     def begin(self, words: Set[str], text: str) -> None:
         """Start a test cell in which these names and attributes occur."""
-        speaks_of_it = bool(words & _ENVIRONMENT) or "environ" in text
+        speaks_of_it = bool(words & _ENVIRONMENT) or _NAMES_IT.search(text) is not None
         self._active = speaks_of_it or bool(words & _ERRORS)
         texts = _texts(text) if speaks_of_it else set()
         self._named = sorted(name for name in texts if name.isidentifier())

@@ -6,12 +6,14 @@ changed in place, and which of the shipped files students are asked to change.
 
 import ast
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from autograder.examiner_source import (
     DEFINITIONS,
     bound_names,
+    cell_tree,
     names_in,
     parse_cell,
     targets,
@@ -24,6 +26,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "changed_names",
+    "changing_in",
     "class_members",
     "facts_of",
     "is_to_change",
@@ -337,20 +340,31 @@ def may_change(text: str, name: str) -> bool:
     >>> [may_change(cell, "t") for cell in ("x = f(t)", "t.head()", "t.sort()", "t['a'] = 1")]
     [False, False, True, True]
     """
-    if name in changed_names([text]) or name in bound_names(text):
-        return True
-    for node in ast.walk(parse_cell(text)):
-        if isinstance(node, ast.Call) and name in names_in(node):
+    return name in changing_in(text)
+
+
+@lru_cache(maxsize=512)
+def changing_in(text: str) -> frozenset[str]:
+    """Give the names of all that a cell binds, or may change in place.
+
+    Examples
+    --------
+    >>> sorted(changing_in("x = f(t); t.sort(); print(u); v.fill(out=w)"))
+    ['fill', 'sort', 't', 'v', 'w', 'x']
+    """
+    found = changed_names([text]) | bound_names(text)
+    for node in ast.walk(cell_tree(text)):
+        if isinstance(node, ast.Call):
             words = {keyword.arg for keyword in node.keywords}
             if "inplace" in words or "out" in words:
-                return True
+                found |= names_in(node)
         if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
             function = node.value.func
             called = function.attr if isinstance(function, ast.Attribute) else ""
             called = function.id if isinstance(function, ast.Name) else called
-            if called not in _SHOWING and name in names_in(node):
-                return True
-    return False
+            if called not in _SHOWING:
+                found |= names_in(node)
+    return frozenset(found)
 
 
 def is_to_change(name: str, text: str) -> bool:

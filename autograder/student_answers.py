@@ -10,7 +10,6 @@ import collections
 import importlib
 import inspect
 import operator
-import random
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,9 +18,8 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
-import numpy as np
-
 from autograder.dotted import find_dotted
+from autograder.random_states import fingerprint, set_states, states
 from autograder.room_files import read_files, write_files
 from autograder.student_arguments import Arguments
 from autograder.student_copies import attributes_of, changed_copies
@@ -400,11 +398,6 @@ def _where(error: BaseException) -> list[Any]:
     return found
 
 
-def _set_states(_: Answerer, plain: Any, numpys: Any) -> None:
-    random.setstate(plain)
-    np.random.set_state(numpys)
-
-
 def _exit(_: Answerer, manager: Any, error: BaseException | None) -> bool:
     kind = None if error is None else type(error)
     return bool(type(manager).__exit__(manager, kind, error, None))
@@ -508,8 +501,8 @@ _OPERATIONS: dict[str, Callable[..., Any]] = {
     "surround": lambda _, changes, errors: surround(changes, errors),
     "decimals": lambda _, *new: decimals(*new),
     "environment": lambda _, names: environment(names),
-    "seed": _set_states,
-    "states": lambda _: (random.getstate(), np.random.get_state(legacy=True)),
+    "seed": lambda _, plain, numpys: set_states(plain, numpys),
+    "states": lambda _, known: None if known and fingerprint(states()) == known else states(),
     "operate": _operate,
     "plain": _plain,
     "can": lambda _, target, methods: any(

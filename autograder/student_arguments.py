@@ -17,7 +17,7 @@ import pandas as pd
 from autograder.student_objects import Registry, RoomEncoder
 from autograder.wire import Bounds, WireError, to_json
 from autograder.wire_changes import apply_change
-from autograder.wire_tables import TableMemory, is_flat_table, is_same_table
+from autograder.wire_tables import TableMemory, is_same_table
 from autograder.wire_values import Json, TooLargeError
 
 __all__ = ["Arguments"]
@@ -60,8 +60,8 @@ class Arguments:
 
     def content(self, values: list[Any]) -> Content | None:
         """Give what is in the objects, to compare; None where it is too much to look at."""
-        before = self._memory.before
-        tables = {n: before(value) for n, value in enumerate(values) if is_flat_table(value)}
+        copies = map(self._memory.before, values)
+        tables = {number: copy for number, copy in enumerate(copies) if copy is not None}
         encoded = self._encoded(values, tables)
         return None if encoded is None else Content(tables, *encoded)
 

@@ -8,6 +8,7 @@ room compares what it is about to name with a copy that nobody else has, and eac
 whatever happens to one of them, the next is as the first was.
 """
 
+import math
 import weakref
 from typing import Any
 
@@ -17,7 +18,7 @@ import pandas as pd
 from autograder.wire_pandas import columns_of
 from autograder.wire_values import DECODERS, ENCODERS, Decoder, Encoder, Json, need
 
-__all__ = ["TableMemory", "is_flat_table", "is_same_table"]
+__all__ = ["TableMemory", "is_same_table"]
 
 _OBJECTS = np.dtype(object)
 _KEPT = 16
@@ -53,15 +54,19 @@ class TableMemory:
             return None
         return number if is_same_table(table, self._kept[number]) else None
 
-    def before(self, table: Any) -> Any:
-        """Give what a table that was just decoded is compared with later: itself, out of reach."""
-        use, number = self._uses.get(id(table), (None, 0))
-        known = use is not None and use() is table and number in self._kept
-        return self._kept[number] if known else table.copy()
+    def before(self, value: Any) -> Any:
+        """Give what a table that was just decoded is compared with later: itself, out of reach.
+
+        None for what is no flat table.
+        """
+        use, number = self._uses.get(id(value), (None, 0))
+        if use is not None and use() is value and number in self._kept:
+            return self._kept[number]
+        return value.copy() if _is_flat_table(value) else None
 
     def send(self, table: Any) -> int | None:
         """Give a table that is sent a number; None if it isn't to be remembered."""
-        if len(self._waiting) == _AT_ONCE or not is_flat_table(table) or _size(table) > _SENT_BYTES:
+        if len(self._waiting) == _AT_ONCE or not _is_flat(table, _SENT_BYTES):
             return None
         number = self._next
         self._next += 2
@@ -99,8 +104,7 @@ class TableMemory:
         need(type(number) is int and 0 <= number < _MOST_NUMBERS, "a table's number")
         need(self._is_theirs(number) and number not in self._kept, "a table's number")
         need(sum(map(self._is_theirs, self._kept)) < _MOST, "fewer tables to remember")
-        need(type(table) is pd.DataFrame and is_flat_table(table), "a table to remember")
-        need(_size(table) <= _TAKEN_BYTES, "a table to remember")
+        need(_is_flat(table, _TAKEN_BYTES), "a table to remember")
         self._kept[number] = table
         self._taken.append(number)
         return self.use(number)
@@ -129,15 +133,23 @@ def _numbers(news: Json, place: int) -> list[int]:
     return [number for number in news[place] if type(number) is int]
 
 
-def _size(table: Any) -> int:
-    return sum(int(column.nbytes) for column in columns_of(table))
-
-
-def is_flat_table(value: Any) -> bool:
+def _is_flat_table(value: Any) -> bool:
     """Say whether this is a table with nothing in its cells that could change by itself."""
     if type(value) is pd.DataFrame:
-        return not value.attrs and all(column.dtype != _OBJECTS for column in columns_of(value))
+        return _is_flat(value)
     return type(value) is pd.Series and not value.attrs and value.dtype != _OBJECTS
+
+
+def _is_flat(frame: Any, most: float = math.inf) -> bool:
+    """Say whether this is a flat frame of at most so many bytes."""
+    if type(frame) is not pd.DataFrame or frame.attrs:
+        return False
+    size = 0
+    for column in columns_of(frame):
+        if column.dtype == _OBJECTS:
+            return False
+        size += column.nbytes
+    return size <= most
 
 
 def is_same_table(table: Any, before: Any) -> bool:

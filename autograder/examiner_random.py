@@ -1,0 +1,116 @@
+"""The global random generators, kept alike in both rooms for test cells that speak of them."""
+
+import hashlib
+import random
+from typing import Any, Protocol
+
+import numpy as np
+
+from autograder.handles import HandleError
+from autograder.random_states import States, fingerprint, states
+from autograder.wire import WireError
+from autograder.wire_values import need
+
+__all__ = ["Generators"]
+
+_WORDS = 624
+_BLOCKS = 2_000
+
+
+class _Link(Protocol):
+    def ask(self, op: str, /, *args: Any, **kwargs: Any) -> Any:
+        """Ask the student's room."""
+
+
+class Generators:
+    """Carries the states of both generators between the rooms around each question."""
+
+    def __init__(self, link: _Link) -> None:
+        self._link = link
+        self._states: States | None = None
+        self._active = False
+
+    def begin(self, *, active: bool) -> None:
+        """Start a test cell; there is something to do in an ``active`` one only."""
+        self._active = active
+        self._states = None
+
+    def carry(self) -> None:
+        """Bring to the student's room what was drawn or seeded here."""
+        if not self._active:
+            return
+        now = states()
+        if self._states is None or not _same(now, self._states):
+            self._link.ask("seed", *now)
+            self._states = now
+
+    def fetch(self) -> None:
+        """Go on here where student code has drawn to."""
+        if not self._active:
+            return
+        known = "" if self._states is None else fingerprint(self._states)
+        there = self._link.ask("states", known)
+        if there is None and known:  # nothing was drawn
+            return
+        need(type(there) is tuple and len(there) == 2, "two states")
+        if self._states is None or _same(there, self._states):
+            return
+        try:
+            need(_is_random(there[0][1]) and _is_random(there[1][1]), "states of generators")
+            need(type(there[1][2]) is int and 0 <= there[1][2] <= _WORDS, "a generator's place")
+            _follow(there)
+        except (TypeError, ValueError, LookupError, OverflowError, WireError) as error:
+            raise HandleError(
+                f"the student's random generator is in no valid state: {error}"
+            ) from None
+        self._states = states()
+
+
+def _is_random(words: Any) -> bool:
+    """Say whether the words of a generator's state look drawn: of nought alone, all is nought."""
+    state = np.asarray(words, dtype=np.uint64)
+    place = int(state[-1]) if state.size == _WORDS + 1 else 0
+    return (
+        state.size in (_WORDS, _WORDS + 1)
+        and place <= _WORDS
+        and np.unique(state[:_WORDS]).size > _WORDS // 2
+    )
+
+
+def _follow(there: tuple[Any, Any]) -> None:
+    """Go on where the student's room has drawn to; to no place that its code could choose.
+
+    From another place, one is made up that depends on it.
+    """
+    words, drawn = np.array(there[0][1], np.uint64), np.asarray(there[1][1], np.uint64)
+    seen = hashlib.sha256(words.tobytes() + drawn.tobytes() + bytes([int(there[1][2]) % 256]))
+    (version, own, _), (kind, key, place, *_) = states()
+    numpys: Any = (kind, there[1][1], there[1][2])
+    if _is_ahead(own[:-1], own[-1], words[:-1], int(words[-1])):
+        random.setstate((version, there[0][1], None))
+    else:
+        random.seed(seen.digest())
+    if _is_ahead(key, place, drawn, int(there[1][2])):
+        np.random.set_state(numpys)
+    else:
+        np.random.seed(int.from_bytes(seen.digest()[:4], "big"))
+
+
+def _is_ahead(own: Any, place: int, words: Any, there: int) -> bool:
+    """Say whether a generator gets from one state to another by drawing, and not too far."""
+    if np.array_equal(own, words):
+        return there >= place
+    bits: Any = np.random.MT19937()
+    key = np.asarray(own, np.uint32)
+    bits.state = {"bit_generator": "MT19937", "state": {"key": key, "pos": place}}
+    for _ in range(_BLOCKS):
+        bits.random_raw(_WORDS, output=False)
+        if np.array_equal(bits.state["state"]["key"], words):
+            return True
+    return False
+
+
+def _same(one: tuple[Any, Any], other: tuple[Any, Any]) -> bool:
+    if one[0] != other[0] or len(one[1]) != len(other[1]):
+        return False
+    return all(np.array_equal(a, b) for a, b in zip(one[1], other[1], strict=True))
