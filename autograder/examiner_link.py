@@ -3,24 +3,16 @@
 import inspect
 import re
 import secrets
-import sys
 import threading
 import warnings
-import weakref
 from collections.abc import Callable
 from functools import cache
 from time import perf_counter
-from types import CoroutineType
 from typing import Any
 
-from autograder.examiner_awaiting import Awaiting, run_apart
+from autograder.examiner_awaiting import run_apart
 from autograder.examiner_codec import LinkDecoder, LinkEncoder, replay
-from autograder.examiner_errors import (
-    StudentRoomGoneError,
-    build_error,
-    mirror,
-    without_steering,
-)
+from autograder.examiner_errors import StudentRoomGoneError, build_error, without_steering
 from autograder.examiner_fields import Fields
 from autograder.examiner_judging import (
     SHELL,
@@ -31,13 +23,12 @@ from autograder.examiner_judging import (
     who_asks,
 )
 from autograder.examiner_lending import Lending
+from autograder.examiner_objects import RoomObjects, is_real
 from autograder.examiner_own_work import OwnWork
 from autograder.examiner_saying import Sayings
-from autograder.examiner_source import PURE_MODULES, lives_in_room
 from autograder.examiner_surroundings import log_again
 from autograder.examiner_together import Together
 from autograder.examiner_twins import Twins
-from autograder.handle_abilities import make_handle
 from autograder.handles import (
     WAYS_OUT,
     Handle,
@@ -50,7 +41,7 @@ from autograder.handles import (
 )
 from autograder.time_limit import CellTimeoutError, Hold, Unheld
 from autograder.wire import Bounds, Channel, Frame, WireError
-from autograder.wire_abilities import COROUTINE_BIT, build_signature
+from autograder.wire_abilities import build_signature
 from autograder.wire_changes import apply_change, change_copies
 from autograder.wire_tables import TableMemory
 from autograder.wire_values import Decoder, Json, TooLargeError, need
@@ -71,12 +62,6 @@ _SHARING = frozenset({"name", "given", "get", "call", "item", "next", "enter", "
 _CALLING = frozenset({"call", "together"})
 _NAMING = frozenset({"ancestry", "mro"})
 _STEPPING = frozenset({"next", "anext"})
-_VALUE_MODULES = ("builtins", "datetime", "decimal", "fractions", "numpy", "collections", "pathlib")
-_DOUBLES = ("unittest", "_pytest", "pytest", "hypothesis", "autograder", "IPython")
-
-
-def _real(kind: Any) -> bool:
-    return issubclass(type(kind), type) and kind is not object
 
 
 @cache
@@ -112,7 +97,6 @@ class ExaminerLink:
         self.wants_logs = False
         self.hears_cancelled = False
         self.may_swallow = True
-        self.may_mask = True
         self.gone = ""
         self.claims: dict[str, None] = {}
         self.notes: dict[str, None] = {}
@@ -121,7 +105,6 @@ class ExaminerLink:
         self.doubtful: BaseException | None = None
         self.before_question: Callable[[], None] = lambda: None
         self.after_question: Callable[[], None] = lambda: None
-        self.given_objects: dict[int, tuple[str, Any]] = {}
         self.judge = Judge(self.ask, self.claim)
         self.sayings = Sayings(self.ask, self.is_strange, self.judge.is_asked_for, self.refuse)
         self.together = Together(self.ask)
@@ -132,16 +115,11 @@ class ExaminerLink:
         self.functions: dict[str, Any] = {}
         self.tables = TableMemory(0)
         self.twins = Twins()
+        self.objects = RoomObjects(self, self.lending, self.twins)
         self.shares = False
         """Whether the test cell changes in place what it has of the student's."""
-        self.is_named: Callable[[Any], bool] = lambda _: False
         self.is_tests_name: Callable[[str], bool] = lambda _: False
-        self._handles: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
-        self._mirrors: dict[int, type[BaseException]] = {}
-        self._coroutines: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
-        self._awaiting = Awaiting(self.ask)
         self._classes: dict[int, type] = {}
-        self._freed: set[int] = set()
         self._open: list[list[Any]] = []
         self._lock = threading.RLock()
         self._questions = 0
@@ -197,7 +175,7 @@ class ExaminerLink:
 
     def free(self, number: int) -> None:
         """Let the student's room forget an object, with the next question."""
-        self._freed.add(number)
+        self.objects.free(number)
 
     def class_of(self, handle: Any) -> type:
         """Give the nearest class of this room that the room says the object is of.
@@ -208,7 +186,7 @@ class ExaminerLink:
         number = number_of(handle) or 0
         kind = self._classes.get(number)
         if kind is None:
-            kind = _nearest(tuple(filter(_real, self.judge.ancestry(handle))))
+            kind = _nearest(tuple(filter(is_real, self.judge.ancestry(handle))))
             self._classes[number] = kind
         asks = who_asks(3)  # above the property and what looks it up
         if asks in SHELL or (is_value_class(kind) and is_librarys(asks)):
@@ -306,14 +284,14 @@ class ExaminerLink:
             raise HandleError("the test asks the student's room too many questions at once")
         if not self._open and self._channel.waiting():
             raise WireError("bytes arrived from the student's room that nobody asked for")
-        encoder = LinkEncoder(self, self.bounds, tables=self.tables)
+        encoder = LinkEncoder(self.objects, self.bounds, tables=self.tables)
         identity = secrets.token_hex(8)
-        freed, self._freed = self._freed, set()
+        freed = self.objects.take_freed()
         body: dict[str, Any] = {"q": identity, "op": op, "s": self.cpu_seconds}
         try:
             body |= self._asked(encoder, args, kwargs)
         except TooLargeError as error:
-            self._freed |= freed
+            self.objects.put_back(freed)
             raise HandleError(f"this can't be handed to the student's code: {error}") from None
         if freed:
             body["free"] = list(freed)
@@ -372,7 +350,7 @@ class ExaminerLink:
     def _take(self, op: str, frame: Frame, sent: list[Any], copied: list[Any]) -> Any:
         body = frame.body
         replay(body.get("out"))
-        decoder = LinkDecoder(self, frame.blob, self.bounds, known=sent, tables=self.tables)
+        decoder = LinkDecoder(self.objects, frame.blob, self.bounds, known=sent, tables=self.tables)
         self.tables.confirm(body.get("t"))
         decoder.naming = op in _NAMING
         value = decoder.decode(body["v"]) if "v" in body else None
@@ -472,21 +450,21 @@ class ExaminerLink:
             need(type(item) is list and len(item) == 2 and type(item[1]) is str, "a warning")
             kind = decoder.decode(item[0])
             # A handle says what its room says of its class, which would be asking within an answer.
-            known = _real(kind) and issubclass(kind, Warning)
+            known = is_real(kind) and issubclass(kind, Warning)
             warnings.warn(item[1], kind if known else UserWarning, stacklevel=5)
 
     def _call_back(self, frame: Frame) -> None:
         """Let student code use an object that it was handed; its errors are handed back too."""
         body = frame.body
         replay(body.get("out"))
-        decoder = LinkDecoder(self, frame.blob, self.bounds, known=self._open[-1])
+        decoder = LinkDecoder(self.objects, frame.blob, self.bounds, known=self._open[-1])
         need(type(body.get("v")) is list and type(body.get("k")) is list, "a callback")
         args = [decoder.decode(item) for item in body["v"]]
         names: dict[str, Any] = {}
         for pair in body["k"]:
             need(type(pair) is list and len(pair) == 2 and type(pair[0]) is str, "a keyword")
             names[pair[0]] = decoder.decode(pair[1])
-        encoder, awaited = LinkEncoder(self, self.bounds), False
+        encoder, awaited = LinkEncoder(self.objects, self.bounds), False
         try:
             with Unheld():
                 result = self.lending.use(body["c"], body.get("o"), args, names)
@@ -499,7 +477,7 @@ class ExaminerLink:
         except BaseException as error:  # the student's code sees it, as it would in one process
             if self.gone or self._is_stopped_again(error):
                 raise
-            encoder = LinkEncoder(self, self.bounds)
+            encoder = LinkEncoder(self.objects, self.bounds)
             reply = {"e": encoder.error(error)}
         if awaited:
             reply["w"] = 1
@@ -513,74 +491,3 @@ class ExaminerLink:
         if self._stopped > 1:
             self._give_up("the student's code went on although the test's time was up")
         return self._stopped > 1
-
-    def keep(self, error: BaseException) -> int:
-        """Number an error of this room, so that it can come back as itself."""
-        return self.lending.keep(error)
-
-    def lend(self, value: Any) -> Json:
-        """Hand an object of this room to student code."""
-        return self.lending.lend(value)
-
-    def lent(self, number: Json) -> Any:
-        """Give back an object that was handed over."""
-        return self.lending.own(number)
-
-    def given_name(self, value: Any) -> str | None:
-        """Name the object of a locked cell that exists in both rooms."""
-        known = self.given_objects.get(id(value))
-        return known[0] if known is not None and known[1] is value else None
-
-    def is_shared(self, kind: type) -> bool:
-        """Say whether a class that student code names is used as this room's own.
-
-        Only value types, errors and what the release or a test imported itself: an object of any
-        other class, made here, would be one more that the student chose and nobody looked at.
-        """
-        module = kind.__module__
-        if module in _VALUE_MODULES or issubclass(kind, BaseException):
-            return True
-        return not module.startswith(_DOUBLES) and not lives_in_room(module) and self.is_named(kind)
-
-    def module(self, name: Json, handle: Any) -> Any:
-        """Give this room's module of that name; the room's own where state lives there."""
-        return sys.modules.get(name, handle) if name in PURE_MODULES else handle
-
-    def handle(self, item: list[Any]) -> Any:
-        """Build a handle, the same one for the same object."""
-        need(len(item) == 5, "a handle")
-        _, number, mask, label, base = item
-        need(type(number) is int and type(mask) is int and 0 <= mask < 1 << 24, "a handle")
-        need(type(label) is str and (base is None or type(base) is str), "a handle's label")
-        self._freed.discard(number)
-        found = self._handles.get(number)
-        if found is None:
-            clean = "".join(c for c in label[:80] if c.isprintable())
-            found = make_handle(self, number, mask, clean, base and base[:20])
-            self._handles[number] = found
-        if mask & COROUTINE_BIT:
-            coroutine = self._run(found)
-            self._coroutines[coroutine] = found
-            return coroutine
-        return found
-
-    async def _run(self, handle: Any) -> Any:
-        return await self._awaiting.result(handle)
-
-    def mirror(self, item: list[Any], decoder: Decoder) -> type[BaseException]:
-        """Build the class that stands for an exception class of the student's."""
-        need(len(item) == 4 and type(item[1]) is int and type(item[3]) is list, "a class")
-        number, label = item[1], item[2]
-        need(type(label) is str and len(item[3]) <= 8, "a class")
-        if number not in self._mirrors:
-            bases = tuple(decoder.decode(base) for base in item[3])
-            kinds = tuple(base for base in bases if isinstance(base, type) and _real(base))
-            handle = make_handle(self, number, 1, label[:80], None)
-            self._handles[number] = handle
-            name = label.removeprefix("class ")[:60] or "StudentError"
-            self._mirrors[number] = mirror(handle, name, kinds)
-        return self._mirrors[number]
-
-    def coroutine_handle(self, value: Any) -> Any:
-        """Give the handle that a coroutine of this room stands for, if it does."""
-        return self._coroutines.get(value) if type(value) is CoroutineType else None

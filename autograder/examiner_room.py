@@ -65,13 +65,13 @@ class _Room:
         self.fields: dict[str, Any] = {}
         self.given_fields: dict[str, Any] = {}
         self.release = Release(self.link.ask, self.names, FreshCalls(orders, desk, self.link))
-        self.link.given_objects = self.release.objects
+        self.link.objects.given = self.release.objects
         self.link.judge.written = lambda: self._written(self.classes)
         self.link.fields.written = lambda: [
             *self._written(self.fields),
             *self._written(self.given_fields, "given"),
         ]
-        self.link.is_named = self._is_named
+        self.link.objects.is_named = self._is_named
         self.link.own_work = OwnWork(lambda: self.own_texts, self.link.claim)
         self.link.is_tests_name = lambda name: dict.__contains__(self.names, name)
         self._functions()
@@ -185,7 +185,7 @@ class _Room:
         self.link.judge.known = order["known"]
         self.reach.to_change = order["changes"]
         self.link.may_swallow = order["swallows"]
-        self.link.may_mask = not order["known"] or any(
+        self.link.objects.may_mask = not order["known"] or any(
             not _MASKS.isdisjoint(words(text)) for text in order["imports"]
         )
         self.link.lending.settable = None if order["sets"] is None else frozenset(order["sets"])
