@@ -1,10 +1,8 @@
 """The examiner's end of the link: it asks, decodes, and gives up at the first breach."""
 
 import inspect
-import re
 import secrets
 import threading
-import warnings
 from collections.abc import Callable
 from functools import cache
 from time import perf_counter
@@ -12,7 +10,7 @@ from typing import Any
 
 from autograder.examiner_awaiting import run_apart
 from autograder.examiner_codec import LinkDecoder, LinkEncoder, replay
-from autograder.examiner_errors import StudentRoomGoneError, build_error, without_steering
+from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_fields import Fields
 from autograder.examiner_judging import (
     SHELL,
@@ -26,11 +24,10 @@ from autograder.examiner_lending import Lending
 from autograder.examiner_objects import RoomObjects, is_real
 from autograder.examiner_own_work import OwnWork
 from autograder.examiner_saying import Sayings
-from autograder.examiner_surroundings import log_again
+from autograder.examiner_taking import Answers
 from autograder.examiner_together import Together
 from autograder.examiner_twins import Twins
 from autograder.handles import (
-    WAYS_OUT,
     Handle,
     HandleError,
     HandleTypeError,
@@ -42,16 +39,14 @@ from autograder.handles import (
 from autograder.time_limit import CellTimeoutError, Hold, Unheld
 from autograder.wire import Bounds, Channel, Frame, WireError
 from autograder.wire_abilities import build_signature
-from autograder.wire_changes import apply_change, change_copies
 from autograder.wire_tables import TableMemory
-from autograder.wire_values import Decoder, Json, TooLargeError, need
+from autograder.wire_values import TooLargeError, need
 
 __all__ = ["ExaminerLink"]
 
 _NESTED = 40
 _QUESTIONS = 2_000_000
 _NOTES = 30
-_MISSING = re.compile(r"name '(\w+)' is not defined")
 _WORKING = frozenset(
     {
         *("call", "get", "item", "next", "await", "enter", "exit", "name", "set", "operate"),
@@ -60,8 +55,6 @@ _WORKING = frozenset(
 )
 _SHARING = frozenset({"name", "given", "get", "call", "item", "next", "enter", "await", "result"})
 _CALLING = frozenset({"call", "together"})
-_NAMING = frozenset({"ancestry", "mro"})
-_STEPPING = frozenset({"next", "anext"})
 
 
 @cache
@@ -95,7 +88,6 @@ class ExaminerLink:
         self.wall_seconds = 200.0
         self.wants_warnings = False
         self.wants_logs = False
-        self.hears_cancelled = False
         self.may_swallow = True
         self.gone = ""
         self.claims: dict[str, None] = {}
@@ -116,9 +108,11 @@ class ExaminerLink:
         self.tables = TableMemory(0)
         self.twins = Twins()
         self.objects = RoomObjects(self, self.lending, self.twins)
+        self.answers = Answers(
+            self.objects, self.tables, self.bounds, claim=self.claim, note=self.note
+        )
         self.shares = False
         """Whether the test cell changes in place what it has of the student's."""
-        self.is_tests_name: Callable[[str], bool] = lambda _: False
         self._classes: dict[int, type] = {}
         self._open: list[list[Any]] = []
         self._lock = threading.RLock()
@@ -318,9 +312,11 @@ class ExaminerLink:
                 self.waited += perf_counter() - began
         self._taking = True  # what is a key there may be one here
         try:
-            return self._take(op, frame, encoder.numbered, encoder.copied)
+            value = self.answers.take(op, frame, encoder.numbered, encoder.copied)
         finally:
             self._taking = False
+        self._note_returned(op, value)
+        return value
 
     def _asked(
         self, encoder: LinkEncoder, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -347,111 +343,17 @@ class ExaminerLink:
                 raise WireError("an answer to no question")
             return frame
 
-    def _take(self, op: str, frame: Frame, sent: list[Any], copied: list[Any]) -> Any:
-        body = frame.body
-        replay(body.get("out"))
-        decoder = LinkDecoder(self.objects, frame.blob, self.bounds, known=sent, tables=self.tables)
-        self.tables.confirm(body.get("t"))
-        decoder.naming = op in _NAMING
-        value = decoder.decode(body["v"]) if "v" in body else None
-        raised = body.get("e")
-        error: BaseException | None = None
-        if raised is not None:
-            need(type(raised) is dict, "an error")
-            error = self._error(raised, decoder)
-            if op not in _STEPPING:
-                error = without_steering(error, cancels=self.hears_cancelled)
-        self._warn(body.get("w"), decoder)
-        log_again(body.get("l"))
-        if "cp" in body and change_copies(body["cp"], decoder.decode, copied):
-            self.claim("the student's code changed an argument in place")
-        self._change(body.get("ch"), decoder, sent)
-        self._change(body.get("later"), decoder, self.twins.values())
-        if "twin" in body and "v" in body:
-            value = self._twin(op, body["twin"], value)
-        self._keep(body.get("keep"), sent)
-        self.tables.let_go(body.get("t"))
-        if "large" in body:
-            why = str(body["large"])[:200]
-            raise HandleError(f"what the student's code returned is too large to look at: {why}")
-        if error is not None:
-            raise error
-        need("v" in body, "an answer without a value")
+    def _note_returned(self, op: str, value: Any) -> None:
+        """Remember what the student's functions have given, whatever it says of itself."""
         if op in _CALLING:
             given = value if op == "together" and type(value) is tuple else ((True, value),)
             numbers = (number_of(part) for told in given if type(told) is tuple for part in told)
             self.judge.returned.update(number for number in numbers if number is not None)
-        return value
-
-    def _error(self, raised: dict[str, Any], decoder: Decoder) -> BaseException:
-        if "again" in raised:
-            return self.lending.raised_before(raised["again"])
-        where = raised.get("where")
-        if type(where) is list and len(where) == 2 and type(where[1]) is int and where[1]:
-            self.note(f"it rose in {str(where[0])[:40]} line {where[1]}")
-        error = build_error(raised, decoder.decode)
-        missing = _MISSING.fullmatch(str(error)) if isinstance(error, NameError) else None
-        if missing and self.is_tests_name(missing[1]):
-            self.note(
-                f"{missing[1]!r} is a test cell's own name, which the answers don't see. Define "
-                "it in a given cell, hand it over as an argument, or tag the test cell "
-                "'student-room' so that it runs beside the student's code."
-            )
-        return error
-
-    def _change(self, changes: Json, decoder: Decoder, targets: list[Any]) -> None:
-        if changes is None:
-            return
-        need(type(changes) is list and len(changes) <= len(targets), "a list of changes")
-        news = []
-        for change in changes:
-            need(type(change) is list and len(change) == 2, "a change")
-            number = change[0]
-            need(type(number) is int and 0 <= number < len(targets), "a change of nothing")
-            news.append((targets[number], decoder.decode(change[1])))
-        for target, new in news:
-            self._note_lost(target)
-            apply_change(target, new)
-            self.twins.alike([target])
-        self.claim("the student's code changed an argument in place")
-
-    def _keep(self, numbers: Json, sent: list[Any]) -> None:
-        """Remember arguments that student code has kept and may change later."""
-        if numbers is None:
-            return
-        need(type(numbers) is list and len(numbers) <= len(sent), "arguments that were kept")
-        for number in numbers:
-            need(type(number) is int and 0 <= number < len(sent), "an argument that was kept")
-            self.twins.add(sent[number])
-
-    def _twin(self, op: str, number: Json, value: Any) -> Any:
-        """Give this room's own container for one of the student's that both rooms have."""
-        if op not in ("name", "given"):
-            return self.twins.take(number, value)
-        need(type(value) is tuple and len(value) == 1, "a name's value")
-        return (self.twins.take(number, value[0]),)
 
     def settle(self) -> None:
         """Bring to the student's room what a test cell changed last."""
         if not self.gone and self.twins.changed():
             self.ask("cwd")
-
-    def _note_lost(self, target: Any) -> None:
-        """Say so where a test and the student's code have both changed what that code had kept."""
-        if self.twins.is_changed(target):
-            why = "an argument that the student's code had kept was then changed by the test and by"
-            self.note(f"{why} that code: what the test did to it is lost. {WAYS_OUT}")
-
-    def _warn(self, warned: Json, decoder: Decoder) -> None:
-        if not warned:
-            return
-        need(type(warned) is list and len(warned) <= 50, "warnings")
-        for item in warned:
-            need(type(item) is list and len(item) == 2 and type(item[1]) is str, "a warning")
-            kind = decoder.decode(item[0])
-            # A handle says what its room says of its class, which would be asking within an answer.
-            known = is_real(kind) and issubclass(kind, Warning)
-            warnings.warn(item[1], kind if known else UserWarning, stacklevel=5)
 
     def _call_back(self, frame: Frame) -> None:
         """Let student code use an object that it was handed; its errors are handed back too."""

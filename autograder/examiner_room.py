@@ -73,7 +73,7 @@ class _Room:
         ]
         self.link.objects.is_named = self._is_named
         self.link.own_work = OwnWork(lambda: self.own_texts, self.link.claim)
-        self.link.is_tests_name = lambda name: dict.__contains__(self.names, name)
+        self.link.answers.is_tests_name = lambda name: dict.__contains__(self.names, name)
         self._functions()
         patch_inspect(self.link, self.texts)
         patch_dataclasses(self.link)
@@ -217,7 +217,7 @@ class _Room:
                 self.release.take_fresh(text)
                 words = self.release.words(text)
                 self.link.shares = self._shares(text)
-                self.link.hears_cancelled = "CancelledError" in words
+                self.link.answers.hears_cancelled = "CancelledError" in words
                 self.reach.begin(words, text)
                 self.names.begin(words)
                 outcome = self.shell.run_text(text, self.loop)

@@ -1,0 +1,175 @@
+"""What an answer of the student's room brings: a value or an error, and all that went with it.
+
+Output, warnings and log records; what was changed in place in what the test handed over; which
+containers both rooms have. Anything may have been made up, and is checked before it counts.
+"""
+
+import re
+import warnings
+from collections.abc import Callable
+from typing import Any
+
+from autograder.examiner_codec import LinkDecoder, replay
+from autograder.examiner_errors import build_error, without_steering
+from autograder.examiner_objects import RoomObjects, is_real
+from autograder.examiner_surroundings import log_again
+from autograder.handles import WAYS_OUT, HandleError
+from autograder.wire import Bounds, Frame
+from autograder.wire_changes import apply_change, change_copies
+from autograder.wire_tables import TableMemory
+from autograder.wire_values import Decoder, Json, need
+
+__all__ = ["Answers"]
+
+_MISSING = re.compile(r"name '(\w+)' is not defined")
+_NAMING = frozenset({"ancestry", "mro"})
+_STEPPING = frozenset({"next", "anext"})
+_CHANGED = "the student's code changed an argument in place"
+
+
+class Answers:
+    """Takes in answers.
+
+    Parameters
+    ----------
+    objects : RoomObjects
+        What stands for the objects of the other room.
+    tables : TableMemory
+        The tables that both rooms remember.
+    bounds : Bounds
+        What one answer may hold.
+    claim, note : callable
+        Takes a text: that the student's word was taken for something, or what explains a failure.
+    """
+
+    def __init__(
+        self,
+        objects: RoomObjects,
+        tables: TableMemory,
+        bounds: Bounds,
+        *,
+        claim: Callable[[str], None],
+        note: Callable[[str], None],
+    ) -> None:
+        self._objects, self._tables, self._bounds = objects, tables, bounds
+        self._claim, self._note = claim, note
+        self.hears_cancelled = False
+        """Whether the test cell speaks of what is raised where a task is cancelled."""
+        self.is_tests_name: Callable[[str], bool] = lambda _: False
+
+    def take(self, op: str, frame: Frame, sent: list[Any], copied: list[Any]) -> Any:
+        """Give what an answer brings, or raise it.
+
+        Parameters
+        ----------
+        op : str
+            What was asked.
+        frame : Frame
+            The answer.
+        sent, copied : list
+            The mutable objects that went with the question, and those that went as copies.
+
+        Raises
+        ------
+        WireError
+            If it can't be what an honest room answers.
+        HandleError
+            If what the student's code returned is too large.
+        """
+        body, twins = frame.body, self._objects.twins
+        replay(body.get("out"))
+        decoder = LinkDecoder(
+            self._objects, frame.blob, self._bounds, known=sent, tables=self._tables
+        )
+        self._tables.confirm(body.get("t"))
+        decoder.naming = op in _NAMING
+        value = decoder.decode(body["v"]) if "v" in body else None
+        raised = body.get("e")
+        error: BaseException | None = None
+        if raised is not None:
+            need(type(raised) is dict, "an error")
+            error = self._error(raised, decoder)
+            if op not in _STEPPING:
+                error = without_steering(error, cancels=self.hears_cancelled)
+        self._warn(body.get("w"), decoder)
+        log_again(body.get("l"))
+        if "cp" in body and change_copies(body["cp"], decoder.decode, copied):
+            self._claim(_CHANGED)
+        self._change(body.get("ch"), decoder, sent)
+        self._change(body.get("later"), decoder, twins.values())
+        if "twin" in body and "v" in body:
+            value = self._twin(op, body["twin"], value)
+        self._keep(body.get("keep"), sent)
+        self._tables.let_go(body.get("t"))
+        if "large" in body:
+            why = str(body["large"])[:200]
+            raise HandleError(f"what the student's code returned is too large to look at: {why}")
+        if error is not None:
+            raise error
+        need("v" in body, "an answer without a value")
+        return value
+
+    def _error(self, raised: dict[str, Any], decoder: Decoder) -> BaseException:
+        if "again" in raised:
+            return self._objects.lending.raised_before(raised["again"])
+        where = raised.get("where")
+        if type(where) is list and len(where) == 2 and type(where[1]) is int and where[1]:
+            self._note(f"it rose in {str(where[0])[:40]} line {where[1]}")
+        error = build_error(raised, decoder.decode)
+        missing = _MISSING.fullmatch(str(error)) if isinstance(error, NameError) else None
+        if missing and self.is_tests_name(missing[1]):
+            self._note(
+                f"{missing[1]!r} is a test cell's own name, which the answers don't see. Define "
+                "it in a given cell, hand it over as an argument, or tag the test cell "
+                "'student-room' so that it runs beside the student's code."
+            )
+        return error
+
+    def _change(self, changes: Json, decoder: Decoder, targets: list[Any]) -> None:
+        if changes is None:
+            return
+        need(type(changes) is list and len(changes) <= len(targets), "a list of changes")
+        news = []
+        for change in changes:
+            need(type(change) is list and len(change) == 2, "a change")
+            number = change[0]
+            need(type(number) is int and 0 <= number < len(targets), "a change of nothing")
+            news.append((targets[number], decoder.decode(change[1])))
+        for target, new in news:
+            self._note_lost(target)
+            apply_change(target, new)
+            self._objects.twins.alike([target])
+        self._claim(_CHANGED)
+
+    def _keep(self, numbers: Json, sent: list[Any]) -> None:
+        """Remember arguments that student code has kept and may change later."""
+        if numbers is None:
+            return
+        need(type(numbers) is list and len(numbers) <= len(sent), "arguments that were kept")
+        for number in numbers:
+            need(type(number) is int and 0 <= number < len(sent), "an argument that was kept")
+            self._objects.twins.add(sent[number])
+
+    def _twin(self, op: str, number: Json, value: Any) -> Any:
+        """Give this room's own container for one of the student's that both rooms have."""
+        if op not in ("name", "given"):
+            return self._objects.twins.take(number, value)
+        need(type(value) is tuple and len(value) == 1, "a name's value")
+        return (self._objects.twins.take(number, value[0]),)
+
+    def _note_lost(self, target: Any) -> None:
+        """Say so where a test and the student's code have both changed what that code had kept."""
+        if self._objects.twins.is_changed(target):
+            why = "an argument that the student's code had kept was then changed by the test and by"
+            self._note(f"{why} that code: what the test did to it is lost. {WAYS_OUT}")
+
+    def _warn(self, warned: Json, decoder: Decoder) -> None:
+        if not warned:
+            return
+        need(type(warned) is list and len(warned) <= 50, "warnings")
+        for item in warned:
+            need(type(item) is list and len(item) == 2 and type(item[1]) is str, "a warning")
+            kind = decoder.decode(item[0])
+            # A handle says what its room says of its class, which would be asking within an answer.
+            known = is_real(kind) and issubclass(kind, Warning)
+            warnings.warn(item[1], kind if known else UserWarning, stacklevel=5)
