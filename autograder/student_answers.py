@@ -4,29 +4,19 @@ Nothing here is trusted: student code shares the process and can change any of i
 win by that is to give other answers, which it may do anyway.
 """
 
-import asyncio
-import builtins
-import collections
-import importlib
-import inspect
-import operator
 import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from pathlib import Path
-from types import FunctionType, ModuleType
 from typing import Any
 
-from autograder.dotted import find_dotted
-from autograder.random_states import fingerprint, set_states, states
-from autograder.room_files import read_files, write_files
 from autograder.student_arguments import Arguments
 from autograder.student_copies import attributes_of, changed_copies
 from autograder.student_given import Given, given_number
 from autograder.student_objects import Registry, RoomDecoder, RoomEncoder
-from autograder.student_surroundings import decimals, environment, heard, surround
-from autograder.student_tasks import Tasks, awaitable, call_together, rethrow
+from autograder.student_operations import OPERATIONS, Operations
+from autograder.student_surroundings import heard
+from autograder.student_tasks import awaitable
 from autograder.wire import Bounds, Channel, Frame
 from autograder.wire_tables import TableMemory
 from autograder.wire_values import Encoder, Json, TooLargeError
@@ -68,7 +58,7 @@ class Answerer:
         self.registry = registry
         registry.names = namespace
         self._channel = channel
-        self._namespace = namespace
+        self.operations = Operations(namespace, registry)
         self._said = said
         self._limit = limit
         self._bounds = Bounds()
@@ -77,12 +67,8 @@ class Answerer:
         self._known: list[list[Any]] = []
         self._warned: list[warnings.WarningMessage] = []
         self._logged: list[list[Any]] = []
-        self._tasks = Tasks()
         self._lock = threading.RLock()
         self._asked = threading.Condition(self._lock)
-        self._replaced: dict[tuple[str, str], Any] = {}
-        self._told: list[tuple[dict[str, Any], str, Any]] = []
-        self.loop: asyncio.AbstractEventLoop | None = None
 
     def answer(self, frame: Frame) -> None:
         """Answer one question; whatever happens, exactly one answer goes out."""
@@ -132,8 +118,7 @@ class Answerer:
 
     def _note_moves(self, message: dict[str, Any]) -> None:
         """Say that a name of which the examiner was told is bound to something else by now."""
-        if any(place.get(name) is not function for place, name, function in self._told):
-            self._told.clear()
+        if self.operations.has_moved():
             message["moved"] = 1
 
     def _work(
@@ -153,7 +138,7 @@ class Answerer:
             before = self._arguments.content(decoder.made) if decoder.made else None
             copied = attributes_of(decoder.copies)
             with self._limit(body.get("s", 0.0)), self._watched(body):
-                result = _OPERATIONS[body["op"]](self, *args, **names)
+                result = OPERATIONS[body["op"]](self.operations, *args, **names)
             if (number := self._share(body["op"], result, new="h" in body)) is not None:
                 reply["twin"] = number
             encoder = self._encoder(decoder)
@@ -278,91 +263,6 @@ class Answerer:
             ),
         }
 
-    def run(self, waiting: Any) -> Any:
-        """Run something awaitable to its end."""
-
-        async def wait() -> Any:
-            return await waiting
-
-        return self._own_loop().run_until_complete(wait())
-
-    def _own_loop(self) -> asyncio.AbstractEventLoop:
-        if self.loop is None:
-            self.loop = asyncio.new_event_loop()
-        return self.loop
-
-    def go_on(self, waiting: list[Any], seconds: float | None) -> list[int]:
-        """Run coroutines until one is done or the time is up; give which are."""
-        return self._tasks.go_on(self._own_loop(), waiting, seconds)
-
-    def result(self, done: Any) -> Any:
-        """Give what a coroutine that is done has given."""
-        return self._tasks.result(done)
-
-    def cancel(self, waiting: Any) -> None:
-        """Cancel a coroutine."""
-        self._tasks.cancel(self._own_loop(), waiting)
-
-    def signature(self, value: Any) -> list[Any]:
-        """Describe the parameters of a callable."""
-        signature = inspect.signature(value)
-        parameters = [
-            [p.name, int(p.kind), *_if_given(p.default), *_if_given(p.annotation)]
-            for p in signature.parameters.values()
-        ]
-        return [parameters, *_if_given(signature.return_annotation)]
-
-    def ancestry(self, value: Any) -> list[Any]:
-        """Give the classes that an object's class is made of, nearest first."""
-        return list(type(value).__mro__)[:64]
-
-    def replace(self, module: str, name: str, value: Any) -> None:
-        """Put what a test replaces in a module there."""
-        place = find_dotted(module)
-        self._replaced.setdefault((module, name), getattr(place, name, None))
-        setattr(place, name, value)
-
-    def restore(self, module: str, name: str) -> None:
-        """Put back what a test had replaced."""
-        if (module, name) in self._replaced:
-            setattr(find_dotted(module), name, self._replaced.pop((module, name)))
-
-    def bind(self, name: str, value: Any) -> None:
-        """Set a global of the notebook."""
-        self._namespace[name] = value
-
-    def unbind(self, name: str) -> None:
-        """Delete a global of the notebook."""
-        self._namespace.pop(name, None)
-
-    def look_up(self, name: str) -> Any:
-        """Give a global of the notebook; [] is "no such name", [value] is a value."""
-        return (self._namespace[name],) if name in self._namespace else ()
-
-    def given_name(self, name: str) -> Any:
-        """Give what a locked cell bound to a name, whatever was bound to it since."""
-        given = self.registry.given_names
-        return (given[name],) if name in given else self.look_up(name)
-
-    def look_around(self, wanted: list[str], given: list[str]) -> tuple[list[str], dict[str, Any]]:
-        """List the globals of the notebook, and give the functions among those that are wanted.
-
-        Should one of these names be bound to something else, the next answer says so.
-        """
-        self._told.clear()
-        functions = {}
-        for place, names in ((self._namespace, wanted), (self.registry.given_names, given)):
-            for name in names:
-                if type(function := place.get(name)) is FunctionType:
-                    functions[name] = function
-                    self._told.append((place, name, function))
-        return [name for name in self._namespace if isinstance(name, str)], functions
-
-
-def _if_given(value: Any) -> tuple[bool, Any]:
-    """Give whether a part of a signature is there, and what it is."""
-    return (False, None) if value is inspect.Parameter.empty else (True, value)
-
 
 def _plain_or_none(value: Any) -> Any:
     """Give plain scalars of an exception's attributes; the rest is asked for by handle."""
@@ -376,15 +276,6 @@ def _file_named(error: BaseException) -> tuple[str, ...]:
     return (error.filename,)
 
 
-def _defined(value: Any) -> tuple[str, str, int]:
-    """Give what a function or class is called, and the cell and line where its code begins."""
-    inner = inspect.unwrap(value)
-    code = getattr(getattr(inner, "__func__", inner), "__code__", None)
-    if code is None:
-        return inner.__qualname__, "", 0
-    return inner.__qualname__, code.co_filename, code.co_firstlineno
-
-
 def _where(error: BaseException) -> list[Any]:
     """Give the last place in the student's own cells that the error passed."""
     trace, found = error.__traceback__, ["", 0]
@@ -396,123 +287,3 @@ def _where(error: BaseException) -> list[Any]:
             found = [code.co_filename, trace.tb_lineno]
         trace = trace.tb_next
     return found
-
-
-def _exit(_: Answerer, manager: Any, error: BaseException | None) -> bool:
-    kind = None if error is None else type(error)
-    return bool(type(manager).__exit__(manager, kind, error, None))
-
-
-def _leave_async(answerer: Answerer, manager: Any, error: BaseException | None) -> bool:
-    kind = None if error is None else type(error)
-    return bool(answerer.run(type(manager).__aexit__(manager, kind, error, None)))
-
-
-def _operate(_: Answerer, method: str, target: Any, *others: Any) -> Any:
-    """Do what an operator does, by Python's own rules for it."""
-    known: dict[str, Any] = vars(operator)
-    reflected = f"__{method[3:]}"
-    if method != "__hash__" and method in known:
-        return known[method](target, *others)
-    if reflected in known:
-        return known[reflected](*others, target)
-    if method == "__rdivmod__":
-        return divmod(others[0], target)
-    return getattr(builtins, method.strip("_"))(target, *others)
-
-
-def _sliced(kind: Any) -> Callable[[Any], Any]:
-    return lambda value: kind.__getitem__(value, slice(None))
-
-
-def _gone_through(kind: Any) -> Callable[[Any], Any]:
-    return lambda value: kind(kind.__iter__(value))
-
-
-_PLAIN: dict[type, Callable[[Any], Any]] = {
-    **{kind: getattr(kind, f"__{kind.__name__}__") for kind in (int, float, complex, str)},
-    **{kind: _sliced(kind) for kind in (bytes, list, tuple)},
-    **{kind: _gone_through(kind) for kind in (set, frozenset)},
-    dict: lambda value: dict(dict.items(value)),
-    collections.UserDict: lambda value: dict(dict.items(value.data)),
-    collections.UserList: lambda value: list.__getitem__(value.data, slice(None)),
-    collections.UserString: lambda value: str.__str__(value.data),
-}
-
-
-def _plain(_: Answerer, target: Any) -> Any:
-    """Give the plain value of an object of a class derived from a plain type."""
-    return next(make(target) for kind, make in _PLAIN.items() if issubclass(type(target), kind))
-
-
-def _module(_: Answerer, name: str) -> ModuleType:
-    return importlib.import_module(name)
-
-
-_OPERATIONS: dict[str, Callable[..., Any]] = {
-    "name": Answerer.look_up,
-    "given": Answerer.given_name,
-    "evaluate": lambda answerer, text: eval(text, dict(answerer._namespace)),  # noqa: S307
-    "given_call": lambda answerer, name, /, *args, **kwargs: answerer.given_name(name)[0](
-        *args, **kwargs
-    ),
-    "look": Answerer.look_around,
-    "bind": Answerer.bind,
-    "unbind": Answerer.unbind,
-    "replace": Answerer.replace,
-    "restore": Answerer.restore,
-    "get": lambda _, target, name: getattr(target, name),
-    "set": lambda _, target, name, value: setattr(target, name, value),
-    "del": lambda _, target, name: delattr(target, name),
-    "call": lambda _, target, /, *args, **kwargs: target(*args, **kwargs),
-    "together": lambda _, *calls: call_together(calls),
-    "rethrow": lambda _, error: rethrow(error),
-    "len": lambda _, target: len(target),
-    "iter": lambda _, target: iter(target),
-    "next": lambda _, target: next(target),
-    "item": lambda _, target, key: target[key],
-    "setitem": lambda _, target, key, value: target.__setitem__(key, value),
-    "delitem": lambda _, target, key: target.__delitem__(key),
-    "contains": lambda _, target, key: key in target,
-    "bool": lambda _, target: bool(target),
-    "str": lambda _, target: str(target)[:_TEXT],
-    "repr": lambda _, target: repr(target)[:_TEXT],
-    "format": lambda _, target, spec: format(target, spec)[:_TEXT],
-    "dir": lambda _, target: [name for name in dir(target) if type(name) is str],
-    "enter": lambda _, target: type(target).__enter__(target),
-    "exit": _exit,
-    "await": Answerer.run,
-    "go_on": Answerer.go_on,
-    "tasks": lambda answerer: list(asyncio.all_tasks(answerer._own_loop())),
-    "result": Answerer.result,
-    "cancel": Answerer.cancel,
-    "aiter": lambda _, target: type(target).__aiter__(target),
-    "anext": lambda answerer, target: answerer.run(type(target).__anext__(target)),
-    "aenter": lambda answerer, target: answerer.run(type(target).__aenter__(target)),
-    "aexit": _leave_async,
-    "isinstance": lambda _, value, kind: isinstance(value, kind),
-    "issubclass": lambda _, value, kind: issubclass(value, kind),
-    "ancestry": Answerer.ancestry,
-    "mro": lambda _, value: list(value.__mro__)[:64],
-    "signature": Answerer.signature,
-    "defined": lambda _, value: _defined(value),
-    "module": _module,
-    "cwd": lambda _: str(Path.cwd()),
-    "surround": lambda _, changes, errors: surround(changes, errors),
-    "decimals": lambda _, *new: decimals(*new),
-    "environment": lambda _, names: environment(names),
-    "seed": lambda _, plain, numpys: set_states(plain, numpys),
-    "states": lambda _, known: None if known and fingerprint(states()) == known else states(),
-    "operate": _operate,
-    "plain": _plain,
-    "can": lambda _, target, methods: any(
-        getattr(type(target), name, None) is not getattr(object, name, None) for name in methods
-    ),
-    "special": lambda _, target, name: (
-        getattr(target, name, None) is not getattr(object, name, None)
-    ),
-    "hashable": lambda _, target: type(target).__hash__ is not None,
-    "files": lambda _: read_files(),
-    "read": lambda _, names: read_files(names),
-    "write": lambda _, files, gone: write_files(files, gone),
-}

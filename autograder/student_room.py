@@ -51,7 +51,7 @@ class _Room:
         self.answerer = Answerer(
             questions, self.names, self.registry, said=self._take_said, limit=cpu_limit
         )
-        self.answerer.loop = self.loop
+        self.answerer.operations.loop = self.loop
 
     def _hear(self, capture: Capture) -> None:
         sys.stdout, sys.stderr = self._streams[id(capture)]

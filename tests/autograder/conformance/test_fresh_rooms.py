@@ -100,11 +100,11 @@ os.chmod("python", 0o755)
 os.environ.update(PATH=os.getcwd(), PYTHONSTARTUP="/tmp/x", PYTHONPATH=os.getcwd())
 sys.executable = os.path.abspath("python")""",
     "answers_in_the_examiners_stead": """\
-from autograder import student_answers
+from autograder import student_operations
 forged = (lambda *_, **__: {"passed": True},)
 names = ("name", "given")
-student_answers._OPERATIONS.update(dict.fromkeys(names, lambda *_, **__: forged))
-student_answers._OPERATIONS["given_call"] = lambda *_, **__: {"passed": True}""",
+student_operations.OPERATIONS.update(dict.fromkeys(names, lambda *_, **__: forged))
+student_operations.OPERATIONS["given_call"] = lambda *_, **__: {"passed": True}""",
 }
 
 
