@@ -8,27 +8,31 @@ worked out here from what the model predicts. An object whose class the student 
 frame or an array isn't read at all: whatever it is asked, it says what the test wants to hear.
 """
 
-import importlib
 import inspect
 import sys
 from collections.abc import Callable, Mapping, Sequence, Set
-from decimal import Decimal
-from fractions import Fraction
 from functools import cache, partial
 from numbers import Number
 from types import ModuleType
 from typing import Any
 
-import numpy as np
 import pandas as pd
 
-from autograder.handles import HandleError, base_of, describe, number_of, refusal
+from autograder.examiner_standing_in import (
+    NUMBERS_TOGETHER,
+    TEXTS_TOGETHER,
+    VALUE_CLASSES,
+    Measuring,
+    Scorer,
+    against,
+    counted,
+    pairs,
+)
+from autograder.handles import base_of, describe, number_of, refusal
 
 __all__ = [
     "Judge",
-    "Measuring",
     "SHELL",
-    "Scorer",
     "is_judging",
     "is_librarys",
     "is_operator",
@@ -46,9 +50,9 @@ _JUDGING = frozenset(
         *("count", "index", "find", "rfind", "rindex", "searchsorted"),
     }
 )
+"""Refused for any object of a class that the lab doesn't ask students to write."""
 _SEARCHING = frozenset({"count", "index", "find", "rfind", "rindex", "searchsorted"})
 """Of these, what counts only for an object that stands for a list, a text or the like."""
-"""Refused for any object of a class that the lab doesn't ask students to write."""
 _ALWAYS = frozenset(
     {
         *("equals", "isin", "startswith", "endswith", "issubset", "issuperset", "isdisjoint"),
@@ -93,19 +97,8 @@ _MEASURES = (
 _CONTAINING = frozenset({"__contains__", "__iter__", "__getitem__"})
 _TABLES = frozenset({"ndarray", "DataFrame", "Series", "Index"})
 _READING = frozenset({"get", "item", "iter", "next", "len", "call"})
-_VALUE_CLASSES = (
-    *(int, float, complex, str, bytes, list, tuple, dict, set, frozenset),
-    *(np.ndarray, np.generic, pd.DataFrame, pd.Series, pd.Index),
-)
-_NUMBERS = (int, float, Decimal, Fraction)
-_CONTAINERS = (
-    *(list, tuple, dict, set, frozenset),
-    *(np.ndarray, pd.DataFrame, pd.Series, pd.Index),
-)
 SHELL = ("IPython", "traitlets")
 """Packages that look at a cell's result to show it."""
-_NESTED = 4
-_SCIKIT_LEARN = ("sklearn.base", "sklearn.metrics", "sklearn.pipeline", "sklearn.model_selection")
 _OTHERS = {"other", "others", "right"}
 _MEASURING = frozenset(
     name
@@ -119,16 +112,7 @@ _ADDING = frozenset({"add", "append", "update"})
 _TABLES_TOGETHER = _MEASURING | {
     *("align", "reindex", "reindex_like", "clip", "mask", "fillna", "take", "isin"),
 }
-_TEXTS_TOGETHER = frozenset(
-    {
-        *("replace", "split", "rsplit", "partition", "rpartition", "removeprefix", "removesuffix"),
-        *("strip", "lstrip", "rstrip"),
-    }
-)
-_NUMBERS_TOGETHER = frozenset(
-    {"quantize", "compare_total", "copy_sign", "max_mag", "min_mag", "remainder_near"}
-)
-_COMBINING = (_TABLES_TOGETHER | _TEXTS_TOGETHER | _NUMBERS_TOGETHER) - _ADDING
+_COMBINING = (_TABLES_TOGETHER | TEXTS_TOGETHER | NUMBERS_TOGETHER) - _ADDING
 """What makes one of an object and a value like it; nobody's own where nobody asked for it."""
 _PAIRS = frozenset({"items", "keys", "values"})
 _ROWS = frozenset({"tolist", "to_list", "iterrows", "itertuples"})
@@ -141,7 +125,7 @@ _LOOKED_AT = _SUSPECT | _SUMMARIES | _PAIRS | _ROWS
 
 def is_value_class(kind: Any) -> bool:
     """Say whether objects of a class are plain values, or arrays or frames."""
-    return issubclass(kind, _VALUE_CLASSES)
+    return issubclass(kind, VALUE_CLASSES)
 
 
 def _holds_values(kind: Any) -> bool:
@@ -274,11 +258,11 @@ class Judge:
             return found
         if name in _PAIRS | _ROWS:
             if name in _PAIRS and self._is_mapping(handle):
-                return partial(_pairs, handle, name)
-            return partial(_counted, handle, name, self._ask)
+                return partial(pairs, handle, name)
+            return partial(counted, handle, name, self._ask)
         if name.startswith("assert_"):
             raise refusal(handle, f"isn't asked for its own {name!r}")
-        return Measuring(handle, name, self._ask, against=_against(name))
+        return Measuring(handle, name, self._ask, against=against(name))
 
     def _hangs_there(self, handle: Any, kind: Any, name: str) -> bool:
         """Say whether an attribute isn't of a library's class: a namespace's, a function's.
@@ -386,130 +370,3 @@ class Judge:
         written = self.written() if classes else []
         found = [names for kind in classes for one, names in written if kind is one]
         return frozenset().union(*found) if found else None
-
-
-class Measuring:
-    """Stands for a library object's method by whose name values are compared.
-
-    ``sub`` of a pattern takes texts; called with a number or a table it would tell how far the
-    object is from that, as the student's room likes.
-
-    Parameters
-    ----------
-    handle : handle
-        The object.
-    name : str
-        The method.
-    ask : callable
-        Asks the student's room.
-    against : tuple of type, optional
-        What it isn't to measure against: plain values other than text, if it isn't given.
-    """
-
-    def __init__(
-        self,
-        handle: Any,
-        name: str,
-        ask: Callable[..., Any],
-        *,
-        against: tuple[type, ...] = (),
-    ) -> None:
-        self._handle, self._name, self._ask = handle, name, ask
-        self._against = against or tuple(kind for kind in _VALUE_CLASSES if kind is not str)
-
-    def __call__(self, /, *args: Any, **names: Any) -> Any:
-        """Call the method, unless it is to measure against a value."""
-        for value in (*args, *names.values()):
-            if number_of(value) is None and issubclass(type(value), self._against):
-                raise refusal(self._handle, f"isn't asked for its own {self._name!r}")
-        return self._ask("call", self._ask("get", self._handle, self._name), *args, **names)
-
-
-def _against(name: str) -> tuple[type, ...]:
-    """Give the values that a method of that name makes one with."""
-    if name in _TEXTS_TOGETHER:
-        return (str, bytes)
-    return _NUMBERS if name in _NUMBERS_TOGETHER else _CONTAINERS
-
-
-def _pairs(handle: Any, name: str) -> list[Any]:
-    """Give the keys, values or items of a mapping, as its iteration and its items say."""
-    keys = list(handle)
-    if name == "keys":
-        return keys
-    return [handle[key] if name == "values" else (key, handle[key]) for key in keys]
-
-
-def _counted(handle: Any, name: str, ask: Callable[..., Any], /, *args: Any, **names: Any) -> Any:
-    """Give what an object says that its items or rows are: as many as it is long."""
-    found = list(ask("call", ask("get", handle, name), *args, **names))
-    has = set(dir(type(handle)))
-    length = len(handle) if "__len__" in has else len(list(handle)) if "__iter__" in has else None
-    if length not in (None, len(found)):
-        raise refusal(handle, f"has {len(found)} {name}, and a length of {length}")
-    return iter(found) if name.startswith("iter") else found
-
-
-class Scorer:
-    """Stands for the method ``score`` of a model in the student's room.
-
-    Parameters
-    ----------
-    handle : handle
-        The model.
-    classes : callable
-        Gives the classes that an object's class is made of.
-    ask : callable
-        Asks the model itself, for a score that compares with nothing.
-    """
-
-    def __init__(
-        self, handle: Any, classes: Callable[[Any], list[Any]], ask: Callable[..., Any]
-    ) -> None:
-        self._handle, self._classes, self._ask = handle, classes, ask
-
-    def __call__(self, /, *args: Any, **names: Any) -> Any:
-        """Work out the score from what the model predicts."""
-        given = dict(zip(("X", "y", "sample_weight"), args, strict=False)) | names
-        if given.get("y") is None:
-            return self._ask("call", self._ask("get", self._handle, "score"), *args, **names)
-        measure = self._measure(self._handle, 0)
-        if measure is None:
-            raise refusal(self._handle, "isn't asked for its own score; use what it predicts")
-        weight = given.get("sample_weight")
-        return measure(given["y"], self._handle.predict(given["X"]), sample_weight=weight)
-
-    def _measure(self, model: Any, depth: int) -> Any:
-        """Give the function that compares what is true with what such a model predicts."""
-        if depth > _NESTED or "sklearn" not in sys.modules:
-            return None
-        # Loaded here, so that the room's models are known to be of these classes.
-        base, metrics, *_ = map(importlib.import_module, _SCIKIT_LEARN)
-        classes = [kind for kind in self._classes(model) if issubclass(type(kind), type)]
-        named = {kind.__name__ for kind in classes if kind.__module__.startswith("sklearn.")}
-        if "Pipeline" in named:
-            return self._measure(model.steps[-1][1], depth + 1)
-        if "BaseSearchCV" in named:
-            chosen = model.scoring
-            return _chosen(metrics, chosen) if chosen else self._measure(model.estimator, depth + 1)
-        if any(kind is base.ClassifierMixin for kind in classes):
-            return metrics.accuracy_score
-        if any(kind is base.RegressorMixin for kind in classes):
-            return metrics.r2_score
-        return None
-
-
-def _chosen(metrics: Any, name: Any) -> Any:
-    """Give the measure of one of scikit-learn's own scorers that looks at predictions only."""
-    if type(name) is not str:
-        return None
-    scorer = metrics.get_scorer(name)
-    if getattr(scorer, "_response_method", "predict") != "predict":
-        raise HandleError(
-            f"the score {name!r} needs more than what a model predicts. Work it out in the test, "
-            "or tag the test cell 'student-room'."
-        )
-    sign, function, names = scorer._sign, scorer._score_func, scorer._kwargs
-    return lambda y, found, *, sample_weight: (
-        sign * function(y, found, sample_weight=sample_weight, **names)
-    )

@@ -5,7 +5,8 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from autograder.examiner_judging import Scorer, is_judging
+from autograder.examiner_judging import is_judging
+from autograder.examiner_standing_in import Scorer
 from autograder.handle_abilities import make_handle
 from autograder.handles import Handle, HandleError
 from autograder.wire_abilities import CLASS_BIT
