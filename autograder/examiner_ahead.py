@@ -19,7 +19,7 @@ from autograder.examiner_source import (
     targets_of,
     words,
 )
-from autograder.examiner_twins import changes_in_place
+from autograder.examiner_twins import changes_in_place, handed_over
 from autograder.lab_facts import changing_in
 from autograder.room_shells import examiner_shell
 
@@ -59,6 +59,7 @@ def _read_test(text: str) -> None:
     words(text)
     replaced_in(text)
     changes_in_place(text, frozenset())
+    handed_over(text)
 
 
 def _read_locked(text: str) -> None:

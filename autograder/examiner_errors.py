@@ -128,6 +128,11 @@ def build_error(item: Any, decode: Callable[[Any], Any], depth: int = 0) -> Base
     for name, value in held.items():
         if not isinstance(type(error), _MirrorType) and not name.startswith("_"):
             vars(error).setdefault(name, decode(value))
+    notes = item.get("notes", [])
+    need(type(notes) is list and len(notes) <= 20, "an error's notes")
+    for note in notes:
+        need(type(note) is str and len(note) <= _TEXT, "an error's note")
+        error.add_note(note)
     if item.get("cause") is not None:
         error.__cause__ = build_error(item["cause"], decode, depth + 1)
     return error

@@ -257,7 +257,7 @@ class Judge:
         if number_of(found) is None and not callable(found):
             return found
         if name in _PAIRS | _ROWS:
-            if name in _PAIRS and self._is_mapping(handle):
+            if name in _PAIRS and self.is_mapping(handle):
                 return partial(pairs, handle, name)
             return partial(counted, handle, name, self._ask)
         if name.startswith("assert_"):
@@ -272,7 +272,8 @@ class Judge:
         of_names = kind in (type, ModuleType) and number_of(handle) not in self.returned
         return not hasattr(kind, name) and not of_names
 
-    def _is_mapping(self, handle: Any) -> bool:
+    def is_mapping(self, handle: Any) -> bool:
+        """Say whether an object's items lie under keys."""
         if not {"__iter__", "__getitem__"} <= set(dir(type(handle))):
             return False
         try:
@@ -312,6 +313,14 @@ class Judge:
         if not self.known and classes and not _is_real(classes[0]):
             return True
         return self._asked_for(classes) is not None
+
+    def is_enumerated(self, handle: Any) -> bool:
+        """Say whether an object is one of the few of a class that the lab asks for.
+
+        Each of these is there once: another one isn't equal to it, unless the lab's class says so.
+        """
+        asked_for = self._asked_for(self.ancestry(handle)) or frozenset()
+        return "__members__" in asked_for and "__eq__" not in asked_for
 
     def is_strange(self, handle: Any) -> bool:
         """Say whether an object is of a class of the student's that the lab doesn't ask for."""

@@ -10,6 +10,7 @@ from typing import Any
 
 from autograder.examiner_awaiting import run_apart
 from autograder.examiner_codec import LinkDecoder, LinkEncoder, replay
+from autograder.examiner_contents import Contents
 from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_fields import Fields
 from autograder.examiner_judging import (
@@ -54,6 +55,7 @@ _WORKING = frozenset(
     }
 )
 _SHARING = frozenset({"name", "given", "get", "call", "item", "next", "enter", "await", "result"})
+_LOOKING = frozenset({"name", "given"})
 _CALLING = frozenset({"call", "together"})
 
 
@@ -99,6 +101,9 @@ class ExaminerLink:
         self.after_question: Callable[[], None] = lambda: None
         self.judge = Judge(self.ask, self.claim)
         self.sayings = Sayings(self.ask, self.is_strange, self.judge.is_asked_for, self.refuse)
+        self.contents = Contents(
+            self.is_strange, self.judge.is_mapping, lambda: self.sayings.moment, self.refuse
+        )
         self.together = Together(self.ask)
         self.fields = Fields(self.judge.ancestry)
         self.own_work = OwnWork(list, self.claim)
@@ -113,6 +118,8 @@ class ExaminerLink:
         )
         self.shares = False
         """Whether the test cell changes in place what it has of the student's."""
+        self.handed = frozenset[str]()
+        """The names whose values the test cell hands to functions, which may change them."""
         self._classes: dict[int, type] = {}
         self._open: list[list[Any]] = []
         self._lock = threading.RLock()
@@ -129,6 +136,7 @@ class ExaminerLink:
         self._classes.clear()
         self.functions.clear()
         self.sayings.begin()
+        self.contents.begin()
         self.judge.returned.clear()
         self.fields.begin()
 
@@ -236,6 +244,10 @@ class ExaminerLink:
             return None
         if (same := self.fields.equal(handle, other)) is not None:
             return same
+        if base_of(handle) is base_of(other) is None and all(
+            map(self.judge.is_enumerated, (handle, other))
+        ):
+            return False  # who asks has seen that they aren't the same
         if not self.may_operate(handle, "__eq__", (other,)):
             return None
         return self.ask("operate", "__eq__", handle, other) is True
@@ -291,7 +303,7 @@ class ExaminerLink:
             body["free"] = list(freed)
         if news := self.tables.news():
             body["t"] = news
-        if self.shares and op in _SHARING:
+        if (self.shares and op in _SHARING) or (op in _LOOKING and args[0] in self.handed):
             body["h"] = 1
         body |= {"w": 1} if self.wants_warnings else {}
         body |= {"l": 1} if self.wants_logs else {}

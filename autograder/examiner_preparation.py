@@ -7,6 +7,7 @@ otherwise:
   client ...) binds that room's module;
 - ``type(x)``, ``x.__class__``, ``issubclass(x, y)`` and ``dir()`` go through functions that know
   both rooms;
+- a name in a class body is looked up as anywhere else in the cell;
 - ``format`` of such a text goes through a function that keeps it to what it is handed;
 - ``!command`` runs in the student's room;
 - ``exec``, ``eval`` and ``compile`` of a text that isn't written in the test itself run in the
@@ -20,6 +21,7 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
+from autograder.class_bodies import bound_in_function, with_names_looked_up
 from autograder.examiner_source import needs_room
 
 __all__ = ["Preparation", "prepared"]
@@ -30,6 +32,23 @@ _STATEMENTS = 4096
 
 class Preparation(ast.NodeTransformer):
     """Prepares a test cell, or what a locked cell gives, for the examiner's room."""
+
+    def __init__(self) -> None:
+        self._outer: list[set[str]] = []
+
+    def visit_FunctionDef(self, node: Any) -> Any:
+        """Know the names of a function for the classes within it."""
+        self._outer.append(bound_in_function(node))
+        self.generic_visit(node)
+        self._outer.pop()
+        return node
+
+    visit_AsyncFunctionDef = visit_Lambda = visit_FunctionDef  # noqa: N815 - what `ast` calls them
+
+    def visit_ClassDef(self, node: ast.ClassDef) -> Any:
+        """Find the student's names in a class body."""
+        self.generic_visit(node)
+        return with_names_looked_up(node, frozenset().union(*self._outer))
 
     def visit_Import(self, node: ast.Import) -> Any:
         """Bind the room's module where its state lives there."""

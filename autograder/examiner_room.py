@@ -33,7 +33,7 @@ from autograder.examiner_reach import (
     patch_inspect,
 )
 from autograder.examiner_source import bound_names, words
-from autograder.examiner_twins import changes_in_place
+from autograder.examiner_twins import changes_in_place, handed_over
 from autograder.handles import HandleError, describe, number_of
 from autograder.room_shells import examiner_shell
 from autograder.time_limit import CellTimeoutError, cpu_limit
@@ -85,6 +85,7 @@ class _Room:
         """Put the functions in reach that :class:`CellCompiler` lets a test call."""
         put = dict.__setitem__
         put(self.names, "_room_module", self._module)
+        put(self.names, "_room_name", self._name)
         put(self.names, "_room_type", self._type)
         put(self.names, "_room_class", self._class)
         put(self.names, "_room_dir", lambda: sorted({*self.names, *self.names.in_room}))
@@ -111,6 +112,12 @@ class _Room:
         module = self.link.ask("module", name)
         self.link.own_work.imported(name, module)
         return self.link.ask("module", top) if top else module
+
+    def _name(self, name: str) -> Any:
+        try:
+            return self.names[name]
+        except KeyError:
+            raise NameError(f"name {name!r} is not defined", name=name) from None
 
     def _type(self, value: Any) -> Any:
         if number_of(value) is None:
@@ -217,17 +224,20 @@ class _Room:
                 self.release.take_fresh(text)
                 words = self.release.words(text)
                 self.link.shares = self._shares(text)
+                self.link.handed = handed_over(text)
                 self.link.answers.hears_cancelled = "CancelledError" in words
                 self.reach.begin(words, text)
                 self.names.begin(words)
                 outcome = self.shell.run_text(text, self.loop)
             error, count = outcome.error, outcome.count
+            if type(error) is RuntimeError and isinstance(error.__cause__, HandleError):
+                error = error.__cause__  # before 3.12, what arises in making a class is wrapped
         except BaseException as stopped:  # before or after the cell itself
             error = stopped
         finally:
             self.names.end()
             self.reach.end()
-            self.link.shares = False
+            self.link.shares, self.link.handed = False, frozenset()
         if self.link.gone and not isinstance(error, StudentRoomGoneError):
             error = StudentRoomGoneError(self.link.gone)
         if error is None:

@@ -67,6 +67,11 @@ class Sayings:
         self._strange: dict[int, tuple[int, Any, bool]] = {}
         self._steps: dict[int, int] = {}
 
+    @property
+    def moment(self) -> int:
+        """The count of what may have changed objects."""
+        return self._moment
+
     def begin(self) -> None:
         """Start a test cell."""
         for known in (self._said, self._values, self._strange, self._steps):

@@ -7,6 +7,7 @@ with the next question, and what the student's code does to it comes back with t
 """
 
 import ast
+import builtins
 import collections
 import io
 import pickle
@@ -22,7 +23,7 @@ from autograder.lab_facts import changed_names
 from autograder.wire_changes import apply_change
 from autograder.wire_values import MUTABLE, Json, need
 
-__all__ = ["Twins", "changes_in_place"]
+__all__ = ["Twins", "changes_in_place", "handed_over"]
 
 _ALL = 100_000
 _RECENT = 64
@@ -91,6 +92,23 @@ def changes_in_place(
             if not theirs.isdisjoint(of):
                 theirs |= made
     return not changed.isdisjoint(theirs)
+
+
+@lru_cache(maxsize=512)
+def handed_over(text: str) -> frozenset[str]:
+    r"""Give the names that a cell hands to functions which aren't Python's own.
+
+    Examples
+    --------
+    >>> sorted(handed_over("filled = fill(load, by=step)\nassert len(load) == sum(x)"))
+    ['load', 'step']
+    """
+    found: set[str] = set()
+    for node in ast.walk(cell_tree(text)):
+        if isinstance(node, ast.Call) and not hasattr(builtins, getattr(node.func, "id", "")):
+            given = (*node.args, *(keyword.value for keyword in node.keywords))
+            found |= {value.id for value in given if isinstance(value, ast.Name)}
+    return frozenset(found)
 
 
 class Twins:

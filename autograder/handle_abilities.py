@@ -49,7 +49,9 @@ def _iterate(self: Any) -> Iterator[Any]:
     items = link.ask("iter", self)
     if number_of(items) is None:
         items = list(items)
-        link.sayings.hold(self, "items", len(items))
+        for place, item in enumerate(items):
+            link.contents.gives(self, place, item)
+        _ended(self, len(items))
         return iter(items)
     return _each(self, items)
 
@@ -60,10 +62,17 @@ def _each(owner: Any, items: Any) -> Iterator[Any]:
         try:
             item = link.ask("next", items)
         except StopIteration:
-            link.sayings.hold(owner, "items", count)
+            _ended(owner, count)
             return
+        link.contents.gives(owner, count, item)
         yield item
     raise HandleError(f"{describe(owner)} gave {MAX_ITEMS} items and doesn't end.")
+
+
+def _ended(owner: Any, count: int) -> None:
+    link = _get(owner, "_link")
+    link.sayings.hold(owner, "items", count)
+    link.contents.ends(owner, count)
 
 
 def _next(self: Any) -> Any:
@@ -89,12 +98,14 @@ def _item(self: Any, key: Any) -> Any:
         if _get(self, "_base") != "dict" or key in value:
             return value[key]
     try:
-        return link.ask("item", self, key)
+        item = link.ask("item", self, key)
     except IndexError:
         if link.sayings.is_old(self):
             len(self)
         link.sayings.hold_place(self, key)
         raise
+    link.contents.lies_at(self, key, item)
+    return item
 
 
 def _iter_self(self: Any) -> Iterator[Any]:
@@ -137,6 +148,8 @@ def _swallows(self: Any, op: str, error: BaseException | None) -> bool:
     if not swallowed or error is None:
         return False
     if not link.may_swallow:
+        # Where the test itself catches the error, it would go on as if nothing had been swallowed.
+        link.refuse(self, "swallows errors at the end of its `with` block, unasked")
         link.note(
             f"{describe(self)} would have swallowed this error at the end of its `with` block, "
             "which the lab doesn't ask for."

@@ -54,6 +54,7 @@ class Link(Protocol):
 
     may_swallow: bool
     sayings: Any
+    contents: Any
     judge: Any
 
     def ask(self, op: str, /, *args: Any, **kwargs: Any) -> Any:
@@ -265,6 +266,13 @@ class Handle:
         """Have an object copied in its own room."""
         link = _get(self, "_link")
         return link.ask("call", link.ask("get", link.ask("module", "copy"), how), self)
+
+    def __set_name__(self, owner: Any, name: str) -> None:
+        """Refuse to be what a class makes methods and attributes of: it would do neither."""
+        link = _get(self, "_link")
+        if link.ask("can", self, ["__get__", "__set__", "__delete__"]) is True:
+            what = f"can't be {name!r} of a test's class, where it would be bound to its objects"
+            raise link.refuse(self, what)
 
     def __mro_entries__(self, bases: Any) -> tuple[type, ...]:
         raise refusal(self, "can't be subclassed by a test in the examiner's room")

@@ -67,6 +67,7 @@ _LEAVING = frozenset({"__exit__", "__aexit__"})
 # What an object has of a library's class from which its own is derived: equal, ordered, joined.
 _SETS = frozenset({"__eq__", "__lt__", "__and__", "__or__", "__sub__", "__xor__", "__contains__"})
 _MADE_BY_BASES: dict[str, frozenset[str]] = {
+    "Enum": frozenset({"__members__"}),
     **dict.fromkeys(("Flag", "IntFlag"), (_SETS | {"__invert__", "__iter__"}) - {"__lt__"}),
     **dict.fromkeys(("Set", "MutableSet"), _SETS),
     **dict.fromkeys(("Mapping", "MutableMapping"), frozenset({"__eq__", "__contains__"})),

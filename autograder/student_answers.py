@@ -25,6 +25,7 @@ __all__ = ["Answerer"]
 
 _TEXT = 100_000
 _CAUSES = 4
+_NOTE, _NOTES = 2_000, 20
 # How long a thread waits for the next question before it uses an object of the test's.
 _PATIENCE = 60.0
 
@@ -241,10 +242,11 @@ class Answerer:
                 }
             if isinstance(error, BaseExceptionGroup) and depth <= _CAUSES:
                 parts = error.exceptions[:20]
+            notes = [note[:_NOTE] for note in _notes_of(error)[:_NOTES]]
             own = (*error.args, *_file_named(error))
             args: Json = [encoder.encode(arg) for arg in own[: 1 if parts else 20]]
         except BaseException:
-            text, attributes, args, held = "(no text)", {}, [], {}
+            text, attributes, args, held, notes = "(no text)", {}, [], {}, []
         return {
             "class": encoder.kind(type(error)),
             "self": encoder.handle(error),
@@ -252,6 +254,7 @@ class Answerer:
             "args": args,
             "attributes": {k: v for k, v in attributes.items() if v is not None},
             **({"held": held} if held else {}),
+            **({"notes": notes} if notes else {}),
             "cause": None
             if cause is None or depth > _CAUSES
             else self._error(encoder, cause, depth + 1),
@@ -267,6 +270,12 @@ class Answerer:
 def _plain_or_none(value: Any) -> Any:
     """Give plain scalars of an exception's attributes; the rest is asked for by handle."""
     return value if type(value) in (str, int, float, bool) else None
+
+
+def _notes_of(error: BaseException) -> list[str]:
+    """Give what ``add_note`` has added to an error."""
+    notes = getattr(error, "__notes__", [])
+    return [note for note in notes if type(note) is str] if type(notes) is list else []
 
 
 def _file_named(error: BaseException) -> tuple[str, ...]:

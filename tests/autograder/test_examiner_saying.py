@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from autograder.examiner_contents import Contents
 from autograder.examiner_saying import Sayings
 from autograder.handle_abilities import make_handle
 from autograder.handles import HandleError, refusal
@@ -17,6 +18,12 @@ class Room:
         self.answers = answers
         self.asked: list[str] = []
         self.sayings = Sayings(self.ask, lambda _: strange, lambda _: asked_for, refusal)
+        self.contents = Contents(
+            lambda _: strange and not asked_for,
+            lambda _: False,
+            lambda: self.sayings.moment,
+            refusal,
+        )
 
     def ask(self, op: str, /, *args: Any, **_: Any) -> Any:
         self.sayings.asking(op)

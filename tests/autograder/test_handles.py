@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from autograder.examiner_contents import Contents
 from autograder.examiner_saying import Sayings
 from autograder.handle_abilities import make_handle
 from autograder.handles import MAX_ITEMS, HandleError, number_of, refusal
@@ -33,6 +34,7 @@ class FakeLink:
         self.strange = False
         self.hashable = True
         self.sayings = Sayings(self.ask, self.is_strange, lambda _: False, self.refuse)
+        self.contents = Contents(self.is_strange, lambda _: False, lambda: 0, self.refuse)
 
     def ask(self, op: str, /, *args: Any, **kwargs: Any) -> Any:
         self.asked.append((op, *args[1:]))

@@ -103,6 +103,21 @@ def test_what_was_believed_is_noted(run: Any) -> None:
     assert "autograder" not in sure.metadata
 
 
+@pytest.mark.parametrize(
+    "made",
+    [
+        "def made(self, x=0): return x",
+        "class made:\n  def __get__(self, *_): return 1\nmade = made()",
+    ],
+)
+def test_what_a_class_would_bind_is_refused_in_its_body(run: Any, made: str) -> None:
+    """A function as a method or a descriptor wouldn't be one; the error says so."""
+    execution = run(("answer", made), ("test", "class C:\n    one = made\nassert C"))
+    assert execution.cells[1].error == "HandleError"
+    assert "'one'" in execution.cells[1].message
+    assert "student-room" in execution.cells[1].message
+
+
 def test_a_tagged_test_runs_beside_the_answers(run: Any) -> None:
     """The tag ``student-room`` is the way out for a test that can't be asked from outside."""
     cells = [
