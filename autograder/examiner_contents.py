@@ -94,6 +94,7 @@ class Contents:
         if not given.is_all and (wanted is None or wanted > len(given.items)):
             for _ in islice(iter(handle), wanted):  # which takes note of them
                 pass
+            given = self._of(handle) or given
         if type(key) is slice:
             self._hold_all(handle, given.items[key], item)
         elif -len(given.items) <= key < len(given.items):
