@@ -6,10 +6,12 @@ functions, classes and stubs). The other way nothing is ever unpickled: plain da
 rebuilt, and all else is a handle.
 """
 
+import collections
 import io
 import pickle
 import sys
 import types
+from functools import cache
 from typing import Any, Protocol
 
 from IPython.core.displaypub import CapturingDisplayPublisher
@@ -35,6 +37,8 @@ _LENT_MODULES = (
     *("__main__", "io", "_io", "unittest.mock", "builtins", "itertools", "tempfile"),
     "functools",  # what a partial function is to be called with may be what is expected
 )
+_OF_TYPED = ("__annotations__", "__orig_bases__", "__annotate_func__", "__annotate__")
+_OF_NAMED_TUPLES = frozenset({*vars(collections.namedtuple("_Any", "")), *_OF_TYPED})
 _BY_NAME = (type, types.BuiltinFunctionType, types.FunctionType, types.MethodType)
 
 
@@ -109,6 +113,17 @@ def _is_bound(value: Any) -> bool:
     )
 
 
+@cache
+def _tuple_fields(kind: Any) -> list[str] | None:
+    """Give the fields of a named tuple of the test's own that is nothing more than that."""
+    if kind.__module__ != "__main__" or kind.__bases__ != (tuple,):
+        return None
+    fields = getattr(kind, "_fields", None)
+    if type(fields) is not tuple or set(vars(kind)) - _OF_NAMED_TUPLES - set(fields):
+        return None
+    return list(fields)
+
+
 class LinkEncoder(Encoder):
     """Encodes what goes to the student's room."""
 
@@ -147,6 +162,10 @@ class LinkEncoder(Encoder):
         module = type(value).__module__
         if _is_bound(value):
             return self.reference(value)
+        kind: Any = type(value)
+        if (fields := _tuple_fields(kind)) is not None:
+            items = self.many(value, len(value))
+            return ["nt", self._objects.lend(kind), kind.__name__, fields, *items]
         if is_own(value) or (module in _LENT_MODULES and not isinstance(value, _BY_NAME)):
             return self.reference(value)
         packed = self._packed(value)
@@ -225,6 +244,10 @@ class LinkDecoder(Decoder):
                 return self._objects.mirror(item, self)
             case "C":
                 return self._objects.lent(item[1])
+            case "N":
+                kind: Any = self._objects.lent(item[1])
+                need(isinstance(kind, type) and _tuple_fields(kind) is not None, "a named tuple")
+                return kind._make(self.many(item[2:]))
             case "m":
                 need(len(item) == 3, "a module")
                 return self._objects.module(item[1], self.decode(item[2]))

@@ -4,14 +4,16 @@ A lent object can be called, read (its public attributes), iterated and indexed,
 Frames, code, modules and globals are never answered with.
 """
 
+import asyncio
 import functools
 import inspect
 import types
 from collections.abc import Callable, Set
 from typing import Any
 
+from autograder.awaiting import Tasks
 from autograder.handles import number_of
-from autograder.wire_abilities import CLASS_BIT, abilities_of
+from autograder.wire_abilities import ASYNC_BIT, abilities_of, named, operators_of, plain_base
 from autograder.wire_values import Json, TooLargeError, need
 
 __all__ = ["Lending"]
@@ -39,6 +41,8 @@ class Lending:
     def __init__(self) -> None:
         self._objects: list[Any] = []
         self._numbers: dict[int, int] = {}
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._tasks = Tasks(self._apart, self._note_failure)
         self.raised: list[BaseException] = []
         self.failed: BaseException | None = None
         self.settable: Set[str] | None = None
@@ -53,8 +57,12 @@ class Lending:
             need(len(self._objects) < _LENT, "fewer objects that are handed over")
             number = self._numbers[id(value)] = len(self._objects)
             self._objects.append(value)
-        name = str(getattr(value, "__name__", type(value).__name__))[:80]
-        return ["c", number, abilities_of(value) & (CLASS_BIT - 1), name]
+        kind = type(value)
+        name = str(getattr(value, "__name__", kind.__name__))[:80]
+        mask, operators = abilities_of(value), _operators(value)
+        if inspect.iscoroutinefunction(value):
+            mask |= ASYNC_BIT
+        return ["c", number, mask, name, operators, kind.__name__[:80], plain_base(value)]
 
     def own(self, number: Json) -> Any:
         """Give an object that was handed over."""
@@ -64,18 +72,40 @@ class Lending:
     def use(self, op: Json, number: Json, args: list[Any], names: dict[str, Any]) -> Any:
         """Do what student code asks of a lent object."""
         target = self.own(number)
-        need(type(op) is str and op in _USES, "a use of a lent object")
+        need(type(op) is str and (op in _USES or op in _TASKS), "a use of a lent object")
         try:
             if op == "set":
                 self._check_set(target, *args)
-            result = _USES[op](target, *args, **names)
+            if op in _TASKS:
+                result = self._work_at(op, target, *args)
+            else:
+                result = _USES[op](target, *args, **names)
         except BaseException as error:
-            if isinstance(error, AssertionError) or _fails(error):
-                self.failed = error
+            self._note_failure(error)
             raise
         if isinstance(result, _SECRET_TYPES):
             raise AttributeError("the test's frames, code and modules aren't handed over")
         return result
+
+    def _note_failure(self, error: BaseException) -> None:
+        """Remember what fails the test, whatever student code does with it."""
+        if isinstance(error, AssertionError) or _fails(error):
+            self.failed = error
+
+    def _apart(self) -> asyncio.AbstractEventLoop:
+        """Give the loop of the coroutines that student code awaits: the test's own waits there."""
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        return self._loop
+
+    def _work_at(self, op: str, target: Any, *args: Any) -> Any:
+        """Go on with coroutines that student code waits for."""
+        waiting = [target, *(args[0] if op == "go_on" and args else ())]
+        if not all(type(item) is types.CoroutineType for item in waiting):
+            raise TypeError("only a test's coroutines are waited for so")
+        if op == "go_on":
+            return self._tasks.go_on(waiting, args[1])
+        return self._tasks.result(target) if op == "result" else self._tasks.cancel(target)
 
     def _check_set(self, target: Any, name: Any = "", value: Any = None) -> None:
         """Refuse to replace what a test's object counts and notes, or the parts of a mock.
@@ -148,11 +178,48 @@ def _set(target: Any, name: Any, value: Any) -> None:
     setattr(target, name, value)
 
 
+def _operators(value: Any) -> int:
+    """Give the mask of what student code may do with an object by operators.
+
+    What it is as text, if the test has written its class.
+    """
+    kind: Any = type(value)
+    return operators_of(kind, speaks=kind.__module__ == "__main__")
+
+
+def _operate(target: Any, name: Any, *others: Any) -> Any:
+    """Do what an operator of an object's class does; the other room asks its own in turn."""
+    if type(name) is not str or name not in named(_operators(target)):
+        raise AttributeError(f"{str(name)[:80]!r} of a test's object isn't handed over")
+    if name == "__hash__":
+        return hash(target)
+    return getattr(type(target), name)(target, *others)
+
+
+def _is_instance(target: Any, value: Any) -> bool:
+    """Say whether a test's object is of a test's class; what is the student's isn't."""
+    return isinstance(target, type) and number_of(value) is None and isinstance(value, target)
+
+
 def _exit(target: Any, error: Any) -> bool:
     known = error if isinstance(error, BaseException) else None
     return bool(type(target).__exit__(target, known and type(known), known, None))
 
 
+async def _awaited(target: Any) -> Any:
+    return await target
+
+
+async def _entered(target: Any) -> Any:
+    return await type(target).__aenter__(target)
+
+
+async def _left(target: Any, error: Any) -> bool:
+    known = error if isinstance(error, BaseException) else None
+    return bool(await type(target).__aexit__(target, known and type(known), known, None))
+
+
+_TASKS = frozenset({"go_on", "result", "cancel"})
 _USES: dict[str, Callable[..., Any]] = {
     "call": lambda target, /, *args, **names: target(*args, **names),
     "get": _read,
@@ -164,6 +231,13 @@ _USES: dict[str, Callable[..., Any]] = {
     "setitem": lambda target, key, value: target.__setitem__(key, value),
     "delitem": lambda target, key: target.__delitem__(key),
     "contains": lambda target, key: key in target,
+    "operate": _operate,
+    "isinstance": _is_instance,
     "enter": lambda target: type(target).__enter__(target),
     "exit": _exit,
+    "aiter": aiter,
+    "anext": lambda target: _awaited(type(target).__anext__(target)),
+    "await": _awaited,
+    "aenter": _entered,
+    "aexit": _left,
 }

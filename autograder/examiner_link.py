@@ -8,7 +8,6 @@ from functools import cache
 from time import perf_counter
 from typing import Any
 
-from autograder.examiner_awaiting import run_apart
 from autograder.examiner_codec import LinkDecoder, LinkEncoder, replay
 from autograder.examiner_contents import Contents
 from autograder.examiner_errors import StudentRoomGoneError
@@ -378,13 +377,10 @@ class ExaminerLink:
         for pair in body["k"]:
             need(type(pair) is list and len(pair) == 2 and type(pair[0]) is str, "a keyword")
             names[pair[0]] = decoder.decode(pair[1])
-        encoder, awaited = LinkEncoder(self.objects, self.bounds), False
+        encoder = LinkEncoder(self.objects, self.bounds)
         try:
             with Unheld():
                 result = self.lending.use(body["c"], body.get("o"), args, names)
-                if inspect.iscoroutine(result):
-                    awaited = True
-                    result = run_apart(result)
             reply = {"r": encoder.encode(result)}
         except WireError:
             raise
@@ -393,8 +389,8 @@ class ExaminerLink:
                 raise
             encoder = LinkEncoder(self.objects, self.bounds)
             reply = {"e": encoder.error(error)}
-        if awaited:
-            reply["w"] = 1
+        if type(number := body.get("n")) is int:
+            reply["n"] = number
         self._channel.send(reply, encoder.blobs, seconds=self.wall_seconds)
 
     def _is_stopped_again(self, error: BaseException) -> bool:

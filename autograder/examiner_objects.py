@@ -10,7 +10,7 @@ from collections.abc import Callable
 from types import CoroutineType
 from typing import Any
 
-from autograder.examiner_awaiting import Awaiting
+from autograder.awaiting import Awaiting
 from autograder.examiner_errors import mirror
 from autograder.examiner_lending import Lending
 from autograder.examiner_source import PURE_MODULES, lives_in_room

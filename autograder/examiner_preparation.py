@@ -7,7 +7,8 @@ otherwise:
   client ...) binds that room's module;
 - ``type(x)``, ``x.__class__``, ``issubclass(x, y)`` and ``dir()`` go through functions that know
   both rooms;
-- a name in a class body is looked up as anywhere else in the cell;
+- a name in a class body is looked up as anywhere else in the cell, a class in a pattern before
+  its ``match``;
 - ``format`` of such a text goes through a function that keeps it to what it is handed;
 - ``!command`` runs in the student's room;
 - ``exec``, ``eval`` and ``compile`` of a text that isn't written in the test itself run in the
@@ -23,6 +24,7 @@ from typing import Any
 
 from autograder.class_bodies import bound_in_function, with_names_looked_up
 from autograder.examiner_source import needs_room
+from autograder.match_patterns import with_classes_looked_up
 
 __all__ = ["Preparation", "prepared"]
 
@@ -49,6 +51,11 @@ class Preparation(ast.NodeTransformer):
         """Find the student's names in a class body."""
         self.generic_visit(node)
         return with_names_looked_up(node, frozenset().union(*self._outer))
+
+    def visit_Match(self, node: ast.Match) -> Any:
+        """Find the student's classes in patterns."""
+        self.generic_visit(node)
+        return with_classes_looked_up(node)
 
     def visit_Import(self, node: ast.Import) -> Any:
         """Bind the room's module where its state lives there."""

@@ -35,6 +35,7 @@ from autograder.examiner_reach import (
 from autograder.examiner_source import bound_names, words
 from autograder.examiner_twins import changes_in_place, handed_over
 from autograder.handles import HandleError, describe, number_of
+from autograder.match_patterns import as_pattern
 from autograder.room_shells import examiner_shell
 from autograder.time_limit import CellTimeoutError, cpu_limit
 from autograder.wire import Bounds, Channel, WireError
@@ -86,6 +87,7 @@ class _Room:
         put = dict.__setitem__
         put(self.names, "_room_module", self._module)
         put(self.names, "_room_name", self._name)
+        put(self.names, "_room_pattern", as_pattern)
         put(self.names, "_room_type", self._type)
         put(self.names, "_room_class", self._class)
         put(self.names, "_room_dir", lambda: sorted({*self.names, *self.names.in_room}))

@@ -1,16 +1,22 @@
 """The examiner's objects as student code sees them: what was handed over, and nothing behind it.
 
-A test may hand a function, a class of its own, a stub model or an open file to student code. In
-the student's room each is a proxy; using it asks the examiner's room, which answers for that
-object alone. The proxy holds a number: no frame, no globals and no code of the test is reachable.
+A test may hand a function, a class of its own, a stub model, a coroutine or an open file to student
+code. In the student's room each is a proxy; using it asks the examiner's room, which answers for
+that object alone. The proxy holds a number: no frame, no globals and no code of the test is
+reachable.
 """
 
+import asyncio
+import inspect
+import weakref
 from collections.abc import Callable
+from types import CoroutineType
 from typing import Any
 
-from autograder.wire_abilities import ABILITIES
+from autograder.awaiting import Awaiting
+from autograder.wire_abilities import ABILITIES, ASYNC_BIT, CLASS_BIT, named, plain_class
 
-__all__ = ["Given", "given", "given_number"]
+__all__ = ["Given", "GivenCoroutines", "given", "given_number"]
 
 Ask = Callable[..., Any]
 
@@ -51,6 +57,13 @@ def _operation(name: str) -> Callable[..., Any]:
     return operate
 
 
+def _operator(name: str) -> Callable[..., Any]:
+    def operate(self: Any, *others: Any) -> Any:
+        return self._given_ask("operate", self, name, *others)
+
+    return operate
+
+
 def _iterate(self: Any) -> Any:
     return iter(self._given_ask("iter", self))
 
@@ -63,33 +76,74 @@ def _leave(self: Any, _: Any, value: Any, __: Any) -> Any:
     return self._given_ask("exit", self, value)
 
 
+def _leave_async(self: Any, _: Any, value: Any, __: Any) -> Any:
+    return self._given_ask("aexit", self, value)
+
+
+def _await(self: Any) -> Any:
+    return self._given_ask("await", self).__await__()
+
+
 _METHODS: dict[str, Callable[..., Any]] = {
     "call": _call,
     "iter": _iterate,
     **{
-        name: _operation(name) for name in ("len", "next", "item", "setitem", "delitem", "contains")
+        name: _operation(name)
+        for name in ("len", "next", "item", "setitem", "delitem", "contains", "aiter", "anext")
     },
     "with": _operation("enter"),
+    "await": _await,
+    "awith": _operation("aenter"),
 }
-_classes: dict[int, type] = {}
+_classes: dict[tuple[int, int, str, str | None], type] = {}
 _DOC = property(lambda self: self._given_ask("get", self, "__doc__"))
 
 
-def given(ask: Ask, number: int, mask: int, label: str) -> Given:
-    """Make the proxy of one object of the examiner's room."""
-    kind = _classes.get(mask)
-    if kind is None:
-        body: dict[str, Any] = {"__slots__": (), "__doc__": _DOC}
-        for bit, (ability, method) in enumerate(ABILITIES):
-            if mask >> bit & 1 and ability in _METHODS:
-                body[method] = _METHODS[ability]
-        if "__enter__" in body:
-            body["__exit__"] = _leave
-        if "__next__" in body:
-            body["__iter__"] = _self_iterate
-        kind = _classes[mask] = type("Given", (Given,), body)
-    made: Given = kind(ask, number, label)
+def given(
+    ask: Ask, number: int, mask: int, label: str, operators: int, kind: str, base: str | None
+) -> Given:
+    """Make the proxy of one object of the examiner's room.
+
+    Parameters
+    ----------
+    ask : callable
+        Asks that room.
+    number : int
+        The object's.
+    mask, operators : int
+        What it can do, and which operators it has.
+    label, kind : str
+        What it and its class are called.
+    base : str, optional
+        The value type that its class is derived from.
+    """
+    known = (mask, operators, kind, base)
+    if known not in _classes:
+        _classes[known] = _given_class(*known)
+    made: Given = _classes[known](ask, number, label)
     return made
+
+
+def _given_class(mask: int, operators: int, kind: str, base: str | None) -> type:
+    body: dict[str, Any] = {"__slots__": (), "__doc__": _DOC, "__hash__": Given.__hash__}
+    for bit, (ability, method) in enumerate(ABILITIES):
+        if mask >> bit & 1 and ability in _METHODS:
+            body[method] = _METHODS[ability]
+    body |= {name: _operator(name) for name in named(operators)}
+    if "__enter__" in body:
+        body["__exit__"] = _leave
+    if "__aenter__" in body:
+        body["__aexit__"] = _leave_async
+    if "__next__" in body:
+        body["__iter__"] = _self_iterate
+    if mask & CLASS_BIT:
+        body["__instancecheck__"] = _operation("isinstance")
+    if mask & ASYNC_BIT:  # what `asyncio` and `inspect` know an asynchronous function by
+        body["_is_coroutine"] = getattr(asyncio.coroutines, "_is_coroutine", None)
+        body["_is_coroutine_mark"] = getattr(inspect, "_is_coroutine_mark", None)
+    if (plain := plain_class(base)) is not None:
+        body["__class__"] = property(lambda _: plain)
+    return type(kind, (Given,), body)
 
 
 def given_number(value: Any) -> int | None:
@@ -97,3 +151,32 @@ def given_number(value: Any) -> int | None:
     if not issubclass(type(value), Given):
         return None
     return int(object.__getattribute__(value, "_given_number"))
+
+
+class GivenCoroutines:
+    """The test's coroutines, as coroutines of this room that wait for them."""
+
+    def __init__(self) -> None:
+        self._numbers: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
+        self._made: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
+        self._awaiting = Awaiting(self._ask)
+
+    def coroutine(self, proxy: Given) -> Any:
+        """Give the coroutine that waits for one of the test's, the same one for the same."""
+        number = int(object.__getattribute__(proxy, "_given_number"))
+        made: Any = self._made.get(number)
+        if made is None:
+            made = self._made[number] = self._awaiting.result(proxy)
+            made.__name__ = made.__qualname__ = object.__getattribute__(proxy, "_given_label")
+            self._numbers[made] = number
+        return made
+
+    def number(self, value: Any) -> int | None:
+        """Give the number of the test's coroutine that one of this room waits for."""
+        return self._numbers.get(value) if type(value) is CoroutineType else None
+
+    @staticmethod
+    def _ask(op: str, what: Any, *args: Any) -> Any:
+        if type(what) is list:
+            return what[0]._given_ask(op, what[0], what[1:], *args)
+        return what._given_ask(op, what)

@@ -1,5 +1,6 @@
 """The student's objects on the wire: by value where exactly plain, as handles otherwise."""
 
+import collections
 import importlib
 import io
 import pickle
@@ -16,9 +17,9 @@ from autograder import (  # noqa: F401 - they add their types
     wire_typing,
     wire_views,
 )
-from autograder.student_given import Given, given, given_number
+from autograder.student_given import Given, GivenCoroutines, given, given_number
 from autograder.wire import Bounds, Frame
-from autograder.wire_abilities import abilities_of, plain_base
+from autograder.wire_abilities import COROUTINE_BIT, abilities_of, plain_base
 from autograder.wire_classes import ClassTable
 from autograder.wire_values import Decoder, Encoder, Json
 
@@ -41,6 +42,9 @@ class Registry:
         self._next = 0
         self._raised: list[tuple[int, BaseException]] = []
         self.given: weakref.WeakValueDictionary[int, Given] = weakref.WeakValueDictionary()
+        self.coroutines = GivenCoroutines()
+        self.tuples: dict[type, int] = {}
+        """Classes of named tuples like the test's, and the numbers of those."""
         self.follow: Callable[[int, Any], Any] = lambda _, new: new
         """Gives a container of both rooms, by its number, with what is new in it."""
 
@@ -56,6 +60,15 @@ class Registry:
     def object(self, number: Any) -> Any:
         """Give the object with that number."""
         return self._objects[number]
+
+    def tuple_like(self, number: int | None, name: str, fields: tuple[str, ...]) -> Any:
+        """Give the class of named tuples that is like the test's of that number."""
+        for kind, known in self.tuples.items():
+            if known == number:
+                return kind
+        made: Any = collections.namedtuple(name, fields, rename=True)  # type: ignore[misc]
+        self.tuples[made] = number or 0
+        return made
 
     def raised(self, number: int, error: BaseException) -> None:
         """Remember an error of the examiner's, which may come back to it."""
@@ -89,7 +102,11 @@ class RoomEncoder(Encoder):
 
     def fallback(self, value: Any) -> Json:
         """Encode an object that isn't plain: a reference of some kind."""
+        if (kind := self._registry.tuples.get(type(value))) is not None:
+            return ["N", kind, *self.many(value, len(value))]
         number = given_number(value)
+        if number is None:
+            number = self._registry.coroutines.number(value)
         if number is not None:
             return ["C", number]
         if isinstance(value, type):
@@ -161,11 +178,17 @@ class RoomDecoder(Decoder):
     def _decode_g(self, name: str) -> Any:
         return self._registry.given_names[name]
 
-    def _decode_c(self, number: int, mask: int, label: str) -> Any:
+    def _decode_c(self, number: int, mask: int, *more: Any) -> Any:
         proxy = self._registry.given.get(number)
         if proxy is None:
-            proxy = self._registry.given[number] = given(self._ask, number, mask, label)
-        return proxy
+            proxy = self._registry.given[number] = given(self._ask, number, mask, *more)
+        return self._registry.coroutines.coroutine(proxy) if mask & COROUTINE_BIT else proxy
+
+    def _decode_nt(self, given: Json, name: str, fields: list[str], *items: Json) -> Any:
+        """Build a named tuple of a class like the test's."""
+        proxy = self.decode(given)
+        kind = self._registry.tuple_like(given_number(proxy), name, tuple(fields))
+        return kind(*self.many(list(items)))
 
     def _decode_w(self, number: int, item: Json) -> Any:
         place = len(self.made)

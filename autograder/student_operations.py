@@ -11,12 +11,13 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
 
+from autograder.awaiting import Tasks
 from autograder.dotted import find_dotted
 from autograder.random_states import fingerprint, set_states, states
 from autograder.room_files import read_files, write_files
 from autograder.student_objects import Registry
 from autograder.student_surroundings import decimals, environment, surround
-from autograder.student_tasks import Tasks, call_together, rethrow
+from autograder.student_tasks import call_together, rethrow
 
 __all__ = ["OPERATIONS", "Operations"]
 
@@ -42,7 +43,7 @@ class Operations:
     def __init__(self, namespace: dict[str, Any], registry: Registry) -> None:
         self._namespace = namespace
         self._registry = registry
-        self._tasks = Tasks()
+        self._tasks = Tasks(self._own_loop)
         self._replaced: dict[tuple[str, str], Any] = {}
         self._told: list[tuple[dict[str, Any], str, Any]] = []
         self.loop: asyncio.AbstractEventLoop | None = None
@@ -60,7 +61,7 @@ class Operations:
         async def wait() -> Any:
             return await waiting
 
-        return self._own_loop().run_until_complete(wait())
+        return self._tasks.run(wait())
 
     def _own_loop(self) -> asyncio.AbstractEventLoop:
         if self.loop is None:
@@ -69,7 +70,7 @@ class Operations:
 
     def go_on(self, waiting: list[Any], seconds: float | None) -> list[int]:
         """Run coroutines until one is done or the time is up; give which are."""
-        return self._tasks.go_on(self._own_loop(), waiting, seconds)
+        return self._tasks.go_on(waiting, seconds)
 
     def result(self, done: Any) -> Any:
         """Give what a coroutine that is done has given."""
@@ -77,7 +78,7 @@ class Operations:
 
     def cancel(self, waiting: Any) -> None:
         """Cancel a coroutine."""
-        self._tasks.cancel(self._own_loop(), waiting)
+        self._tasks.cancel(waiting)
 
     def signature(self, value: Any) -> list[Any]:
         """Describe the parameters of a callable."""

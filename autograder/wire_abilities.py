@@ -9,13 +9,23 @@ import collections
 import datetime
 import inspect
 import types
+from functools import cache
 from itertools import chain
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-__all__ = ["ABILITIES", "abilities_of", "build_signature", "has", "plain_base"]
+__all__ = [
+    "ABILITIES",
+    "abilities_of",
+    "build_signature",
+    "has",
+    "named",
+    "operators_of",
+    "plain_base",
+    "plain_class",
+]
 
 ABILITIES = (
     ("call", "__call__"),
@@ -34,14 +44,18 @@ ABILITIES = (
 )
 """Names of abilities and the special method that shows each; the place is the bit."""
 
+_MISSING = object()
 CLASS_BIT = 1 << len(ABILITIES)
 COROUTINE_BIT = CLASS_BIT << 1
+ASYNC_BIT = COROUTINE_BIT << 1
+"""Of a function of the test's that gives a coroutine."""
 
 _PLAIN_BASES = (
     *(int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset),
     *(np.ndarray, np.generic, pd.DataFrame, pd.Series, pd.Index),
     *(datetime.date, datetime.time, datetime.timedelta, collections.deque),
 )
+_PLAIN_NAMES = {base.__name__: base for base in _PLAIN_BASES}
 # Classes to derive one from that hold a plain value.
 _HOLDERS = {
     collections.UserDict: "dict",
@@ -49,6 +63,43 @@ _HOLDERS = {
     collections.UserString: "str",
 }
 _known: dict[type, int] = {}
+
+_BINARY = (
+    *("add", "sub", "mul", "matmul", "truediv", "floordiv", "mod", "divmod", "pow"),
+    *("lshift", "rshift", "and", "or", "xor"),
+)
+_OPERATORS = (
+    *("__eq__", "__ne__", "__lt__", "__le__", "__gt__", "__ge__", "__hash__", "__bool__"),
+    *(f"__{side}{name}__" for name in _BINARY for side in ("", "r", "i")),
+    *("__neg__", "__pos__", "__abs__", "__invert__", "__reversed__"),
+    *("__int__", "__float__", "__complex__", "__index__", "__bytes__", "__fspath__"),
+    *("__round__", "__trunc__", "__floor__", "__ceil__"),
+)
+_WORDS = ("__str__", "__repr__", "__format__")
+_FUNCTIONS = (
+    *(types.FunctionType, types.MethodType, types.BuiltinFunctionType, types.GeneratorType),
+    *(types.CoroutineType, types.AsyncGeneratorType),
+)
+
+
+@cache
+def operators_of(kind: Any, *, speaks: bool) -> int:
+    """Give the mask of the operators that a class has for its objects; none for functions.
+
+    ``speaks`` is whether the texts of its objects count among these.
+    """
+    if issubclass(kind, (type, *_FUNCTIONS)):
+        return 0
+    return sum(
+        1 << bit
+        for bit, name in enumerate((*_OPERATORS, *_WORDS) if speaks else _OPERATORS)
+        if getattr(kind, name, _MISSING) not in (_MISSING, getattr(object, name, _MISSING))
+    )
+
+
+def named(operators: int) -> list[str]:
+    """Name the operators of a mask."""
+    return [name for bit, name in enumerate((*_OPERATORS, *_WORDS)) if operators >> bit & 1]
 
 
 def has(mask: int, name: str) -> bool:
@@ -78,6 +129,11 @@ def plain_base(value: Any) -> str | None:
     derived = (base.__name__ for base in _PLAIN_BASES if issubclass(kind, base))
     holding = (name for base, name in _HOLDERS.items() if issubclass(kind, base))
     return next(chain(derived, holding), None)
+
+
+def plain_class(name: str | None) -> type | None:
+    """Give the value type of a name that :func:`plain_base` gives."""
+    return None if name is None else _PLAIN_NAMES.get(name)
 
 
 def build_signature(parts: Any) -> inspect.Signature:

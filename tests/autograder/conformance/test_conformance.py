@@ -24,7 +24,7 @@ def load(name: str) -> Any:
 read_cases = load("conftest").read_cases
 CASES: dict[str, list[tuple[str, str]]] = {
     name: case
-    for file in ("values.cases", "objects.cases", "reach.cases")
+    for file in ("values.cases", "objects.cases", "reach.cases", "handed.cases")
     for name, case in read_cases(file).items()
 }
 
