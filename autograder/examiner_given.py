@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from autograder.examiner_bases import GivenBases
 from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_preparation import prepared
 from autograder.examiner_source import (
@@ -90,10 +91,12 @@ class Release:
         The globals of the test cells.
     fresh : FreshCalls
         Calls given functions in rooms where no answer ran.
+    bases : GivenBases
+        Is told which classes the cells give.
     """
 
-    def __init__(self, ask: Ask, names: Any, fresh: Any) -> None:
-        self._ask, self._names, self._fresh = ask, names, fresh
+    def __init__(self, ask: Ask, names: Any, fresh: Any, bases: GivenBases) -> None:
+        self._ask, self._names, self._fresh, self._bases = ask, names, fresh, bases
         self._fresh_values: set[str] = set()
         self.known = False
         self.objects: dict[int, tuple[str, Any]] = {}
@@ -173,6 +176,8 @@ class Release:
         for node in body:
             if isinstance(node, DEFINITIONS):
                 self._words[node.name] = names_of(node)
+            if not there:
+                self._bases.gave(node)
         for node in () if there else body:
             if self._is_own(node, self._names.students):
                 self._define([node])

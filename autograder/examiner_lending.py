@@ -47,6 +47,8 @@ class Lending:
         self.failed: BaseException | None = None
         self.settable: Set[str] | None = None
         """The attributes that the reference sets on objects, where that is known."""
+        self.name_of_base: Callable[[type], str | None] = lambda _: None
+        """Names the given class that a test's class is derived from."""
 
     def lend(self, value: Any) -> Json:
         """Hand an object over; give what stands for it on the wire."""
@@ -62,7 +64,9 @@ class Lending:
         mask, operators = abilities_of(value), _operators(value)
         if inspect.iscoroutinefunction(value):
             mask |= ASYNC_BIT
-        return ["c", number, mask, name, operators, kind.__name__[:80], plain_base(value)]
+        given = self.name_of_base(kind)
+        base = plain_base(value) if given is None else ["g", given]
+        return ["c", number, mask, name, operators, kind.__name__[:80], base]
 
     def own(self, number: Json) -> Any:
         """Give an object that was handed over."""

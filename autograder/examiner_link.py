@@ -112,6 +112,8 @@ class ExaminerLink:
         self.tables = TableMemory(0)
         self.twins = Twins()
         self.objects = RoomObjects(self, self.lending, self.twins)
+        self.bases: Any = None
+        """The classes of locked cells that a test may derive its own from."""
         self.answers = Answers(
             self.objects, self.tables, self.bounds, claim=self.claim, note=self.note
         )

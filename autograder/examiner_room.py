@@ -18,6 +18,7 @@ from typing import Any
 
 from autograder.capture import Capture, CapturedStream
 from autograder.cell_frames import cell_lines
+from autograder.examiner_bases import GivenBases
 from autograder.examiner_commands import Commands
 from autograder.examiner_errors import StudentRoomGoneError, StudentTimeoutError
 from autograder.examiner_fresh import FreshCalls
@@ -65,7 +66,10 @@ class _Room:
         self.classes: dict[str, frozenset[str]] = {}
         self.fields: dict[str, Any] = {}
         self.given_fields: dict[str, Any] = {}
-        self.release = Release(self.link.ask, self.names, FreshCalls(orders, desk, self.link))
+        bases = self.link.bases = GivenBases(self.link, self.names)
+        self.link.lending.name_of_base = bases.name_for
+        fresh = FreshCalls(orders, desk, self.link)
+        self.release = Release(self.link.ask, self.names, fresh, bases)
         self.link.objects.given = self.release.objects
         self.link.judge.written = lambda: self._written(self.classes)
         self.link.fields.written = lambda: [

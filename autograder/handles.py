@@ -246,13 +246,15 @@ class Handle:
 
     def __instancecheck__(self, value: Any) -> bool:
         if number_of(value) is None:
-            return False
+            base = _get(self, "_link").bases.made_for(self)
+            return base is not None and isinstance(value, base)
         _get(self, "_link").claim(f"{describe(value)} is an instance of {describe(self)}")
         return _get(self, "_link").ask("isinstance", value, self) is True
 
     def __subclasscheck__(self, kind: Any) -> bool:
         if number_of(kind) is None:
-            return False
+            base = _get(self, "_link").bases.made_for(self)
+            return base is not None and issubclass(kind, base)
         _get(self, "_link").claim(f"{describe(kind)} is a subclass of {describe(self)}")
         return _get(self, "_link").ask("issubclass", kind, self) is True
 
@@ -275,6 +277,8 @@ class Handle:
             raise link.refuse(self, what)
 
     def __mro_entries__(self, bases: Any) -> tuple[type, ...]:
+        if (base := _get(self, "_link").bases.base_for(self)) is not None:
+            return (base,)
         raise refusal(self, "can't be subclassed by a test in the examiner's room")
 
     def __reduce_ex__(self, protocol: Any) -> Any:

@@ -14,7 +14,7 @@ from types import CoroutineType
 from typing import Any
 
 from autograder.awaiting import Awaiting
-from autograder.wire_abilities import ABILITIES, ASYNC_BIT, CLASS_BIT, named, plain_class
+from autograder.wire_abilities import ABILITIES, ASYNC_BIT, CLASS_BIT, named
 
 __all__ = ["Given", "GivenCoroutines", "given", "given_number"]
 
@@ -95,12 +95,12 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "await": _await,
     "awith": _operation("aenter"),
 }
-_classes: dict[tuple[int, int, str, str | None], type] = {}
+_classes: dict[tuple[int, int, str, int], tuple[type, Any]] = {}
 _DOC = property(lambda self: self._given_ask("get", self, "__doc__"))
 
 
 def given(
-    ask: Ask, number: int, mask: int, label: str, operators: int, kind: str, base: str | None
+    ask: Ask, number: int, mask: int, label: str, operators: int, kind: str, base: type | None
 ) -> Given:
     """Make the proxy of one object of the examiner's room.
 
@@ -114,17 +114,17 @@ def given(
         What it can do, and which operators it has.
     label, kind : str
         What it and its class are called.
-    base : str, optional
-        The value type that its class is derived from.
+    base : type, optional
+        The class of this room that its class is derived from: a value type, or a given one.
     """
-    known = (mask, operators, kind, base)
-    if known not in _classes:
-        _classes[known] = _given_class(*known)
-    made: Given = _classes[known](ask, number, label)
+    known = (mask, operators, kind, id(base))
+    if known not in _classes:  # with the class, which may go otherwise, and its number with it
+        _classes[known] = _given_class(mask, operators, kind, base), base
+    made: Given = _classes[known][0](ask, number, label)
     return made
 
 
-def _given_class(mask: int, operators: int, kind: str, base: str | None) -> type:
+def _given_class(mask: int, operators: int, kind: str, base: type | None) -> type:
     body: dict[str, Any] = {"__slots__": (), "__doc__": _DOC, "__hash__": Given.__hash__}
     for bit, (ability, method) in enumerate(ABILITIES):
         if mask >> bit & 1 and ability in _METHODS:
@@ -141,8 +141,8 @@ def _given_class(mask: int, operators: int, kind: str, base: str | None) -> type
     if mask & ASYNC_BIT:  # what `asyncio` and `inspect` know an asynchronous function by
         body["_is_coroutine"] = getattr(asyncio.coroutines, "_is_coroutine", None)
         body["_is_coroutine_mark"] = getattr(inspect, "_is_coroutine_mark", None)
-    if (plain := plain_class(base)) is not None:
-        body["__class__"] = property(lambda _: plain)
+    if base is not None:
+        body["__class__"] = property(lambda _: base)
     return type(kind, (Given,), body)
 
 

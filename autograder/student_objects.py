@@ -19,7 +19,7 @@ from autograder import (  # noqa: F401 - they add their types
 )
 from autograder.student_given import Given, GivenCoroutines, given, given_number
 from autograder.wire import Bounds, Frame
-from autograder.wire_abilities import COROUTINE_BIT, abilities_of, plain_base
+from autograder.wire_abilities import COROUTINE_BIT, abilities_of, plain_base, plain_class
 from autograder.wire_classes import ClassTable
 from autograder.wire_values import Decoder, Encoder, Json
 
@@ -178,10 +178,13 @@ class RoomDecoder(Decoder):
     def _decode_g(self, name: str) -> Any:
         return self._registry.given_names[name]
 
-    def _decode_c(self, number: int, mask: int, *more: Any) -> Any:
+    def _decode_c(self, number: int, mask: int, label: str, *more: Any) -> Any:
         proxy = self._registry.given.get(number)
         if proxy is None:
-            proxy = self._registry.given[number] = given(self._ask, number, mask, *more)
+            operators, kind, base = more
+            known = self._decode_g(base[1]) if type(base) is list else plain_class(base)
+            proxy = given(self._ask, number, mask, label, operators, kind, known)
+            self._registry.given[number] = proxy
         return self._registry.coroutines.coroutine(proxy) if mask & COROUTINE_BIT else proxy
 
     def _decode_nt(self, given: Json, name: str, fields: list[str], *items: Json) -> Any:
