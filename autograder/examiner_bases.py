@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from autograder.examiner_preparation import prepared
+from autograder.examiner_source import cell_tree, words
 from autograder.handles import label_of, number_of
 
 __all__ = ["GivenBases"]
@@ -37,6 +38,12 @@ class GivenBases:
         if isinstance(node, ast.ClassDef):
             self._nodes[node.name] = node
             self._made.pop(node.name, None)
+
+    def may_inherit(self, text: str) -> bool:
+        """Say whether a test cell defines classes and speaks of a given one."""
+        return not self._nodes.keys().isdisjoint(words(text)) and any(
+            isinstance(node, ast.ClassDef) for node in ast.walk(cell_tree(text))
+        )
 
     def base_for(self, handle: Any) -> type | None:
         """Give the class to derive a test's class from; None if no locked cell gave it."""

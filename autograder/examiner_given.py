@@ -36,6 +36,7 @@ from autograder.examiner_source import (
     targets_of,
     words,
 )
+from autograder.examiner_twins import changes_arguments
 from autograder.handles import number_of
 from autograder.lab_facts import may_change
 from autograder.time_limit import CellTimeoutError, cpu_limit
@@ -99,6 +100,8 @@ class Release:
         self._ask, self._names, self._fresh, self._bases = ask, names, fresh, bases
         self._fresh_values: set[str] = set()
         self.known = False
+        self.changers: set[str] = set()
+        """The given functions that change their arguments."""
         self.objects: dict[int, tuple[str, Any]] = {}
         self._kept: set[str] = set()
         self._private: set[str] = set()
@@ -118,6 +121,7 @@ class Release:
         self._changing = set(order["changing"])
         self._writes = bool(order["changes"])
         self._names.students = set(order["students"])
+        self._names.rebound_there = set(order["rebound"])
         body = [node for text in order["imports"] for node in cell_tree(text).body]
         imports = [node for node in body if isinstance(node, ast.Import)]
         imports = [node for node in imports if not any(_keeps_state(a.name) for a in node.names)]
@@ -178,6 +182,8 @@ class Release:
                 self._words[node.name] = names_of(node)
             if not there:
                 self._bases.gave(node)
+            if changes_arguments(node):
+                self.changers |= targets_of(node)
         for node in () if there else body:
             if self._is_own(node, self._names.students):
                 self._define([node])

@@ -50,7 +50,7 @@ _NOTES = 30
 _WORKING = frozenset(
     {
         *("call", "get", "item", "next", "await", "enter", "exit", "name", "set", "operate"),
-        *("go_on", "result", "together", "rethrow", "evaluate"),
+        *("go_on", "result", "together", "rethrow", "evaluate", "setitem", "delitem"),
     }
 )
 _SHARING = frozenset({"name", "given", "get", "call", "item", "next", "enter", "await", "result"})
@@ -304,7 +304,11 @@ class ExaminerLink:
             body["free"] = list(freed)
         if news := self.tables.news():
             body["t"] = news
-        if (self.shares and op in _SHARING) or (op in _LOOKING and args[0] in self.handed):
+        if (
+            (self.shares and op in _SHARING)
+            or op == "enter"
+            or (op in _LOOKING and args[0] in self.handed)
+        ):
             body["h"] = 1
         body |= {"w": 1} if self.wants_warnings else {}
         body |= {"l": 1} if self.wants_logs else {}
@@ -379,11 +383,15 @@ class ExaminerLink:
         for pair in body["k"]:
             need(type(pair) is list and len(pair) == 2 and type(pair[0]) is str, "a keyword")
             names[pair[0]] = decoder.decode(pair[1])
+        self.answers.change(body.get("ch"), decoder, self._open[-1])
         encoder = LinkEncoder(self.objects, self.bounds)
         try:
             with Unheld():
                 result = self.lending.use(body["c"], body.get("o"), args, names)
             reply = {"r": encoder.encode(result)}
+            if changed := self.twins.changed() if self.twins else []:
+                reply["tw"] = [encoder.encode(value) for value in changed]
+                self.twins.alike(changed)
         except WireError:
             raise
         except BaseException as error:  # the student's code sees it, as it would in one process

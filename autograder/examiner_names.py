@@ -26,6 +26,8 @@ class TestNames(dict[str, Any]):
         self.link: ExaminerLink | None = None
         self.students: set[str] = set()
         self.given: set[str] = set()
+        self.rebound_there: set[str] = set()
+        """The names that functions of the student's bind: what a test binds to one stays there."""
         self.in_room: set[str] = set()
         self.imported: dict[str, Any] = {}
         self.watching = False
@@ -51,6 +53,8 @@ class TestNames(dict[str, Any]):
             self._shared.add(name)
             self._gone.discard(name)
             self._tell("bind", name, value)
+            if name in self.rebound_there:
+                super().__delitem__(name)
 
     def __delitem__(self, name: str) -> None:
         own = dict.__contains__(self, name)

@@ -2,6 +2,7 @@
 
 import hashlib
 import random
+import re
 from typing import Any, Protocol
 
 import numpy as np
@@ -15,6 +16,8 @@ __all__ = ["Generators"]
 
 _WORDS = 624
 _BLOCKS = 2_000
+_SEEDS, _SMALL = 32, 10
+_NUMBERS = re.compile(r"(?<![\w.])\d{1,9}(?![\w.])")
 
 
 class _Link(Protocol):
@@ -27,13 +30,20 @@ class Generators:
 
     def __init__(self, link: _Link) -> None:
         self._link = link
+        self.may_seed = False
+        """Whether the lab asks students to seed the generators, or to put them back."""
         self._states: States | None = None
         self._active = False
+        self._seeds: list[int] = []
+        self._past: list[States] = []
 
-    def begin(self, *, active: bool) -> None:
+    def begin(self, text: str, *, active: bool) -> None:
         """Start a test cell; there is something to do in an ``active`` one only."""
         self._active = active
         self._states = None
+        self._past.clear()
+        found = _NUMBERS.findall(text) if active and self.may_seed else ()
+        self._seeds = sorted({*range(_SMALL), *map(int, found)} if found else ())[:_SEEDS]
 
     def carry(self) -> None:
         """Bring to the student's room what was drawn or seeded here."""
@@ -43,6 +53,8 @@ class Generators:
         if self._states is None or not _same(now, self._states):
             self._link.ask("seed", *now)
             self._states = now
+            if self.may_seed:
+                self._past = [*self._past[-_SEEDS:], now]
 
     def fetch(self) -> None:
         """Go on here where student code has drawn to."""
@@ -58,12 +70,32 @@ class Generators:
         try:
             need(_is_random(there[0][1]) and _is_random(there[1][1]), "states of generators")
             need(type(there[1][2]) is int and 0 <= there[1][2] <= _WORDS, "a generator's place")
-            _follow(there)
+            _follow(there, self._seeded(there))
         except (TypeError, ValueError, LookupError, OverflowError, WireError) as error:
             raise HandleError(
                 f"the student's random generator is in no valid state: {error}"
             ) from None
         self._states = states()
+
+    def _seeded(self, there: States) -> States:
+        """Give the states that the student's room was asked to take, and took; the rest as here.
+
+        Those of a seed that stands in the test, and those that the generators had before in it.
+        """
+        plain, numpys = states()
+        for known in (*map(_of_seed, self._seeds), *self._past):
+            plain = known[0] if _same_words(known[0], there[0]) else plain
+            numpys = known[1] if np.array_equal(known[1][1], there[1][1]) else numpys
+        return plain, numpys
+
+
+def _of_seed(seed: int) -> States:
+    """Give the states that a seed puts the generators into."""
+    return random.Random(seed).getstate(), np.random.RandomState(seed).get_state(legacy=True)
+
+
+def _same_words(one: Any, other: Any) -> bool:
+    return np.array_equal(np.array(one[1], np.uint64)[:-1], np.array(other[1], np.uint64)[:-1])
 
 
 def _is_random(words: Any) -> bool:
@@ -77,14 +109,15 @@ def _is_random(words: Any) -> bool:
     )
 
 
-def _follow(there: tuple[Any, Any]) -> None:
+def _follow(there: States, begun: States) -> None:
     """Go on where the student's room has drawn to; to no place that its code could choose.
 
-    From another place, one is made up that depends on it.
+    ``begun`` is where it may have drawn from. From another place, one is made up that depends on
+    it.
     """
     words, drawn = np.array(there[0][1], np.uint64), np.asarray(there[1][1], np.uint64)
     seen = hashlib.sha256(words.tobytes() + drawn.tobytes() + bytes([int(there[1][2]) % 256]))
-    (version, own, _), (kind, key, place, *_) = states()
+    (version, own, _), (kind, key, place, *_) = begun
     numpys: Any = (kind, there[1][1], there[1][2])
     if _is_ahead(own[:-1], own[-1], words[:-1], int(words[-1])):
         random.setstate((version, there[0][1], None))

@@ -48,9 +48,11 @@ _FILE_WORDS = frozenset(
         *("read_csv", "read_json", "read_parquet", "read_excel", "read_pickle", "to_csv"),
         *("to_json", "to_parquet", "load", "save", "savez", "loadtxt", "genfromtxt", "savetxt"),
         *("TemporaryDirectory", "NamedTemporaryFile", "read_text", "write_text", "exists"),
-        *("listdir", "configparser", "tomllib", "zipfile", "tarfile"),
+        *("listdir", "configparser", "tomllib", "zipfile", "tarfile", "memmap", "read_table"),
+        *("ParquetFile", "ParquetDataset", "read_schema", "InferenceSession", "imread"),
     }
 )
+_FILE_NAME = re.compile(r"""["'](?:[^"'\n]*/)?[\w.-]*[\w-]\.[a-z][a-z0-9]{1,7}["']""")
 _WARNING = frozenset(
     {
         *("warns", "warnings", "catch_warnings", "deprecated_call", "assertWarns"),
@@ -77,15 +79,15 @@ class Reach:
         self._patches = Patches(link)
         self._surroundings = Surroundings(link)
         self._decimals = Decimals(link.ask)
-        self._generators = Generators(link)
+        self.generators = Generators(link)
 
     def begin(self, words: Set[str], text: str) -> None:
         """Start a test cell in which these names and attributes occur."""
         self._patches.begin(text)
         self._surroundings.begin(words, text)
         self._decimals.begin(words)
-        self._files = bool(words & _FILE_WORDS)
-        self._generators.begin(active="random" in words)
+        self._files = bool(words & _FILE_WORDS) or bool(_FILE_NAME.search(text))
+        self.generators.begin(text, active="random" in words)
         # A handler that a test has put up stays for the next one.
         self._link.wants_logs = self._link.wants_logs or bool(words & LISTENING)
         self._link.wants_warnings = bool(words & _WARNING)
@@ -114,7 +116,7 @@ class Reach:
             self._decimals.carry()
             if self._files:
                 self._push_files()
-            self._generators.carry()
+            self.generators.carry()
         finally:
             self._busy = False
 
@@ -126,7 +128,7 @@ class Reach:
             self._decimals.carry()
             if self._files:
                 self._push_files()
-            self._generators.carry()
+            self.generators.carry()
             self._link.settle()
 
     def after(self) -> None:
@@ -139,7 +141,7 @@ class Reach:
             self._decimals.fetch()
             if self._files:
                 self._pull_files()
-            self._generators.fetch()
+            self.generators.fetch()
         finally:
             self._busy = False
 
@@ -232,6 +234,14 @@ def patch_inspect(link: ExaminerLink, texts: list[str]) -> None:
             return original["getsourcelines"](value)
         return source_of(value).splitlines(keepends=True), 1
 
+    def isabstract(kind: Any) -> bool:
+        if number_of(kind) is None:
+            return bool(plainly_abstract(kind))
+        link.claim(f"the methods that {describe(kind)} lacks")
+        return bool(kind.__abstractmethods__) if hasattr(kind, "__abstractmethods__") else False
+
+    plainly_abstract = inspect.isabstract
+    setattr(inspect, "isabstract", isabstract)  # noqa: B010 - typed for its own kind of function
     setattr(inspect, "getsource", getsource)  # noqa: B010 - typed for its own kind of function
     setattr(inspect, "getsourcelines", getsourcelines)  # noqa: B010
 

@@ -45,6 +45,7 @@ __all__ = ["main"]
 
 _MESSAGE = 8_000
 _MASKS = frozenset({"ma", "mask", "MaskedArray", "masked_array"})
+_SEEDING = frozenset({"seed", "setstate", "set_state"})
 _PRIVATE_FIELD = re.compile(r"\{[^{}]*[.\[]_")
 
 
@@ -66,10 +67,10 @@ class _Room:
         self.classes: dict[str, frozenset[str]] = {}
         self.fields: dict[str, Any] = {}
         self.given_fields: dict[str, Any] = {}
-        bases = self.link.bases = GivenBases(self.link, self.names)
-        self.link.lending.name_of_base = bases.name_for
+        self.bases = self.link.bases = GivenBases(self.link, self.names)
+        self.link.lending.name_of_base = self.bases.name_for
         fresh = FreshCalls(orders, desk, self.link)
-        self.release = Release(self.link.ask, self.names, fresh, bases)
+        self.release = Release(self.link.ask, self.names, fresh, self.bases)
         self.link.objects.given = self.release.objects
         self.link.judge.written = lambda: self._written(self.classes)
         self.link.fields.written = lambda: [
@@ -197,6 +198,7 @@ class _Room:
         self.link.fields.active = bool(self.fields or self.given_fields)
         self.link.judge.known = order["known"]
         self.reach.to_change = order["changes"]
+        self.reach.generators.may_seed = any(_SEEDING & words(text) for text in order["imports"])
         self.link.may_swallow = order["swallows"]
         self.link.objects.may_mask = not order["known"] or any(
             not _MASKS.isdisjoint(words(text)) for text in order["imports"]
@@ -257,7 +259,10 @@ class _Room:
             value = dict.get(self.names, name)
             return number_of(value) is not None or self.link.twins.number(value) is not None
 
-        return changes_in_place(text, self.names.students | self.names.given, is_theirs)
+        if self.bases.may_inherit(text):  # what is inherited may change what both rooms have
+            return True
+        theirs = self.names.students | self.names.given
+        return changes_in_place(text, theirs, is_theirs, self.release.changers)
 
     def _report(self, error: BaseException | None, count: int, cpu: float) -> dict[str, Any]:
         outputs = self.capture.take()

@@ -23,7 +23,7 @@ from autograder.lab_facts import changed_names
 from autograder.wire_changes import apply_change
 from autograder.wire_values import MUTABLE, Json, need
 
-__all__ = ["Twins", "changes_in_place", "handed_over"]
+__all__ = ["Twins", "changes_arguments", "changes_in_place", "handed_over"]
 
 _ALL = 100_000
 _RECENT = 64
@@ -33,22 +33,33 @@ _PLAIN = frozenset({int, float, str, bytes, bool})
 _SHUFFLING = frozenset({"shuffle", "heappush", "heappop", "heapify", "insort", "fill_diagonal"})
 _FILLING = frozenset({"rotate", "fill", "subtract", "move_to_end", "symmetric_difference_update"})
 _LITERALS = (ast.Constant, ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
+_FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
 @lru_cache(maxsize=512)
-def _changes(text: str) -> tuple[frozenset[str], tuple[tuple[frozenset[str], frozenset[str]], ...]]:
-    """Give what a cell changes in place, and which names it binds to what is made of which."""
-    tree = cell_tree(text)
+def _changes(
+    text: str, changers: frozenset[str]
+) -> tuple[frozenset[str], tuple[tuple[frozenset[str], frozenset[str]], ...]]:
+    """Give what a cell changes in place, and which names it binds to what is made of which.
+
+    ``changers`` are functions of other cells that change their arguments.
+    """
+    nodes = list(ast.walk(cell_tree(text)))
     changed, bound = changed_names([text]), []
-    for node in ast.walk(tree):
+    own = {node.name: _parameters(node) for node in nodes if isinstance(node, _FUNCTIONS)}
+    for node in nodes:
         if isinstance(node, ast.Call):
             called = getattr(node.func, "attr", getattr(node.func, "id", ""))
             if called in _SHUFFLING and node.args:
                 changed |= names_in(node.args[0])
             elif called in _FILLING and isinstance(node.func, ast.Attribute):
                 changed |= names_in(node.func.value)
+            elif called in changers:
+                changed |= _names_handed(node)
+            elif called in own:
+                bound.append((own[called], _names_handed(node)))
         elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.AugAssign)):
-            if node.value is not None and not isinstance(node.value, _LITERALS):
+            if node.value is not None and not _is_made_here(node.value):
                 bound.append((frozenset(targets(node)), frozenset(names_in(node.value))))
         elif isinstance(node, (ast.For, ast.AsyncFor)):
             bound.append((frozenset(targets(node.target)), frozenset(names_in(node.iter))))
@@ -58,8 +69,40 @@ def _changes(text: str) -> tuple[frozenset[str], tuple[tuple[frozenset[str], fro
     return frozenset(changed), tuple(bound)
 
 
+def _is_made_here(value: ast.expr) -> bool:
+    """Say whether an expression makes a container of other things than parts of objects."""
+    parts = value.values if isinstance(value, ast.Dict) else getattr(value, "elts", [])
+    return isinstance(value, _LITERALS) and not any(isinstance(x, ast.Attribute) for x in parts)
+
+
+def _parameters(node: ast.FunctionDef | ast.AsyncFunctionDef) -> frozenset[str]:
+    return frozenset(inner.arg for inner in ast.walk(node.args) if isinstance(inner, ast.arg))
+
+
+def _names_handed(node: ast.Call) -> frozenset[str]:
+    """Give the names in what a call hands over."""
+    given = (*node.args, *(keyword.value for keyword in node.keywords))
+    return frozenset(name for value in given for name in names_in(value))
+
+
+@lru_cache(maxsize=512)
+def changes_arguments(node: ast.stmt) -> bool:
+    """Say whether a statement defines a function that changes its arguments in place.
+
+    Examples
+    --------
+    >>> texts = "def clear(w): w[:] = 0", "def total(w): n = [0]; n[0] += sum(w); return n[0]"
+    >>> [changes_arguments(ast.parse(text).body[0]) for text in texts]
+    [True, False]
+    """
+    return isinstance(node, _FUNCTIONS) and changes_in_place(ast.unparse(node), _parameters(node))
+
+
 def changes_in_place(
-    text: str, names: Set[str], is_theirs: Callable[[str], bool] = lambda _: False
+    text: str,
+    names: Set[str],
+    is_theirs: Callable[[str], bool] = lambda _: False,
+    changers: Set[str] = frozenset(),
 ) -> bool:
     r"""Say whether a test cell changes in place what it has of the student's.
 
@@ -71,6 +114,8 @@ def changes_in_place(
         The names that students define, or are given.
     is_theirs : callable
         Says whether a name of an earlier test cell stands for something of the student's.
+    changers : set of str
+        The given functions that change their arguments.
 
     Examples
     --------
@@ -78,10 +123,12 @@ def changes_in_place(
     True
     >>> changes_in_place("board = new()\nboard.rows[0][0] = 'X'", {"new"})
     True
+    >>> changes_in_place("def clear(w): w[:] = 0\nclear(new().w)", {"new"})
+    True
     >>> changes_in_place("seen = []\nseen.append(add('egg'))", {"add"})
     False
     """
-    changed, bound = _changes(text)
+    changed, bound = _changes(text, frozenset(changers))
     if not changed:
         return False
     words = changed.union(*(of for _, of in bound))

@@ -14,6 +14,7 @@ from autograder.examiner_source import (
     DEFINITIONS,
     bound_names,
     cell_tree,
+    globals_of,
     names_in,
     parse_cell,
     targets,
@@ -127,9 +128,10 @@ def kept_names(answers: Sequence[str], locked: Sequence[str], tests: Sequence[st
 def facts_of(reference: "NotebookNode | None") -> dict[str, Any]:
     """Give what the examiner's room must know of a lab before its first cell runs.
 
-    Which names and classes are the student's to define, what the reference imports, which names
-    only the release and its tests use, which it changes in place, and the text that speaks of
-    files to change: empty where neither the reference nor a locked cell writes any.
+    Which names and classes are the student's to define and which of them functions bind, what the
+    reference imports, which names only the release and its tests use, which it changes in place,
+    and the text that speaks of files to change: empty where neither the reference nor a locked
+    cell writes any.
     """
     from autograder.notebook import cell_kind  # not in rooms: it imports nbformat
 
@@ -141,11 +143,13 @@ def facts_of(reference: "NotebookNode | None") -> dict[str, Any]:
             if kind == "plain":  # what a teacher didn't mark is as given as what is locked
                 texts["locked"].append(cell.source)
     answers, locked, tests = (texts[kind] for kind in ("answer", "locked", "test"))
-    students = set().union(*map(bound_names, answers))
+    rebound = set().union(*map(globals_of, _statements(answers)))
+    students = set().union(rebound, *map(bound_names, answers))
     private = private_names(answers, locked)
     return {
         "known": reference is not None,
         "students": sorted(students),
+        "rebound": sorted(rebound),
         "classes": {name: sorted(has) for name, has in class_members(answers).items()},
         "fields": compared_fields(answers) if reference is not None else {},
         "given_fields": compared_fields(locked) if reference is not None else {},

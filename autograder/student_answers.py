@@ -8,9 +8,10 @@ import threading
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any
 
-from autograder.student_arguments import Arguments
+from autograder.student_arguments import Arguments, Content
 from autograder.student_copies import attributes_of, changed_copies
 from autograder.student_given import Given, given_number
 from autograder.student_objects import Registry, RoomDecoder, RoomEncoder
@@ -21,6 +22,15 @@ from autograder.wire_tables import TableMemory
 from autograder.wire_values import Encoder, Json, TooLargeError
 
 __all__ = ["Answerer"]
+
+
+@dataclass(slots=True)
+class Open:
+    """A question that is being answered: what came with it, and what was in that."""
+
+    made: list[Any]
+    before: Content | None = None
+
 
 _TEXT = 100_000
 _CAUSES = 4
@@ -64,7 +74,7 @@ class Answerer:
         self._bounds = Bounds()
         self._tables = TableMemory(1)
         self._arguments = Arguments(registry, self._bounds, self._tables)
-        self._known: list[list[Any]] = []
+        self._open: list[Open] = []
         self._calls = 0
         self._warned: list[warnings.WarningMessage] = []
         self._logged: list[list[Any]] = []
@@ -80,29 +90,29 @@ class Answerer:
         self._warned.clear()
         self._logged.clear()
         with self._asked:
-            depth = len(self._known)
-            self._known.append(decoder.made)
+            depth = len(self._open)
+            question = Open(decoder.made)
+            self._open.append(question)
             self._asked.notify_all()
         try:
-            reply, encoder, before = self._work(body, decoder)
+            reply, encoder = self._work(body, decoder, question)
         except BaseException:
-            del self._known[depth:]
+            del self._open[depth:]
             raise
         with self._lock:  # what a thread of the student's asks is answered before
-            del self._known[depth:]
-            self._reply(body, decoder, reply, encoder, before)
+            del self._open[depth:]
+            self._reply(body, question, reply, encoder)
 
     def _reply(
         self,
         body: dict[str, Any],
-        decoder: RoomDecoder,
+        question: Open,
         reply: dict[str, Any],
         encoder: RoomEncoder,
-        before: Any,
     ) -> None:
         """Add to an answer what else is to be known, and send it."""
         try:
-            self._arguments.report(reply, encoder, decoder.made, before)
+            self._arguments.report(reply, encoder, question.made, question.before)
         except TooLargeError as error:
             reply = {"a": body["q"], "large": f"the changed arguments: {error}"}
             encoder = RoomEncoder(self.registry, self._bounds)
@@ -123,11 +133,10 @@ class Answerer:
             message["moved"] = 1
 
     def _work(
-        self, body: dict[str, Any], decoder: RoomDecoder
-    ) -> tuple[dict[str, Any], RoomEncoder, Any]:
-        """Do what is asked; give the reply, the encoder of its values, the arguments before."""
+        self, body: dict[str, Any], decoder: RoomDecoder, question: Open
+    ) -> tuple[dict[str, Any], RoomEncoder]:
+        """Do what is asked; give the reply and the encoder of its values."""
         reply: dict[str, Any] = {"a": body["q"]}
-        before = None
         try:
             try:
                 args = [decoder.decode(item) for item in body["v"]]
@@ -136,7 +145,8 @@ class Answerer:
                 names = {name: decoder.decode(item) for name, item in body.get("k", {}).items()}
             finally:
                 self._tables.let_go(body.get("t"))
-            before = self._arguments.content(decoder.made) if decoder.made else None
+            if decoder.made:
+                question.before = self._arguments.content(decoder.made)
             copied = attributes_of(decoder.copies)
             with self._limit(body.get("s", 0.0)), self._watched(body):
                 result = OPERATIONS[body["op"]](self.operations, *args, **names)
@@ -152,7 +162,7 @@ class Answerer:
         except BaseException as error:
             encoder = self._encoder(decoder)
             reply["e"] = self._error(encoder, error)
-        return reply, encoder, before
+        return reply, encoder
 
     def _share(self, op: str, result: Any, *, new: bool) -> int | None:
         """Number a container of both rooms; also what gets to be one, if the test may change it."""
@@ -168,11 +178,12 @@ class Answerer:
     def ask(self, op: str, target: Given, /, *args: Any, **kwargs: Any) -> Any:
         """Use an object of the examiner's, while a question is open."""
         with self._lock:
-            if not self._known and threading.current_thread() is not threading.main_thread():
-                self._asked.wait_for(lambda: bool(self._known), timeout=_PATIENCE)
-            if not self._known:
+            if not self._open and threading.current_thread() is not threading.main_thread():
+                self._asked.wait_for(lambda: bool(self._open), timeout=_PATIENCE)
+            if not self._open:
                 raise RuntimeError("an object that a test handed over is used after the test")
-            known = {id(value): number for number, value in enumerate(self._known[-1])}
+            question = self._open[-1]
+            known = {id(value): number for number, value in enumerate(question.made)}
             encoder = RoomEncoder(self.registry, self._bounds, known=known)
             self._calls += 1
             number = self._calls
@@ -184,6 +195,9 @@ class Answerer:
                 "k": [[name, encoder.encode(value)] for name, value in kwargs.items()],
                 "out": self._said(),
             }
+            if changes := self._arguments.changes(question.made, question.before, encoder):
+                body["ch"] = changes
+                question.before = self._arguments.content(question.made)
             self._note_moves(body)
             self._channel.send(body, encoder.blobs)
             while True:
@@ -197,7 +211,10 @@ class Answerer:
         decoder = RoomDecoder(self.registry, frame, self._bounds, self.ask)
         if "e" in frame.body:
             raise decoder.error(frame.body["e"])
-        return decoder.decode(frame.body["r"])
+        result = decoder.decode(frame.body["r"])
+        for item in frame.body.get("tw", ()):
+            decoder.decode(item)
+        return result
 
     @contextmanager
     def _watched(self, body: dict[str, Any]) -> Iterator[None]:

@@ -90,12 +90,18 @@ class Arguments:
         self, reply: dict[str, Any], encoder: RoomEncoder, made: list[Any], before: Content | None
     ) -> None:
         """Add to a reply what has changed, and what was kept."""
-        if made and before is not None and self._has_changed(made, before):
-            reply["ch"] = [[n, encoder.content(value)] for n, value in enumerate(made)]
+        if changes := self.changes(made, before, encoder):
+            reply["ch"] = changes
         if self._kept and (changes := self._later_changes(encoder)):
             reply["later"] = changes
         if made and (kept := self._keep(made)):
             reply["keep"] = kept
+
+    def changes(self, made: list[Any], before: Content | None, encoder: RoomEncoder) -> list[Json]:
+        """Give what is in the arguments now, if it isn't what was."""
+        if not made or before is None or not self._has_changed(made, before):
+            return []
+        return [[number, encoder.content(value)] for number, value in enumerate(made)]
 
     def follow(self, number: int, new: Any) -> Any:
         """Bring a container of both rooms up to date; give it, or the new one if it isn't known."""
