@@ -139,11 +139,23 @@ def _print_proofs(report: "SelftestReport") -> None:
         console.print(_cells(proof.cells))
         for problem in proof.problems:
             console.print(f"[red]✗[/] {escape(problem)}", soft_wrap=True)
-        console.print("[green]✓ proved[/]" if proof.ok else "[red]not proved[/]")
+        console.print(f"[green]✓ proved[/]{_where(proof)}" if proof.ok else "[red]not proved[/]")
+
+
+def _where(proof: "LabProof") -> str:
+    """Say where a course's lab is proved, and what would be where its tests can't be reached."""
+    if not proof.beside:
+        return ""
+    apart = sum(cell.examiner is True for cell in proof.cells)
+    return (
+        " beside the answers, where `grade` runs a course's tests unless it is told otherwise; in "
+        f"the examiner's room {apart} of {len(proof.cells)} tests give full points"
+    )
 
 
 def _scores(name: str, proof: "LabProof") -> Table:
-    table = Table(title=f"{escape(name)}, reference {proof.cpu_seconds:.1f} s of CPU")
+    where = " beside the answers" if proof.beside else ""
+    table = Table(title=f"{escape(name)}{where}, reference {proof.cpu_seconds:.1f} s of CPU")
     for heading in ("answer", "wanted", "got"):
         table.add_column(heading, justify="left" if heading == "answer" else "right")
     table.add_row("reference", f"{proof.wanted:g}", f"{proof.reference:g}")

@@ -3,18 +3,26 @@
 Such a class lives in the student's room, where answers use it. A test that derives one from it
 gets the same statement carried out in the examiner's room as a base: what is inherited is the
 release's text, and the objects are the test's. In the student's room they count as objects of the
-class there.
+class there. Operators that students' objects have of such a class are the release's text too.
 """
 
 import ast
+from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
 from autograder.examiner_preparation import prepared
 from autograder.examiner_source import cell_tree, words
 from autograder.handles import label_of, number_of
 
 __all__ = ["GivenBases"]
+
+_TURNED_ROUND = {"__gt__": "__lt__", "__lt__": "__gt__", "__ge__": "__le__", "__le__": "__ge__"}
+
+
+def _has(kind: type, method: str) -> bool:
+    """Say whether a class has an operator of its own."""
+    return getattr(kind, method, None) not in (None, getattr(object, method, None))
 
 
 class GivenBases:
@@ -69,7 +77,24 @@ class GivenBases:
         known = {id(made): name for name, made in self._made.items()}
         return next((known[id(base)] for base in kind.__mro__ if id(base) in known), None)
 
+    def operator_for(self, handle: Any, method: str) -> Callable[..., Any] | None:
+        """Give an operator that an object has of a given class; None if it has none of one."""
+        for kind in self._link.judge.ancestry(handle) if self._nodes else ():
+            base = self.base_for(kind) if number_of(kind) is not None else None
+            if base is not None and _has(base, method):
+                return cast("Callable[..., Any]", getattr(base, method))
+            if base is not None and _has(base, _TURNED_ROUND.get(method, "")):
+                return lambda *_: NotImplemented  # Python asks the other one in turn
+        return None
+
     def _name_of(self, handle: Any) -> str | None:
-        name: str | None = self._link.names_of.get(number_of(handle))
-        is_given = name in self._nodes and name in self._names.given
-        return name if is_given and label_of(handle) == f"class {name}" else None
+        """Name the class of a locked cell that a handle is on; None if it isn't on one."""
+        name, number = label_of(handle).removeprefix("class "), number_of(handle)
+        if name not in self._nodes or name not in self._names.given:
+            return None
+        if self._link.names_of.get(number) != name:
+            found = self._link.ask("given", name)
+            if type(found) is not tuple or len(found) != 1 or number_of(found[0]) != number:
+                return None
+            self._link.names_of[number] = name
+        return name

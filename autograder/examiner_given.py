@@ -68,6 +68,7 @@ _SHARED_STATE = re.compile(
 )
 _STATEFUL = frozenset({"random", "numpy.random", "time", "pytest", "_pytest"})
 Ask = Callable[..., Any]
+_CONTAINERS = (list, dict, set)
 _shipped: list[Path] = []
 
 
@@ -102,6 +103,8 @@ class Release:
         self.known = False
         self.changers: set[str] = set()
         """The given functions that change their arguments."""
+        self.literals: dict[str, ast.expr] = {}
+        """What given cells write out, of which this room has its own."""
         self.objects: dict[int, tuple[str, Any]] = {}
         self._kept: set[str] = set()
         self._private: set[str] = set()
@@ -187,6 +190,8 @@ class Release:
         for node in () if there else body:
             if self._is_own(node, self._names.students):
                 self._define([node])
+                if isinstance(node, ast.Assign) and _is_literal(node.value):
+                    self.literals |= dict.fromkeys(targets_of(node), node.value)
 
     def _work_out(self, body: list[ast.stmt]) -> None:
         """Have by its own statement what only tests use and the student's room isn't believed on.
@@ -254,6 +259,21 @@ class Release:
             for name, value in self._fresh.values(sorted(wanted)).items():
                 dict.__setitem__(self._names, name, value)
             self._fresh_values -= wanted
+
+    def changed_there(self, text: str) -> dict[str, Any]:
+        """Give what the student's room has by now of lists and the like that a cell speaks of.
+
+        Only what is something else there than was written, and here still is what was.
+        """
+        changed = {}
+        for name in sorted(self.literals.keys() & words(text)):
+            written = ast.literal_eval(self.literals[name])
+            if type(written) in _CONTAINERS and dict.get(self._names, name) == written:
+                found = self._ask("name", name)
+                is_one = type(found) is tuple and len(found) == 1
+                if is_one and type(found[0]) is type(written) and found[0] != written:
+                    changed[name] = found[0]
+        return changed
 
     def words(self, text: str) -> frozenset[str]:
         """Give the names that a cell uses, those within given functions that it uses included."""

@@ -61,6 +61,8 @@ class _Room:
         asyncio.set_event_loop(self.loop)
         self.texts: list[str] = []
         self.own_texts: list[str] = []
+        self.earlier: list[Any] = []
+        """What a cell has shown that was run once more."""
         self.shell.capture_into(self.capture)
         sys.stdout = CapturedStream(self.capture, "stdout", 1)
         sys.stderr = CapturedStream(self.capture, "stderr", 2)
@@ -237,6 +239,8 @@ class _Room:
                 self.reach.begin(words, text)
                 self.names.begin(words)
                 outcome = self.shell.run_text(text, self.loop)
+                if outcome.error is None and not self.link.gone:
+                    outcome = self._as_changed_there(text) or outcome
             error, count = outcome.error, outcome.count
             if type(error) is RuntimeError and isinstance(error.__cause__, HandleError):
                 error = error.__cause__  # before 3.12, what arises in making a class is wrapped
@@ -252,6 +256,26 @@ class _Room:
             error = self.link.lending.failed or self.link.refusal
         return self._report(error, count, time.process_time() - started)
 
+    def _as_changed_there(self, text: str) -> Any:
+        """Run a cell that passed once more, with the given values that answers have changed.
+
+        A test that asks whether they are as they were is to see that they aren't; one that goes by
+        them is not to be won by changing them. So it has to pass either way.
+        """
+        changed = self.release.changed_there(text)
+        if not changed:
+            return None
+        outputs, own = self.capture.take(), {name: dict.get(self.names, name) for name in changed}
+        for name, value in changed.items():
+            dict.__setitem__(self.names, name, value)
+        outcome = self.shell.run_text(text, self.loop)
+        for name, value in own.items():
+            dict.__setitem__(self.names, name, value)
+        if outcome.error is None:
+            self.capture.take()
+            self.earlier = outputs
+        return outcome
+
     def _shares(self, text: str) -> bool:
         """Say whether a test cell changes in place what it has of the student's."""
 
@@ -265,7 +289,7 @@ class _Room:
         return changes_in_place(text, theirs, is_theirs, self.release.changers)
 
     def _report(self, error: BaseException | None, count: int, cpu: float) -> dict[str, Any]:
-        outputs = self.capture.take()
+        outputs, self.earlier = [*self.earlier, *self.capture.take()], []
         if error is None and not any(out["output_type"] == "execute_result" for out in outputs):
             error = self.link.doubtful  # a share of the points is given for what was equal
         message = "" if error is None else _message(error)

@@ -204,6 +204,8 @@ class Handle:
             return False
         if (same := link.equal(self, other)) is not None:
             return same
+        if (given := link.bases.operator_for(self, "__eq__")) is not None:
+            return given(self, other)
         if not link.sayings.has_value(self) or not link.sayings.has_value(other):
             raise refusal(self, "isn't compared with another of the student's objects")
         return link.sayings.value_of(self) == link.sayings.value_of(other)
@@ -345,6 +347,8 @@ def _operator(method: str, what: str) -> Callable[..., Any]:
     def operate(self: Any, *others: Any, **_: Any) -> Any:
         if _get(self, "_link").may_operate(self, method, others):
             return _get(self, "_link").ask("operate", method, self, *others)
+        if (given := _get(self, "_link").bases.operator_for(self, method)) is not None:
+            return given(self, *others)
         found = _of_plain_values(self, method, others)
         if found is _NOTHING:
             raise _get(self, "_link").refused(self, method, others, what)

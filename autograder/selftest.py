@@ -79,6 +79,7 @@ class LabProof(_Record):
     cpu_seconds: float
     problems: tuple[str, ...]
     cells: tuple[CellProof, ...] = ()
+    beside: bool = Field(default=False, description="Whether it's proved beside the answers.")
 
 
 class SelftestReport(_Record):
@@ -216,7 +217,7 @@ def try_rooms(teacher: Teacher, engine: Engine, *, progress: Progress | None = N
     is proved when its solutions get full points beside the tests.
     """
     reference, blank = _cases(teacher, (), ())
-    usual = Trial(engine, beside=True)
+    usual = Trial(engine, "beside the answers: ", beside=True)
     plan = [(usual, [reference, replace(blank, wanted=None, fails=None)])]
     plan.append((Trial(engine, "in the examiner's room: "), [reference]))
     found = _run(teacher, plan, 1, progress)
@@ -232,6 +233,7 @@ def try_rooms(teacher: Teacher, engine: Engine, *, progress: Progress | None = N
         cpu_seconds=round(graded.cpu_seconds, 3),
         problems=tuple(problems),
         cells=_cell_proofs(teacher, found),
+        beside=True,
     )
 
 
@@ -283,6 +285,8 @@ def _run(
                     progress(f"{teacher.lab}: {trial.where}{case.title}", done, total)
                 found[case.title].append(graded)
             everything.append(found)
+    if progress is not None:
+        progress(teacher.lab, done, total)
     return everything
 
 

@@ -18,6 +18,20 @@ from autograder.handles import MAX_ITEMS, HandleError, number_of, refusal
 from autograder.wire_abilities import ABILITIES, CLASS_BIT
 
 
+class NoBases:
+    """Knows no class that a locked cell gave."""
+
+    @staticmethod
+    def made_for(_: Any) -> None:
+        return None
+
+    base_for = made_for
+
+    @staticmethod
+    def operator_for(_: Any, __: str) -> None:
+        return None
+
+
 class FakeLink:
     """Answers from a table and remembers what it was asked."""
 
@@ -28,6 +42,7 @@ class FakeLink:
         self.notes: list[str] = []
         self.freed: list[int] = []
         self.kind: type = object
+        self.bases = NoBases()
         self.instead: dict[str, Any] = {}
         self.believed = True
         self.may_swallow = True
