@@ -221,6 +221,9 @@ def try_rooms(teacher: Teacher, engine: Engine, *, progress: Progress | None = N
     plan = [(usual, [reference, replace(blank, wanted=None, fails=None)])]
     plan.append((Trial(engine, "in the examiner's room: "), [reference]))
     found = _run(teacher, plan, 1, progress)
+    if progress is not None:
+        count = sum(len(cases) for _, cases in plan)
+        progress(teacher.lab, count, count)
     problems = _problems([reference], found[0])
     graded = found[0]["reference"][0]
     return LabProof(
@@ -285,8 +288,6 @@ def _run(
                     progress(f"{teacher.lab}: {trial.where}{case.title}", done, total)
                 found[case.title].append(graded)
             everything.append(found)
-    if progress is not None:
-        progress(teacher.lab, done, total)
     return everything
 
 
