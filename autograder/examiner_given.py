@@ -24,6 +24,7 @@ import pandas as pd
 
 from autograder.examiner_bases import GivenBases
 from autograder.examiner_errors import StudentRoomGoneError
+from autograder.examiner_literals import GivenLiterals
 from autograder.examiner_preparation import prepared
 from autograder.examiner_source import (
     DEFINITIONS,
@@ -68,7 +69,6 @@ _SHARED_STATE = re.compile(
 )
 _STATEFUL = frozenset({"random", "numpy.random", "time", "pytest", "_pytest"})
 Ask = Callable[..., Any]
-_CONTAINERS = (list, dict, set)
 _shipped: list[Path] = []
 
 
@@ -95,16 +95,19 @@ class Release:
         Calls given functions in rooms where no answer ran.
     bases : GivenBases
         Is told which classes the cells give.
+    literals : GivenLiterals
+        Is told which containers they write out.
     """
 
-    def __init__(self, ask: Ask, names: Any, fresh: Any, bases: GivenBases) -> None:
-        self._ask, self._names, self._fresh, self._bases = ask, names, fresh, bases
+    def __init__(
+        self, ask: Ask, names: Any, fresh: Any, bases: GivenBases, literals: GivenLiterals
+    ) -> None:
+        self._ask, self._names, self._fresh = ask, names, fresh
+        self._bases, self._literals = bases, literals
         self._fresh_values: set[str] = set()
         self.known = False
         self.changers: set[str] = set()
         """The given functions that change their arguments."""
-        self.literals: dict[str, ast.expr] = {}
-        """What given cells write out, of which this room has its own."""
         self.objects: dict[int, tuple[str, Any]] = {}
         self._kept: set[str] = set()
         self._private: set[str] = set()
@@ -150,6 +153,7 @@ class Release:
     def answered(self) -> None:
         """Note that student code has run: from now on its room may lie."""
         self._trusted = False
+        self._literals.answered()
 
     def ran(self, text: str, *, there: bool = False, fresh: bool = False) -> None:
         """Have for this room what a locked cell gave that was run in the student's.
@@ -191,7 +195,7 @@ class Release:
             if self._is_own(node, self._names.students):
                 self._define([node])
                 if isinstance(node, ast.Assign) and _is_literal(node.value):
-                    self.literals |= dict.fromkeys(targets_of(node), node.value)
+                    self._literals.gave(node)
 
     def _work_out(self, body: list[ast.stmt]) -> None:
         """Have by its own statement what only tests use and the student's room isn't believed on.
@@ -259,21 +263,6 @@ class Release:
             for name, value in self._fresh.values(sorted(wanted)).items():
                 dict.__setitem__(self._names, name, value)
             self._fresh_values -= wanted
-
-    def changed_there(self, text: str) -> dict[str, Any]:
-        """Give what the student's room has by now of lists and the like that a cell speaks of.
-
-        Only what is something else there than was written, and here still is what was.
-        """
-        changed = {}
-        for name in sorted(self.literals.keys() & words(text)):
-            written = ast.literal_eval(self.literals[name])
-            if type(written) in _CONTAINERS and dict.get(self._names, name) == written:
-                found = self._ask("name", name)
-                is_one = type(found) is tuple and len(found) == 1
-                if is_one and type(found[0]) is type(written) and found[0] != written:
-                    changed[name] = found[0]
-        return changed
 
     def words(self, text: str) -> frozenset[str]:
         """Give the names that a cell uses, those within given functions that it uses included."""

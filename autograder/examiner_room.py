@@ -24,6 +24,7 @@ from autograder.examiner_errors import StudentRoomGoneError, StudentTimeoutError
 from autograder.examiner_fresh import FreshCalls
 from autograder.examiner_given import Release, use_shipped_modules
 from autograder.examiner_link import ExaminerLink
+from autograder.examiner_literals import GivenLiterals
 from autograder.examiner_names import TestNames
 from autograder.examiner_own_work import OwnWork, Weakly, patch_process
 from autograder.examiner_reach import (
@@ -71,8 +72,9 @@ class _Room:
         self.given_fields: dict[str, Any] = {}
         self.bases = self.link.bases = GivenBases(self.link, self.names)
         self.link.lending.name_of_base = self.bases.name_for
+        self.literals = GivenLiterals(self.link, self.names)
         fresh = FreshCalls(orders, desk, self.link)
-        self.release = Release(self.link.ask, self.names, fresh, self.bases)
+        self.release = Release(self.link.ask, self.names, fresh, self.bases, self.literals)
         self.link.objects.given = self.release.objects
         self.link.judge.written = lambda: self._written(self.classes)
         self.link.fields.written = lambda: [
@@ -238,9 +240,11 @@ class _Room:
                 self.link.answers.hears_cancelled = "CancelledError" in words
                 self.reach.begin(words, text)
                 self.names.begin(words)
-                outcome = self.shell.run_text(text, self.loop)
-                if outcome.error is None and not self.link.gone:
-                    outcome = self._as_changed_there(text) or outcome
+                outcome = self.literals.run(
+                    text,
+                    lambda: self.shell.run_text(text, self.loop),
+                    lambda: self._run_again(text),
+                )
             error, count = outcome.error, outcome.count
             if type(error) is RuntimeError and isinstance(error.__cause__, HandleError):
                 error = error.__cause__  # before 3.12, what arises in making a class is wrapped
@@ -256,21 +260,10 @@ class _Room:
             error = self.link.lending.failed or self.link.refusal
         return self._report(error, count, time.process_time() - started)
 
-    def _as_changed_there(self, text: str) -> Any:
-        """Run a cell that passed once more, with the given values that answers have changed.
-
-        A test that asks whether they are as they were is to see that they aren't; one that goes by
-        them is not to be won by changing them. So it has to pass either way.
-        """
-        changed = self.release.changed_there(text)
-        if not changed:
-            return None
-        outputs, own = self.capture.take(), {name: dict.get(self.names, name) for name in changed}
-        for name, value in changed.items():
-            dict.__setitem__(self.names, name, value)
+    def _run_again(self, text: str) -> Any:
+        """Run a cell that passed once more; what it shows counts if it fails now."""
+        outputs = self.capture.take()
         outcome = self.shell.run_text(text, self.loop)
-        for name, value in own.items():
-            dict.__setitem__(self.names, name, value)
         if outcome.error is None:
             self.capture.take()
             self.earlier = outputs

@@ -121,6 +121,10 @@ class Operations:
         given = self._registry.given_names
         return (given[name],) if name in given else self.look_up(name)
 
+    def values(self, names: list[str]) -> dict[str, Any]:
+        """Give what several globals of the notebook are by now."""
+        return {name: self._namespace[name] for name in names if name in self._namespace}
+
     def look_around(self, wanted: list[str], given: list[str]) -> tuple[list[str], dict[str, Any]]:
         """List the globals of the notebook, and give the functions among those that are wanted.
 
@@ -204,6 +208,7 @@ def _module(_: Operations, name: str) -> ModuleType:
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "name": Operations.look_up,
     "given": Operations.given_name,
+    "values": Operations.values,
     "evaluate": lambda operations, text: eval(text, dict(operations._namespace)),  # noqa: S307
     "given_call": lambda operations, name, /, *args, **kwargs: operations.given_name(name)[0](
         *args, **kwargs
