@@ -235,11 +235,11 @@ class _Room:
             with cpu_limit(seconds, wall=order["wall"] + 5):
                 self.release.take_fresh(text)
                 words = self.release.words(text)
-                self.link.shares = self._shares(text)
                 self.link.handed = handed_over(text)
                 self.link.answers.hears_cancelled = "CancelledError" in words
                 self.reach.begin(words, text)
                 self.names.begin(words)
+                self.link.shares = self._shares(text)
                 outcome = self.literals.run(
                     text,
                     lambda: self.shell.run_text(text, self.loop),
@@ -279,6 +279,7 @@ class _Room:
         if self.bases.may_inherit(text):  # what is inherited may change what both rooms have
             return True
         theirs = self.names.students | self.names.given
+        theirs |= set() if self.release.known else self.names.in_room
         return changes_in_place(text, theirs, is_theirs, self.release.changers)
 
     def _report(self, error: BaseException | None, count: int, cpu: float) -> dict[str, Any]:
