@@ -23,6 +23,7 @@ from autograder.examiner_judging import (
 from autograder.examiner_lending import Lending
 from autograder.examiner_objects import RoomObjects, is_real
 from autograder.examiner_own_work import OwnWork
+from autograder.examiner_printing import Printing
 from autograder.examiner_saying import Sayings
 from autograder.examiner_taking import Answers
 from autograder.examiner_together import Together
@@ -94,6 +95,7 @@ class ExaminerLink:
         self.claims: dict[str, None] = {}
         self.notes: dict[str, None] = {}
         self.lending = Lending()
+        self.printing = Printing(self.ask)
         self.refusal: BaseException | None = None
         self.doubtful: BaseException | None = None
         self.before_question: Callable[[], None] = lambda: None
@@ -332,6 +334,7 @@ class ExaminerLink:
             value = self.answers.take(op, frame, encoder.numbered, encoder.copied)
         finally:
             self._taking = False
+        self.printing.redirected(there=frame.body.get("to") == 1)
         self._note_returned(op, value)
         return value
 
@@ -386,9 +389,12 @@ class ExaminerLink:
         self.answers.change(body.get("ch"), decoder, self._open[-1])
         encoder = LinkEncoder(self.objects, self.bounds)
         try:
-            with Unheld():
+            redirected = body.get("to") == 1
+            with Unheld(), self.printing.caught(there=redirected) as said:
                 result = self.lending.use(body["c"], body.get("o"), args, names)
             reply = {"r": encoder.encode(result)}
+            if said:
+                reply["out"] = said[0]
             if changed := self.twins.changed() if self.twins else []:
                 reply["tw"] = [encoder.encode(value) for value in changed]
                 self.twins.alike(changed)

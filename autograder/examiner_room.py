@@ -46,6 +46,7 @@ __all__ = ["main"]
 
 _MESSAGE = 8_000
 _MASKS = frozenset({"ma", "mask", "MaskedArray", "masked_array"})
+_REDIRECTING = frozenset({"stdout", "redirect_stdout"})
 _SEEDING = frozenset({"seed", "setstate", "set_state"})
 _PRIVATE_FIELD = re.compile(r"\{[^{}]*[.\[]_")
 
@@ -202,7 +203,9 @@ class _Room:
         self.link.fields.active = bool(self.fields or self.given_fields)
         self.link.judge.known = order["known"]
         self.reach.to_change = order["changes"]
-        self.reach.generators.may_seed = any(_SEEDING & words(text) for text in order["imports"])
+        asked = frozenset().union(*map(words, order["imports"]))
+        self.reach.generators.may_seed = not _SEEDING.isdisjoint(asked)
+        self.link.printing.may_redirect = not _REDIRECTING.isdisjoint(asked)
         self.link.may_swallow = order["swallows"]
         self.link.objects.may_mask = not order["known"] or any(
             not _MASKS.isdisjoint(words(text)) for text in order["imports"]

@@ -4,6 +4,7 @@ Nothing here is trusted: student code shares the process and can change any of i
 win by that is to give other answers, which it may do anyway.
 """
 
+import sys
 import threading
 import warnings
 from collections.abc import Callable, Iterator
@@ -74,6 +75,8 @@ class Answerer:
         self._bounds = Bounds()
         self._tables = TableMemory(1)
         self._arguments = Arguments(registry, self._bounds, self._tables)
+        self.own_stdout = sys.stdout
+        """Where what is printed goes, unless student code has redirected it."""
         self._open: list[Open] = []
         self._calls = 0
         self._warned: list[warnings.WarningMessage] = []
@@ -121,6 +124,7 @@ class Answerer:
         if said := self._said():
             reply["out"] = said
         self._note_moves(reply)
+        self._note_redirection(reply)
         if self._warned:
             reply["w"] = [self._warning(encoder, warned) for warned in self._warned[:50]]
         if self._logged:
@@ -131,6 +135,11 @@ class Answerer:
         """Say that a name of which the examiner was told is bound to something else by now."""
         if self.operations.has_moved():
             message["moved"] = 1
+
+    def _note_redirection(self, message: dict[str, Any]) -> None:
+        """Say that what is printed goes where student code has redirected it."""
+        if sys.stdout is not self.own_stdout:
+            message["to"] = 1
 
     def _work(
         self, body: dict[str, Any], decoder: RoomDecoder, question: Open
@@ -199,6 +208,7 @@ class Answerer:
                 body["ch"] = changes
                 question.before = self._arguments.content(question.made)
             self._note_moves(body)
+            self._note_redirection(body)
             self._channel.send(body, encoder.blobs)
             while True:
                 frame = self._channel.receive()
@@ -212,6 +222,7 @@ class Answerer:
         if "e" in frame.body:
             raise decoder.error(frame.body["e"])
         result = decoder.decode(frame.body["r"])
+        sys.stdout.write(frame.body.get("out", ""))
         for item in frame.body.get("tw", ()):
             decoder.decode(item)
         return result

@@ -6,6 +6,7 @@ import collections
 import importlib
 import inspect
 import operator
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -209,6 +210,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "name": Operations.look_up,
     "given": Operations.given_name,
     "values": Operations.values,
+    "print": lambda _, text: sys.stdout.write(text) and None,
     "evaluate": lambda operations, text: eval(text, dict(operations._namespace)),  # noqa: S307
     "given_call": lambda operations, name, /, *args, **kwargs: operations.given_name(name)[0](
         *args, **kwargs

@@ -20,7 +20,7 @@ from autograder.room_shells import class_table, student_shell
 from autograder.student_answers import Answerer
 from autograder.student_objects import Registry
 from autograder.time_limit import CellTimeoutError, cpu_limit
-from autograder.wire import Bounds, Channel, WireClosedError, WireError
+from autograder.wire import Bounds, Channel, Frame, WireClosedError, WireError
 
 __all__ = ["main"]
 
@@ -47,6 +47,7 @@ class _Room:
             )
             for capture in (self.capture, self.said)
         }
+        self._redirected: Any = None
         self._hear(self.capture)
         self.answerer = Answerer(
             questions, self.names, self.registry, said=self._take_said, limit=cpu_limit
@@ -76,13 +77,21 @@ class _Room:
                 frame = self.orders.receive()
                 self.orders.send({"id": frame.body["id"], **self._obey(frame.body)})
             elif self.questions in ready:
-                self._hear(self.said)
                 frame = self.questions.receive()
-                try:
-                    if "q" in frame.body:  # not what a call was given up for that took too long
-                        self.answerer.answer(frame)
-                finally:
-                    self._hear(self.capture)
+                if "q" in frame.body:  # not what a call was given up for that took too long
+                    self._answer(frame)
+
+    def _answer(self, frame: Frame) -> None:
+        """Answer a question; where student code has redirected what is printed, it stays so."""
+        self._hear(self.said)
+        own = self.answerer.own_stdout = sys.stdout
+        if self._redirected is not None:
+            sys.stdout = self._redirected
+        try:
+            self.answerer.answer(frame)
+        finally:
+            self._redirected = None if sys.stdout is own else sys.stdout
+            self._hear(self.capture)
 
     def _obey(self, order: dict[str, Any]) -> dict[str, Any]:
         if order["do"] == "seal":  # what is written from here on isn't imported
