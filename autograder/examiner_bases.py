@@ -7,7 +7,7 @@ class there. Operators that students' objects have of such a class are the relea
 """
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from typing import Any, cast
 
@@ -52,6 +52,16 @@ class GivenBases:
         return not self._nodes.keys().isdisjoint(words(text)) and any(
             isinstance(node, ast.ClassDef) for node in ast.walk(cell_tree(text))
         )
+
+    def have(self, name: str, kind: Any) -> None:
+        """Note that this room has a locked cell's class for itself."""
+        if isinstance(kind, type):
+            self._made[name] = kind
+
+    def let_go(self, names: Iterable[str]) -> None:
+        """Forget that this room has classes for itself."""
+        for name in names:
+            self._made.pop(name, None)
 
     def base_for(self, handle: Any) -> type | None:
         """Give the class to derive a test's class from; None if no locked cell gave it."""

@@ -167,7 +167,8 @@ class LinkEncoder(Encoder):
         kind: Any = type(value)
         if (fields := _tuple_fields(kind)) is not None:
             items = self.many(value, len(value))
-            return ["nt", self._objects.lend(kind), kind.__name__, fields, *items]
+            known = self._objects.given_name(kind)
+            return ["nt", self._objects.lend(kind), known, kind.__name__, fields, *items]
         if is_own(value) or (module in _LENT_MODULES and not isinstance(value, _BY_NAME)):
             return self.reference(value)
         packed = self._packed(value)

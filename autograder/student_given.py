@@ -96,6 +96,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "awith": _operation("aenter"),
 }
 _classes: dict[tuple[int, int, str, int], tuple[type, Any]] = {}
+_FIELDS = "__dataclass_fields__"
 _DOC = property(lambda self: self._given_ask("get", self, "__doc__"))
 
 
@@ -143,6 +144,8 @@ def _given_class(mask: int, operators: int, kind: str, base: type | None) -> typ
         body["_is_coroutine_mark"] = getattr(inspect, "_is_coroutine_mark", None)
     if base is not None:
         body["__class__"] = property(lambda _: base)
+        if (fields := getattr(base, _FIELDS, None)) is not None:
+            body[_FIELDS] = fields  # what `dataclasses` knows an object by
     return type(kind, (Given,), body)
 
 

@@ -187,10 +187,14 @@ class RoomDecoder(Decoder):
             self._registry.given[number] = proxy
         return self._registry.coroutines.coroutine(proxy) if mask & COROUTINE_BIT else proxy
 
-    def _decode_nt(self, given: Json, name: str, fields: list[str], *items: Json) -> Any:
-        """Build a named tuple of a class like the test's."""
-        proxy = self.decode(given)
-        kind = self._registry.tuple_like(given_number(proxy), name, tuple(fields))
+    def _decode_nt(
+        self, given: Json, known: str | None, name: str, fields: list[str], *items: Json
+    ) -> Any:
+        """Build a named tuple of a class like the test's, or of that of a locked cell."""
+        number = given_number(self.decode(given))
+        if known is not None and number is not None:
+            self._registry.tuples.setdefault(self._decode_g(known), number)
+        kind = self._registry.tuple_like(number, name, tuple(fields))
         return kind(*self.many(list(items)))
 
     def _decode_w(self, number: int, item: Json) -> Any:
