@@ -20,7 +20,7 @@ from autograder.examiner_source import (
     words,
 )
 from autograder.examiner_twins import changes_in_place, handed_over
-from autograder.lab_facts import changing_in
+from autograder.lab_changes import changing_in
 from autograder.room_shells import examiner_shell
 
 __all__ = ["read_ahead"]

@@ -10,12 +10,8 @@ import ast
 import io
 import random
 import re
-import shutil
-import sys
-import tempfile
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -25,13 +21,15 @@ import pandas as pd
 from autograder.examiner_bases import GivenBases
 from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_literals import GivenLiterals
+from autograder.examiner_made import Made
 from autograder.examiner_preparation import prepared
+from autograder.examiner_shipped import is_stateless, keeps_state
 from autograder.examiner_source import (
     DEFINITIONS,
-    PURE_MODULES,
     bound_names,
     cell_tree,
     globals_of,
+    globals_used,
     names_of,
     needs_room,
     targets_of,
@@ -39,10 +37,10 @@ from autograder.examiner_source import (
 )
 from autograder.examiner_twins import changes_arguments
 from autograder.handles import number_of
-from autograder.lab_facts import may_change
+from autograder.lab_changes import changing_in, may_change
 from autograder.time_limit import CellTimeoutError, cpu_limit
 
-__all__ = ["Release", "use_shipped_modules"]
+__all__ = ["Release"]
 
 _DECORATORS = frozenset(
     {
@@ -51,7 +49,6 @@ _DECORATORS = frozenset(
     }
 )
 _WORK_SECONDS = 2.0
-_MISSING = object()
 _STATES = (np.random.Generator, np.random.RandomState, random.Random, Iterator, io.IOBase)
 _FILES = frozenset(
     {"open", "Path", "load", "loads", "read_text", "read_bytes", "exists", "glob", "iterdir"}
@@ -67,19 +64,7 @@ _OUTSIDE = frozenset(
 _SHARED_STATE = re.compile(
     r"\brandom\.(?!default_rng\(|RandomState\(|Random\(|SeedSequence\(|Generator\(|PCG64\()"
 )
-_STATEFUL = frozenset({"random", "numpy.random", "time", "pytest", "_pytest"})
 Ask = Callable[..., Any]
-_shipped: list[Path] = []
-
-
-def use_shipped_modules(folder: Path) -> None:
-    """Let this process import the modules that a lab ships, from a copy out of anybody's reach."""
-    if not any(folder.glob("*.py")) and not any(folder.glob("*/__init__.py")):
-        return
-    place = Path(tempfile.mkdtemp(prefix="shipped-"))
-    shutil.copytree(folder, place, symlinks=True, dirs_exist_ok=True)
-    sys.path.insert(0, str(place))  # as in one process, where it is first as well
-    _shipped.append(place)
 
 
 class Release:
@@ -117,6 +102,8 @@ class Release:
         self._values: set[str] = set()
         self._in_room: set[str] = set()
         self._words: dict[str, frozenset[str]] = {}
+        self._globals: dict[str, frozenset[str]] = {}
+        self._made = Made()
         self._trusted = True
 
     def begin(self, order: Mapping[str, Any]) -> None:
@@ -130,7 +117,7 @@ class Release:
         self._names.rebound_there = set(order["rebound"])
         body = [node for text in order["imports"] for node in cell_tree(text).body]
         imports = [node for node in body if isinstance(node, ast.Import)]
-        imports = [node for node in imports if not any(_keeps_state(a.name) for a in node.names)]
+        imports = [node for node in imports if not any(keeps_state(a.name) for a in node.names)]
         self._names.students -= {name for node in imports for name in targets_of(node)}
         self._define(imports)
         self._import_from(body)
@@ -141,7 +128,7 @@ class Release:
         Where the student's room has such a name, a test sees this room's own. What the reference
         binds in another way too, calls otherwise, or what has a state, is the student's room's.
         """
-        froms = [node for node in body if isinstance(node, ast.ImportFrom) and _is_stateless(node)]
+        froms = [node for node in body if isinstance(node, ast.ImportFrom) and is_stateless(node)]
         others = {name for node in body if node not in froms for name in targets_of(node)}
         for node in froms:
             names = targets_of(node)
@@ -166,7 +153,10 @@ class Release:
             self._names.given |= bound - students
         if not self._trusted:
             changed = (n for n in self._values & words(text) if self._may_change(text, n))
-            self._forget(set(changed))
+            self._let_go(set(changed))
+        else:
+            objects = self._made.objects_of(self._classes()) & words(text)
+            self._let_go({name for name in objects if may_change(text, name)})
         body = cell_tree(text).body
         for node in body:
             self._note_state(node)
@@ -175,18 +165,27 @@ class Release:
         else:
             self._take_definitions(body, there=there)
         for name in bound:
-            value = dict.get(self._names, name)
-            if callable(value) and getattr(value, "__module__", "") == "__main__":
-                self.objects[id(value)] = (name, value)
+            self._note_object(name, dict.get(self._names, name))
         if self._trusted and self.known:
             self._take(bound)
         if self.known and not there and not fresh:
             self._work_out(body)
+        for name in bound & self._classes():
+            self._note_object(name, dict.get(self._names, name))
+        self._keep_together(body, there=there or fresh)
+        if self._trusted and self.known:
+            self._take(bound, whole=False)
+
+    def _note_object(self, name: str, value: Any) -> None:
+        """Note what stands for the student's room's object of that name, if it does."""
+        if callable(value) and getattr(value, "__module__", "") == "__main__":
+            self.objects[id(value)] = (name, value)
 
     def _take_definitions(self, body: list[ast.stmt], *, there: bool) -> None:
         for node in body:
             if isinstance(node, DEFINITIONS):
                 self._words[node.name] = names_of(node)
+                self._globals[node.name] = globals_used(node)
             if not there:
                 self._bases.gave(node)
             if changes_arguments(node):
@@ -196,6 +195,9 @@ class Release:
                 self._define([node])
                 if isinstance(node, ast.Assign) and _is_literal(node.value):
                     self._literals.gave(node)
+                if isinstance(node, ast.ClassDef):
+                    self._made.note([node.name], self.closure(names_of(node)))
+                    self._bases.have(node.name, dict.get(self._names, node.name))
 
     def _work_out(self, body: list[ast.stmt]) -> None:
         """Have by its own statement what only tests use and the student's room isn't believed on.
@@ -206,16 +208,17 @@ class Release:
         needed, made = self._needed(body), set[str]()
         for node in body if needed else ():
             names = targets_of(node)
-            if names & needed and isinstance(node, ast.Assign) and self._is_alone(node, names):
+            plain = _as_assignment(node)
+            if names & needed and plain is not None and self._is_alone(plain, names):
                 with suppress(CellTimeoutError), cpu_limit(_WORK_SECONDS):
-                    self._define([node])
+                    self._define([plain])
                 made |= {name for name in names if dict.__contains__(self._names, name)}
+                self._made.note(names & made, self.closure(names_of(plain)))
                 self._streams |= {name for name in names if self._has_state(name)}
                 continue
             text = ast.unparse(node) if made & names_of(node) else ""
             changed = {name for name in made if text and may_change(text, name)}
-            self._forget(changed)
-            made -= changed
+            made -= self._let_go(changed)
             if not isinstance(node, DEFINITIONS):
                 # What is drawn from a generator there, isn't here: they aren't alike any more.
                 self._forget(self._streams & self.closure(names_of(node)))
@@ -226,8 +229,9 @@ class Release:
         needed = {name for node in body for name in targets_of(node)} & self._kept
         needed = {name for name in needed if not dict.__contains__(self._names, name)}
         for node in reversed(body) if needed else ():
-            if isinstance(node, ast.Assign) and not needed.isdisjoint(targets_of(node)):
-                needed |= names_of(node.value)
+            plain = _as_assignment(node)
+            if plain is not None and not needed.isdisjoint(targets_of(node)):
+                needed |= self.closure(names_of(plain.value))
         return needed
 
     def _has_state(self, name: str) -> bool:
@@ -243,13 +247,15 @@ class Release:
         if not names <= self._private - self._changing or not names.isdisjoint(self._names):
             return False
         found = self.closure(names_of(node.value))
-        own = {name: dict.get(self._names, name, _MISSING) for name in found}
+        own = [dict.get(self._names, name) for name in found]
         there = self._names.given | self._names.students
+        used = _closed(globals_used(node.value), self._globals)
+        missing = {n for n in used & there if not dict.__contains__(self._names, n)}
         return (
             {*found, *(f"{name}." for name in found)}.isdisjoint(self._in_room)
-            and not any(value is _MISSING and name in there for name, value in own.items())
+            and not missing
             and not any(self._has_state(name) for name in found - self._streams)
-            and not any(map(number_of, own.values()))
+            and not any(map(number_of, own))
             and _OUTSIDE.isdisjoint(found)
             and (not self._writes or _FILES.isdisjoint(found))
             and not _SHARED_STATE.search(ast.unparse(node))
@@ -270,12 +276,7 @@ class Release:
 
     def closure(self, found: frozenset[str]) -> frozenset[str]:
         """Add to names those within given functions of these names."""
-        before = 0
-        while len(found) != before:
-            before = len(found)
-            for name in found & set(self._words):
-                found = found | self._words[name]
-        return found
+        return _closed(found, self._words)
 
     def _take_functions(self, body: list[ast.stmt], bound: frozenset[str]) -> None:
         """Have functions that stand for those of a cell whose calls get rooms of their own."""
@@ -332,14 +333,57 @@ class Release:
         own = [dict.get(self._names, name) for name in names if not name.endswith(".")]
         return any(isinstance(value, ModuleType) for value in own)
 
-    def _take(self, bound: frozenset[str]) -> None:
-        """Keep values that only tests use, as the student's room has them before any answer."""
+    def _keep_together(self, body: list[ast.stmt], *, there: bool) -> None:
+        """Leave classes to the student's room of which a test finds objects there."""
+        for node in body if self._classes() else ():
+            if not self._is_here(node, there=there) and self._reaches_tests(node):
+                self._let_go(self._classes() & self.closure(names_of(node)))
+
+    def _is_here(self, node: ast.stmt, *, there: bool) -> bool:
+        """Say whether this room has all that a statement of a locked cell gives."""
+        if isinstance(node, (ast.Import, ast.ImportFrom)):
+            return True
+        names = targets_of(node)
+        plain = isinstance(node, DEFINITIONS) or _as_assignment(node) is not None
+        return plain and not there and all(dict.__contains__(self._names, name) for name in names)
+
+    def _reaches_tests(self, node: ast.stmt) -> bool:
+        """Say whether what a statement gives or changes is used by tests."""
+        if isinstance(node, DEFINITIONS):
+            return node.name in self._kept
+        found = self.closure(targets_of(node) | changing_in(ast.unparse(node)))
+        return not self._kept.isdisjoint(found - set(self._words))
+
+    def _classes(self) -> set[str]:
+        """Give the names of the locked cells' classes that this room has for itself."""
+        own = {name: dict.get(self._names, name) for name in self._names.given}
+        return {
+            name
+            for name, value in own.items()
+            if isinstance(value, type) and value.__module__ == "__main__"
+        }
+
+    def _let_go(self, names: set[str]) -> set[str]:
+        """Leave what these names stand for to the student's room, and all of its kin."""
+        gone = self._made.kin(names, self._classes()) if names else names
+        self._made.forget(gone)
+        self._bases.let_go(gone)
+        self._forget(gone)
+        return gone
+
+    def _take(self, bound: frozenset[str], *, whole: bool = True) -> None:
+        """Keep values that only tests use, as the student's room has them before any answer.
+
+        If they are to be ``whole``, without those that have objects of the student's room in them.
+        """
         for name in sorted(bound & self._kept | self._values):
-            if name not in self._values and dict.__contains__(self._names, name):
+            if (name not in self._values or not whole) and dict.__contains__(self._names, name):
                 continue
             with suppress(Exception, StudentRoomGoneError):
                 found = self._ask("given", name)
-                if type(found) is tuple and len(found) == 1 and number_of(found[0]) is None:
+                if type(found) is not tuple or len(found) != 1 or number_of(found[0]) is not None:
+                    continue
+                if not whole or not _holds_handles(found[0]):
                     dict.__setitem__(self._names, name, found[0])
                     self._values.add(name)
 
@@ -351,32 +395,32 @@ class Release:
         self._streams -= names
 
 
-def _is_stateless(node: ast.ImportFrom) -> bool:
-    """Say whether what is imported does the same in either room."""
-    module = node.module or ""
-    renamed = any(alias.asname not in (None, alias.name) for alias in node.names)
-    if node.level or renamed or needs_room(module) or module in _STATEFUL or _keeps_state(module):
+def _as_assignment(node: ast.stmt) -> ast.Assign | None:
+    """Give a statement as an assignment, without what it says of a type; None if it isn't one."""
+    if isinstance(node, ast.AnnAssign) and node.value is not None:
+        plain = ast.Assign([node.target], node.value)
+        return ast.fix_missing_locations(ast.copy_location(plain, node))
+    return node if isinstance(node, ast.Assign) else None
+
+
+def _closed(found: frozenset[str], of: Mapping[str, frozenset[str]]) -> frozenset[str]:
+    """Add to names those of what they stand for, as often as there are any."""
+    before = 0
+    while len(found) != before:
+        before = len(found)
+        found = found.union(*(of[name] for name in found if name in of))
+    return found
+
+
+def _holds_handles(value: Any, depth: int = 4) -> bool:
+    """Say whether a value is of the student's room, or a container that has something of it."""
+    if number_of(value) is not None:
+        return True
+    if isinstance(value, dict):
+        value = [*value.keys(), *value.values()]
+    if not depth or not isinstance(value, (list, tuple, set, frozenset)):
         return False
-    package = module.split(".", maxsplit=1)[0]
-    return package in PURE_MODULES or package not in sys.stdlib_module_names
-
-
-def _keeps_state(module: str) -> bool:
-    """Say whether a module that the lab ships has functions that change what it holds.
-
-    Where an answer is to call them, what they did is in the student's room.
-    """
-    paths = [place.joinpath(*module.split(".")).with_suffix(".py") for place in _shipped]
-    for path in paths:
-        with suppress(OSError, UnicodeError):
-            body = cell_tree(path.read_text("utf-8")).body
-            functions = [node for node in body if isinstance(node, DEFINITIONS)]
-            if any(map(globals_of, functions)):
-                return True
-            held = {name for node in body if node not in functions for name in targets_of(node)}
-            text = "\n".join(map(ast.unparse, functions))
-            return any(name in words(text) and may_change(text, name) for name in held)
-    return False
+    return any(_holds_handles(item, depth - 1) for item in value)
 
 
 def _is_literal(value: ast.expr) -> bool:

@@ -22,7 +22,7 @@ from autograder.examiner_bases import GivenBases
 from autograder.examiner_commands import Commands
 from autograder.examiner_errors import StudentRoomGoneError, StudentTimeoutError
 from autograder.examiner_fresh import FreshCalls
-from autograder.examiner_given import Release, use_shipped_modules
+from autograder.examiner_given import Release
 from autograder.examiner_link import ExaminerLink
 from autograder.examiner_literals import GivenLiterals
 from autograder.examiner_names import TestNames
@@ -34,6 +34,7 @@ from autograder.examiner_reach import (
     patch_expressions,
     patch_inspect,
 )
+from autograder.examiner_shipped import use_shipped_modules
 from autograder.examiner_source import bound_names, words
 from autograder.examiner_twins import changes_in_place, handed_over
 from autograder.handles import HandleError, describe, number_of

@@ -6,6 +6,7 @@ Nothing here runs anything.
 import ast
 import importlib.util
 import re
+import symtable
 import sys
 from collections.abc import Iterable
 from functools import cache, lru_cache
@@ -25,6 +26,7 @@ __all__ = [
     "definition",
     "definition_at",
     "globals_of",
+    "globals_used",
     "imported_modules",
     "lives_in_room",
     "names_in",
@@ -115,6 +117,26 @@ def globals_of(node: ast.AST) -> frozenset[str]:
     """Give the names that functions within a statement declare global; nobody changes it."""
     found = (inner.names for inner in ast.walk(node) if isinstance(inner, ast.Global))
     return frozenset(name for names in found for name in names)
+
+
+@lru_cache(maxsize=_STATEMENTS)
+def globals_used(node: ast.AST) -> frozenset[str]:
+    """Give the names that a piece of a cell takes from its notebook; nobody changes it.
+
+    Unlike :func:`names_of`, without attributes, and without what functions have for themselves.
+    """
+    try:
+        top = symtable.symtable(ast.unparse(node), "", "exec")
+    except SyntaxError:
+        return names_of(node)
+    found, waiting = set[str](), [top]
+    while waiting:
+        table = waiting.pop()
+        for symbol in table.get_symbols():
+            if symbol.is_referenced() and (table is top or symbol.is_global()):
+                found.add(symbol.get_name())
+        waiting += table.get_children()
+    return frozenset(found)
 
 
 @lru_cache(maxsize=_CELLS)

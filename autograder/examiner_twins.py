@@ -19,7 +19,7 @@ import numpy as np
 
 from autograder import wire_numpy, wire_pandas, wire_stdlib  # noqa: F401 - they add their types
 from autograder.examiner_source import cell_tree, names_in, targets
-from autograder.lab_facts import changed_names
+from autograder.lab_changes import changed_names
 from autograder.wire_changes import apply_change
 from autograder.wire_values import MUTABLE, Json, need
 

@@ -6,35 +6,29 @@ changed in place, and which of the shipped files students are asked to change.
 
 import ast
 from collections.abc import Iterable, Sequence
-from functools import lru_cache
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
 from autograder.examiner_source import (
-    DEFINITIONS,
     bound_names,
-    cell_tree,
     globals_of,
     names_in,
     parse_cell,
     targets,
     words,
 )
+from autograder.lab_changes import changed_names
 from autograder.lab_fields import compared_fields
+from autograder.lab_private import kept_names, private_names
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 __all__ = [
-    "changed_names",
-    "changing_in",
     "class_members",
     "facts_of",
     "is_to_change",
-    "kept_names",
-    "may_change",
     "may_swallow",
-    "private_names",
     "set_names",
     "written_text",
 ]
@@ -46,18 +40,6 @@ _WRITING = frozenset(
         *("savetxt", "savefig", "connect", "create_engine", "unlink", "remove", "rename"),
         *("replace", "copy", "copyfile", "copytree", "move", "rmtree", "touch", "mkdir"),
         *("start_run", "log_artifact", "imsave", "extractall"),
-    }
-)
-_CHANGING = frozenset(
-    {
-        *("append", "extend", "insert", "add", "update", "pop", "popitem", "remove", "clear"),
-        *("discard", "setdefault", "sort", "reverse", "appendleft", "popleft", "extendleft"),
-    }
-)
-_SHOWING = frozenset(
-    {
-        *("print", "display", "head", "tail", "describe", "info", "sample", "plot", "hist", "len"),
-        *("mean", "sum", "max", "min", "items", "keys", "values", "round", "to_string", "show"),
     }
 )
 _JOINING = frozenset({"Path", "PurePath", "PurePosixPath", "join", "str", "cwd"})
@@ -80,49 +62,6 @@ _ATTRS = frozenset({"define", "frozen", "attr.s", "attrs.define", "attrs.frozen"
 
 def _statements(texts: Iterable[str]) -> list[ast.stmt]:
     return [node for text in texts for node in parse_cell(text).body]
-
-
-def _closure(start: set[str], statements: Sequence[ast.stmt]) -> set[str]:
-    """Add to names those that the functions and classes of these names use."""
-    found, before = set(start), 0
-    while len(found) != before:
-        before = len(found)
-        for node in statements:
-            if isinstance(node, DEFINITIONS) and node.name in found:
-                found |= names_in(node)
-    return found
-
-
-def private_names(answers: Sequence[str], locked: Sequence[str]) -> set[str]:
-    """Give the names that locked cells bind and no answer has to do with.
-
-    Examples
-    --------
-    >>> sorted(private_names(["y = f(x)"], ["x = [1]", "seed = 3", "truth = [seed]"]))
-    ['seed', 'truth']
-    """
-    statements = _statements(locked)
-    mentioned = _closure(set().union(*map(words, answers)), statements)
-    return {name for node in statements for name in targets(node)} - mentioned
-
-
-def kept_names(answers: Sequence[str], locked: Sequence[str], tests: Sequence[str]) -> set[str]:
-    """Give the names that locked cells bind and tests use, and that no answer has to do with.
-
-    A class that other locked code uses isn't among them: its objects may be the student's room's.
-
-    Examples
-    --------
-    >>> sorted(kept_names(["y = f(x)"], ["x = [1]", "truth = [2]"], ["assert y == truth, x"]))
-    ['truth']
-    """
-    statements = _statements(locked)
-    used = _closure(set().union(*map(words, tests)), statements)
-    kept = private_names(answers, locked) & used
-    classes = {node.name: node for node in statements if isinstance(node, ast.ClassDef)}
-    for node in statements:
-        kept -= {name for name in classes.keys() & names_in(node) if classes[name] is not node}
-    return kept
 
 
 def facts_of(reference: "NotebookNode | None") -> dict[str, Any]:
@@ -198,32 +137,6 @@ def _made_by_decorators(node: ast.ClassDef) -> set[str]:
             made |= order if "order=True" in text else set()
             made |= {"__hash__"} if "frozen=True" in text or "hash=True" in text else set()
     return made
-
-
-def changed_names(texts: Sequence[str]) -> set[str]:
-    """Give the names of what a text changes in place: a list it appends to, a dict it fills.
-
-    Examples
-    --------
-    >>> sorted(changed_names(["def log(x): seen.append(x)", "rates['a'] = 1; print(limits)"]))
-    ['rates', 'seen']
-    """
-    found: set[str] = set()
-    for node in (inner for text in texts for inner in ast.walk(parse_cell(text))):
-        place: ast.AST = node
-        if isinstance(node, ast.Call):
-            if not isinstance(node.func, ast.Attribute) or node.func.attr not in _CHANGING:
-                continue
-            place = node.func.value
-        elif isinstance(node, ast.AugAssign):
-            place = node.target
-        elif not isinstance(node, (ast.Subscript, ast.Attribute)) or isinstance(node.ctx, ast.Load):
-            continue
-        while isinstance(place, (ast.Subscript, ast.Attribute)):
-            place = place.value
-        if isinstance(place, ast.Name):
-            found.add(place.id)
-    return found
 
 
 def set_names(texts: Sequence[str]) -> list[str] | None:
@@ -335,41 +248,6 @@ def _swallows(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) -> bo
 
 def _is_false(value: ast.expr | None) -> bool:
     return value is None or (isinstance(value, ast.Constant) and not value.value)
-
-
-def may_change(text: str, name: str) -> bool:
-    """Say whether a cell may change in place what a name stands for.
-
-    Examples
-    --------
-    >>> [may_change(cell, "t") for cell in ("x = f(t)", "t.head()", "t.sort()", "t['a'] = 1")]
-    [False, False, True, True]
-    """
-    return name in changing_in(text)
-
-
-@lru_cache(maxsize=512)
-def changing_in(text: str) -> frozenset[str]:
-    """Give the names of all that a cell binds, or may change in place.
-
-    Examples
-    --------
-    >>> sorted(changing_in("x = f(t); t.sort(); print(u); v.fill(out=w)"))
-    ['fill', 'sort', 't', 'v', 'w', 'x']
-    """
-    found = changed_names([text]) | bound_names(text)
-    for node in ast.walk(cell_tree(text)):
-        if isinstance(node, ast.Call):
-            words = {keyword.arg for keyword in node.keywords}
-            if "inplace" in words or "out" in words:
-                found |= names_in(node)
-        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
-            function = node.value.func
-            called = function.attr if isinstance(function, ast.Attribute) else ""
-            called = function.id if isinstance(function, ast.Name) else called
-            if called not in _SHOWING:
-                found |= names_in(node)
-    return frozenset(found)
 
 
 def is_to_change(name: str, text: str) -> bool:

@@ -3,7 +3,9 @@
 import nbformat
 import pytest
 
-from autograder.lab_facts import changed_names, facts_of, is_to_change, kept_names
+from autograder.lab_changes import changed_names
+from autograder.lab_facts import facts_of, is_to_change
+from autograder.lab_private import kept_names
 
 GIVEN = """\
 import json
@@ -22,17 +24,30 @@ def test_only_what_answers_have_nothing_to_do_with_is_kept() -> None:
     """Names that answers use, directly or through a given function, stay in their room."""
     tests = ["assert solve(data) == truth and Judge().same(1, 1)", "isinstance(config, Config)"]
     assert kept_names(["solve = lambda d: d"], [GIVEN], tests) == {
-        *("truth", "Judge", "data", "config"),
+        *("truth", "Judge", "data", "config", "Config"),
     }
     assert "data" not in kept_names(["solve(data)"], [GIVEN], tests)
     assert "offset" in kept_names([], [GIVEN], ["helper(1)"])
     assert "offset" not in kept_names(["helper(2)"], [GIVEN], ["helper(1)"])
 
 
-def test_a_class_that_given_objects_are_of_is_not_kept() -> None:
+def test_a_class_of_which_answers_get_objects_is_not_kept() -> None:
     """Its objects are the student's room's, so the class must be the same."""
-    assert "Config" not in kept_names([], [GIVEN], ["isinstance(config, Config)"])
+    tests = ["isinstance(config, Config)"]
+    assert "Config" not in kept_names(["config.rate"], [GIVEN], tests)
+    assert "Config" not in kept_names(["backup.rate"], [GIVEN, "backup = [config]"], tests)
+    assert {"Config", "config"} <= kept_names(["solve()"], [GIVEN], tests)
     assert "Judge" in kept_names([], [GIVEN], ["Judge()"])
+
+
+def test_a_class_that_tests_hand_over_is_not_kept() -> None:
+    """What an answer makes of it, or of its objects, is the student's room's."""
+    answers = ["def solve(x): return replace(x, size=2)"]
+    assert "Judge" not in kept_names(answers, [GIVEN], ["made = solve(Judge)"])
+    assert "Judge" in kept_names(answers, [GIVEN], ["with raises(Judge): solve(1)"])
+    assert "Config" not in kept_names(answers, [GIVEN], ["for c in [config]: Config, solve(c)"])
+    assert "Config" in kept_names(answers, [GIVEN], ["for c in [config]: Config, solve(c.x)"])
+    assert "Judge" not in kept_names(answers, [GIVEN], ["solve(Judge())"])
 
 
 @pytest.mark.parametrize(

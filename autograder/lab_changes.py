@@ -1,0 +1,83 @@
+"""What the text of a cell may change in place: by a method, an item, an attribute or a call."""
+
+import ast
+from collections.abc import Sequence
+from functools import lru_cache
+
+from autograder.examiner_source import bound_names, cell_tree, names_in, parse_cell
+
+__all__ = ["changed_names", "changing_in", "may_change"]
+
+_CHANGING = frozenset(
+    {
+        *("append", "extend", "insert", "add", "update", "pop", "popitem", "remove", "clear"),
+        *("discard", "setdefault", "sort", "reverse", "appendleft", "popleft", "extendleft"),
+    }
+)
+_SHOWING = frozenset(
+    {
+        *("print", "display", "head", "tail", "describe", "info", "sample", "plot", "hist", "len"),
+        *("mean", "sum", "max", "min", "items", "keys", "values", "round", "to_string", "show"),
+    }
+)
+
+
+def changed_names(texts: Sequence[str]) -> set[str]:
+    """Give the names of what a text changes in place: a list it appends to, a dict it fills.
+
+    Examples
+    --------
+    >>> sorted(changed_names(["def log(x): seen.append(x)", "rates['a'] = 1; print(limits)"]))
+    ['rates', 'seen']
+    """
+    found: set[str] = set()
+    for node in (inner for text in texts for inner in ast.walk(parse_cell(text))):
+        place: ast.AST = node
+        if isinstance(node, ast.Call):
+            if not isinstance(node.func, ast.Attribute) or node.func.attr not in _CHANGING:
+                continue
+            place = node.func.value
+        elif isinstance(node, ast.AugAssign):
+            place = node.target
+        elif not isinstance(node, (ast.Subscript, ast.Attribute)) or isinstance(node.ctx, ast.Load):
+            continue
+        while isinstance(place, (ast.Subscript, ast.Attribute)):
+            place = place.value
+        if isinstance(place, ast.Name):
+            found.add(place.id)
+    return found
+
+
+def may_change(text: str, name: str) -> bool:
+    """Say whether a cell may change in place what a name stands for.
+
+    Examples
+    --------
+    >>> [may_change(cell, "t") for cell in ("x = f(t)", "t.head()", "t.sort()", "t['a'] = 1")]
+    [False, False, True, True]
+    """
+    return name in changing_in(text)
+
+
+@lru_cache(maxsize=512)
+def changing_in(text: str) -> frozenset[str]:
+    """Give the names of all that a cell binds, or may change in place.
+
+    Examples
+    --------
+    >>> sorted(changing_in("x = f(t); t.sort(); print(u); v.fill(out=w)"))
+    ['fill', 'sort', 't', 'v', 'w', 'x']
+    """
+    found = changed_names([text]) | bound_names(text)
+    for node in ast.walk(cell_tree(text)):
+        if isinstance(node, ast.Call):
+            words = {keyword.arg for keyword in node.keywords}
+            if "inplace" in words or "out" in words:
+                found |= names_in(node)
+        if isinstance(node, ast.Expr) and isinstance(node.value, ast.Call):
+            function = node.value.func
+            called = function.attr if isinstance(function, ast.Attribute) else ""
+            called = function.id if isinstance(function, ast.Name) else called
+            if called not in _SHOWING:
+                found |= names_in(node)
+    return frozenset(found)
