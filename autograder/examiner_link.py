@@ -89,7 +89,6 @@ class ExaminerLink:
         self.cpu_seconds = 60.0
         self.wall_seconds = 200.0
         self.wants_warnings = False
-        self.wants_logs = False
         self.may_swallow = True
         self.gone = ""
         self.claims: dict[str, None] = {}
@@ -313,7 +312,6 @@ class ExaminerLink:
         ):
             body["h"] = 1
         body |= {"w": 1} if self.wants_warnings else {}
-        body |= {"l": 1} if self.wants_logs else {}
         self._open.append(encoder.numbered)
         began = perf_counter()
         try:
@@ -391,6 +389,7 @@ class ExaminerLink:
         try:
             redirected = body.get("to") == 1
             with Unheld(), self.printing.caught(there=redirected) as said:
+                self.answers.hear(body.get("l"), decoder)
                 result = self.lending.use(body["c"], body.get("o"), args, names)
             reply = {"r": encoder.encode(result)}
             if said:

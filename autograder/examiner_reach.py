@@ -25,10 +25,11 @@ from pandas.core.computation import eval as evaluation
 from autograder.examiner_decimals import Decimals
 from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_link import ExaminerLink
+from autograder.examiner_logs import Listening
 from autograder.examiner_patches import Patches
 from autograder.examiner_random import Generators
 from autograder.examiner_source import definition, definition_at
-from autograder.examiner_surroundings import LISTENING, Surroundings
+from autograder.examiner_surroundings import Surroundings
 from autograder.handles import HandleError, describe, number_of
 from autograder.lab_facts import is_to_change
 from autograder.room_files import Stamp, is_inside, mark_files, stamp_files, write_files
@@ -78,6 +79,8 @@ class Reach:
         self.to_change = ""
         self._patches = Patches(link)
         self._surroundings = Surroundings(link)
+        self._listening = Listening(link)
+        link.answers.log_again = self._listening.hear
         self._decimals = Decimals(link.ask)
         self.generators = Generators(link)
 
@@ -86,10 +89,9 @@ class Reach:
         self._patches.begin(text)
         self._surroundings.begin(words, text)
         self._decimals.begin(words)
+        self._listening.begin(words)
         self._files = bool(words & _FILE_WORDS) or bool(_FILE_NAME.search(text))
         self.generators.begin(text, active="random" in words)
-        # A handler that a test has put up stays for the next one.
-        self._link.wants_logs = self._link.wants_logs or bool(words & LISTENING)
         self._link.wants_warnings = bool(words & _WARNING)
         self._link.before_question = self.before
         self._link.after_question = self.after
@@ -114,6 +116,7 @@ class Reach:
             self._patches.carry()
             self._surroundings.carry()
             self._decimals.carry()
+            self._listening.carry()
             if self._files:
                 self._push_files()
             self.generators.carry()
@@ -126,6 +129,7 @@ class Reach:
             self._patches.carry()
             self._surroundings.carry()
             self._decimals.carry()
+            self._listening.carry()
             if self._files:
                 self._push_files()
             self.generators.carry()

@@ -1,12 +1,11 @@
 """What surrounds a test and the code it tests in one process, kept alike across two rooms.
 
 Environment variables and how NumPy treats floating-point errors are brought to the student's room
-before a question; variables that the test names are brought back. What student code logs is
-logged here too, where a test listens. All of it only for test cells that speak of such things.
+before a question; variables that the test names are brought back. All of it only for test cells
+that speak of such things.
 """
 
 import ast
-import logging
 import os
 import re
 from collections.abc import Set
@@ -15,11 +14,10 @@ from typing import Any, Protocol
 import numpy as np
 
 from autograder.examiner_source import cell_tree
-from autograder.wire_values import Json, need
+from autograder.wire_values import need
 
-__all__ = ["LISTENING", "Surroundings", "log_again"]
+__all__ = ["Surroundings"]
 
-LISTENING = frozenset({"logging", "assertLogs", "assertNoLogs", "getLogger"})
 _ENVIRONMENT = frozenset({"environ", "getenv", "setenv", "delenv", "putenv", "unsetenv"})
 _NAMES_IT = re.compile(r"environb?(?![a-z])")  # in a text: a "working environment" is none
 _ERRORS = frozenset({"errstate", "seterr"})
@@ -80,19 +78,3 @@ class Surroundings:
 def _texts(text: str) -> set[str]:
     nodes = (node for node in ast.walk(cell_tree(text)) if isinstance(node, ast.Constant))
     return {node.value for node in nodes if isinstance(node.value, str)}
-
-
-def log_again(records: Json) -> None:
-    """Log here what student code logged, for the handlers that a test has put up."""
-    if not records:
-        return
-    need(type(records) is list and len(records) <= 200, "log records")
-    for item in records:
-        need(type(item) is list and len(item) == 5, "a log record")
-        name, level, text, counts, handled = item
-        need(type(name) is str and type(text) is str and type(level) is int, "a log record")
-        logger = logging.getLogger(name)
-        if counts is True or logger.isEnabledFor(level):
-            record = logger.makeRecord(name, level, "student", 0, text, (), None)
-            if logger.hasHandlers() or handled is not True:
-                logger.handle(record)

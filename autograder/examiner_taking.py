@@ -12,9 +12,8 @@ from typing import Any
 from autograder.examiner_codec import LinkDecoder, replay
 from autograder.examiner_errors import build_error, without_steering
 from autograder.examiner_objects import RoomObjects, is_real
-from autograder.examiner_surroundings import log_again
 from autograder.handles import WAYS_OUT, HandleError
-from autograder.wire import Bounds, Frame
+from autograder.wire import Bounds, Frame, WireError
 from autograder.wire_changes import apply_change, change_copies
 from autograder.wire_tables import TableMemory
 from autograder.wire_values import Decoder, Json, need
@@ -56,6 +55,8 @@ class Answers:
         self.hears_cancelled = False
         """Whether the test cell speaks of what is raised where a task is cancelled."""
         self.is_tests_name: Callable[[str], bool] = lambda _: False
+        self.log_again: Callable[[Json, Callable[[Json], BaseException]], None] = _nothing_heard
+        """Logs here what was logged there."""
 
     def take(self, op: str, frame: Frame, sent: list[Any], copied: list[Any]) -> Any:
         """Give what an answer brings, or raise it.
@@ -92,7 +93,6 @@ class Answers:
             if op not in _STEPPING:
                 error = without_steering(error, cancels=self.hears_cancelled)
         self._warn(body.get("w"), decoder)
-        log_again(body.get("l"))
         if "cp" in body and change_copies(body["cp"], decoder.decode, copied):
             self._claim(_CHANGED)
         self.change(body.get("ch"), decoder, sent)
@@ -101,6 +101,7 @@ class Answers:
             value = self._twin(op, body["twin"], value)
         self._keep(body.get("keep"), sent)
         self._tables.let_go(body.get("t"))
+        self.hear(body.get("l"), decoder)
         if "large" in body:
             why = str(body["large"])[:200]
             raise HandleError(f"what the student's code returned is too large to look at: {why}")
@@ -108,6 +109,18 @@ class Answers:
             raise error
         need("v" in body, "an answer without a value")
         return value
+
+    def hear(self, records: Json, decoder: Decoder) -> None:
+        """Log here what was logged there, if the tests listen."""
+
+        def error_of(item: Json) -> BaseException:
+            need(type(item) is dict, "an error")
+            if "again" in item:
+                return self._objects.lending.raised_before(item["again"])
+            return build_error(item, decoder.decode)
+
+        if records:
+            self.log_again(records, error_of)
 
     def _error(self, raised: dict[str, Any], decoder: Decoder) -> BaseException:
         if "again" in raised:
@@ -174,3 +187,7 @@ class Answers:
             # A handle says what its room says of its class, which would be asking within an answer.
             known = is_real(kind) and issubclass(kind, Warning)
             warnings.warn(item[1], kind if known else UserWarning, stacklevel=5)
+
+
+def _nothing_heard(*_: Any) -> None:
+    raise WireError("log records that nobody asked for")

@@ -17,7 +17,6 @@ from autograder.student_copies import attributes_of, changed_copies
 from autograder.student_given import Given, given_number
 from autograder.student_objects import Registry, RoomDecoder, RoomEncoder
 from autograder.student_operations import OPERATIONS, Operations
-from autograder.student_surroundings import heard
 from autograder.wire import Bounds, Channel, Frame
 from autograder.wire_tables import TableMemory
 from autograder.wire_values import Encoder, Json, TooLargeError
@@ -80,7 +79,6 @@ class Answerer:
         self._open: list[Open] = []
         self._calls = 0
         self._warned: list[warnings.WarningMessage] = []
-        self._logged: list[list[Any]] = []
         self._lock = threading.RLock()
         self._asked = threading.Condition(self._lock)
 
@@ -91,7 +89,6 @@ class Answerer:
         decoder = RoomDecoder(self.registry, frame, self._bounds, self.ask, tables=self._tables)
         self._tables.confirm(body.get("t"))
         self._warned.clear()
-        self._logged.clear()
         with self._asked:
             depth = len(self._open)
             question = Open(decoder.made)
@@ -127,8 +124,7 @@ class Answerer:
         self._note_redirection(reply)
         if self._warned:
             reply["w"] = [self._warning(encoder, warned) for warned in self._warned[:50]]
-        if self._logged:
-            reply["l"] = list(self._logged)
+        self._tell_log(reply, encoder)
         self._channel.send(reply, encoder.blobs)
 
     def _note_moves(self, message: dict[str, Any]) -> None:
@@ -140,6 +136,15 @@ class Answerer:
         """Say that what is printed goes where student code has redirected it."""
         if sys.stdout is not self.own_stdout:
             message["to"] = 1
+
+    def _tell_log(self, message: dict[str, Any], encoder: RoomEncoder) -> None:
+        """Tell what was logged, where the examiner listens."""
+        if not (logged := self.operations.logs.take()):
+            return
+        message["l"] = logged
+        for told in logged:
+            if "x" in told:
+                told["x"] = self._error(encoder, told["x"])
 
     def _work(
         self, body: dict[str, Any], decoder: RoomDecoder, question: Open
@@ -209,6 +214,7 @@ class Answerer:
                 question.before = self._arguments.content(question.made)
             self._note_moves(body)
             self._note_redirection(body)
+            self._tell_log(body, encoder)
             self._channel.send(body, encoder.blobs)
             while True:
                 frame = self._channel.receive()
@@ -229,13 +235,9 @@ class Answerer:
 
     @contextmanager
     def _watched(self, body: dict[str, Any]) -> Iterator[None]:
-        """Let the examiner see the warnings and the log, if its cell looks at these."""
-        with heard(self._logged) if body.get("l") else nullcontext():
-            if not body.get("w"):
-                yield
-                return
-            with self._warnings_seen():
-                yield
+        """Let the examiner see the warnings, if its cell looks at these."""
+        with self._warnings_seen() if body.get("w") else nullcontext():
+            yield
 
     @contextmanager
     def _warnings_seen(self) -> Iterator[None]:

@@ -16,6 +16,7 @@ from autograder.awaiting import Tasks
 from autograder.dotted import find_dotted
 from autograder.random_states import fingerprint, set_states, states
 from autograder.room_files import read_files, write_files
+from autograder.student_logs import Logs
 from autograder.student_objects import Registry
 from autograder.student_surroundings import decimals, environment, surround
 from autograder.student_tasks import call_together, rethrow
@@ -39,6 +40,8 @@ class Operations:
     ----------
     loop : asyncio.AbstractEventLoop, optional
         Where what is awaited runs; a new one if there is none.
+    logs : Logs
+        What was logged where the examiner listens.
     """
 
     def __init__(self, namespace: dict[str, Any], registry: Registry) -> None:
@@ -46,6 +49,7 @@ class Operations:
         self._registry = registry
         self._tasks = Tasks(self._own_loop)
         self._replaced: dict[tuple[str, str], Any] = {}
+        self.logs = Logs()
         self._told: list[tuple[dict[str, Any], str, Any]] = []
         self.loop: asyncio.AbstractEventLoop | None = None
 
@@ -260,6 +264,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "surround": lambda _, changes, errors: surround(changes, errors),
     "decimals": lambda _, *new: decimals(*new),
     "environment": lambda _, names: environment(names),
+    "listen": lambda operations, *told: operations.logs.listen(*told),
     "seed": lambda _, plain, numpys: set_states(plain, numpys),
     "states": lambda _, known: None if known and fingerprint(states()) == known else states(),
     "operate": _operate,
