@@ -62,6 +62,9 @@ NEEDS_REFERENCE = {
     *("replaced_name", "replaced_setting", "equals_of_a_class_to_write"),
     *("operators_of_a_class_to_write", "dataclass_by_functions_of_the_library"),
     *("enumerations_of_numbers_and_flags", "values_that_a_visible_line_gives_to_later_answers"),
+    *("enumeration_members_compared", "an_app_whose_dependency_a_test_replaces"),
+    *("what_a_test_changes_in_the_students_containers", "classes_derived_from_userdict_and_copied"),
+    "what_a_test_changes_in_the_students_objects",
 }
 
 
