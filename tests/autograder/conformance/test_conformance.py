@@ -64,7 +64,7 @@ NEEDS_REFERENCE = {
     *("enumerations_of_numbers_and_flags", "values_that_a_visible_line_gives_to_later_answers"),
     *("enumeration_members_compared", "an_app_whose_dependency_a_test_replaces"),
     *("what_a_test_changes_in_the_students_containers", "classes_derived_from_userdict_and_copied"),
-    "what_a_test_changes_in_the_students_objects",
+    *("operators_of_a_given_class", "seeds_and_states_of_generators"),
 }
 
 
