@@ -14,6 +14,7 @@ from typing import Any, cast
 from autograder.examiner_preparation import prepared
 from autograder.examiner_source import cell_tree, words
 from autograder.handles import label_of, number_of
+from autograder.lab_facts import class_members
 
 __all__ = ["GivenBases"]
 
@@ -40,11 +41,13 @@ class GivenBases:
         self._link, self._names = link, names
         self._nodes: dict[str, ast.ClassDef] = {}
         self._made: dict[str, type] = {}
+        self._operators: set[str] = set()
 
     def gave(self, node: ast.stmt) -> None:
         """Note a class that a locked cell has defined."""
         if isinstance(node, ast.ClassDef):
             self._nodes[node.name] = node
+            self._operators |= class_members([ast.unparse(node)])[node.name]
             self._made.pop(node.name, None)
 
     def may_inherit(self, text: str) -> bool:
@@ -89,7 +92,9 @@ class GivenBases:
 
     def operator_for(self, handle: Any, method: str) -> Callable[..., Any] | None:
         """Give an operator that an object has of a given class; None if it has none of one."""
-        for kind in self._link.judge.ancestry(handle) if self._nodes else ():
+        if self._operators.isdisjoint({method, _TURNED_ROUND.get(method, method)}):
+            return None
+        for kind in self._link.judge.ancestry(handle):
             base = self.base_for(kind) if number_of(kind) is not None else None
             if base is not None and _has(base, method):
                 return cast("Callable[..., Any]", getattr(base, method))

@@ -51,9 +51,9 @@ _FILE_WORDS = frozenset(
         *("TemporaryDirectory", "NamedTemporaryFile", "read_text", "write_text", "exists"),
         *("listdir", "configparser", "tomllib", "zipfile", "tarfile", "memmap", "read_table"),
         *("ParquetFile", "ParquetDataset", "read_schema", "InferenceSession", "imread"),
+        *("read_feather", "read_xml", "read_html", "scan_csv", "scan_parquet", "loadmat"),
     }
 )
-_FILE_NAME = re.compile(r"""["'](?:[^"'\n]*/)?[\w.-]*[\w-]\.[a-z][a-z0-9]{1,7}["']""")
 _WARNING = frozenset(
     {
         *("warns", "warnings", "catch_warnings", "deprecated_call", "assertWarns"),
@@ -90,7 +90,7 @@ class Reach:
         self._surroundings.begin(words, text)
         self._decimals.begin(words)
         self._listening.begin(words)
-        self._files = bool(words & _FILE_WORDS) or bool(_FILE_NAME.search(text))
+        self._files = bool(words & _FILE_WORDS)
         self.generators.begin(text, active="random" in words)
         self._link.wants_warnings = bool(words & _WARNING)
         self._link.before_question = self.before
