@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 
 from autograder.examiner_bases import GivenBases
+from autograder.examiner_containers import GivenContainers
 from autograder.examiner_errors import StudentRoomGoneError
-from autograder.examiner_literals import GivenLiterals
 from autograder.examiner_made import Made
 from autograder.examiner_preparation import prepared
 from autograder.examiner_shipped import is_stateless, keeps_state
@@ -80,15 +80,15 @@ class Release:
         Calls given functions in rooms where no answer ran.
     bases : GivenBases
         Is told which classes the cells give.
-    literals : GivenLiterals
-        Is told which containers they write out.
+    containers : GivenContainers
+        Is told which containers they make.
     """
 
     def __init__(
-        self, ask: Ask, names: Any, fresh: Any, bases: GivenBases, literals: GivenLiterals
+        self, ask: Ask, names: Any, fresh: Any, bases: GivenBases, containers: GivenContainers
     ) -> None:
         self._ask, self._names, self._fresh = ask, names, fresh
-        self._bases, self._literals = bases, literals
+        self._bases, self._containers = bases, containers
         self._fresh_values: set[str] = set()
         self.known = False
         self.changers: set[str] = set()
@@ -96,6 +96,7 @@ class Release:
         self.objects: dict[int, tuple[str, Any]] = {}
         self._kept: set[str] = set()
         self._private: set[str] = set()
+        self._watched: set[str] = set()
         self._changing: set[str] = set()
         self._writes = False
         self._streams: set[str] = set()
@@ -111,6 +112,7 @@ class Release:
         self.known = order["known"]
         self._kept = set(order["kept"])
         self._private = set(order["private"])
+        self._watched = set(order["watched"])
         self._changing = set(order["changing"])
         self._writes = bool(order["changes"])
         self._names.students = set(order["students"])
@@ -140,7 +142,7 @@ class Release:
     def answered(self) -> None:
         """Note that student code has run: from now on its room may lie."""
         self._trusted = False
-        self._literals.answered()
+        self._containers.answered()
 
     def ran(self, text: str, *, there: bool = False, fresh: bool = False) -> None:
         """Have for this room what a locked cell gave that was run in the student's.
@@ -168,6 +170,7 @@ class Release:
             self._note_object(name, dict.get(self._names, name))
         if self._trusted and self.known:
             self._take(bound)
+            self._containers.take(sorted(bound & self._watched))
         if self.known and not there and not fresh:
             self._work_out(body)
         for name in bound & self._classes():
@@ -194,7 +197,7 @@ class Release:
             if self._is_own(node, self._names.students):
                 self._define([node])
                 if isinstance(node, ast.Assign) and _is_literal(node.value):
-                    self._literals.gave(node)
+                    self._containers.wrote(node)
                 if isinstance(node, ast.ClassDef):
                     self._made.note([node.name], self.closure(names_of(node)))
                     self._bases.have(node.name, dict.get(self._names, node.name))

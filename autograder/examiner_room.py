@@ -20,11 +20,11 @@ from autograder.capture import Capture, CapturedStream
 from autograder.cell_frames import cell_lines
 from autograder.examiner_bases import GivenBases
 from autograder.examiner_commands import Commands
+from autograder.examiner_containers import GivenContainers
 from autograder.examiner_errors import StudentRoomGoneError, StudentTimeoutError
 from autograder.examiner_fresh import FreshCalls
 from autograder.examiner_given import Release
 from autograder.examiner_link import ExaminerLink
-from autograder.examiner_literals import GivenLiterals
 from autograder.examiner_names import TestNames
 from autograder.examiner_own_work import OwnWork, Weakly, patch_process
 from autograder.examiner_reach import (
@@ -74,9 +74,9 @@ class _Room:
         self.given_fields: dict[str, Any] = {}
         self.bases = self.link.bases = GivenBases(self.link, self.names)
         self.link.lending.name_of_base = self.bases.name_for
-        self.literals = GivenLiterals(self.link, self.names)
+        self.containers = GivenContainers(self.link, self.names)
         fresh = FreshCalls(orders, desk, self.link)
-        self.release = Release(self.link.ask, self.names, fresh, self.bases, self.literals)
+        self.release = Release(self.link.ask, self.names, fresh, self.bases, self.containers)
         self.link.objects.given = self.release.objects
         self.link.judge.written = lambda: self._written(self.classes)
         self.link.fields.written = lambda: [
@@ -244,7 +244,7 @@ class _Room:
                 self.reach.begin(words, text)
                 self.names.begin(words)
                 self.link.shares = self._shares(text)
-                outcome = self.literals.run(
+                outcome = self.containers.run(
                     text,
                     lambda: self.shell.run_text(text, self.loop),
                     lambda: self._run_again(text),

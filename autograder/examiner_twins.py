@@ -23,7 +23,7 @@ from autograder.lab_changes import changed_names
 from autograder.wire_changes import apply_change
 from autograder.wire_values import MUTABLE, Json, need
 
-__all__ = ["Twins", "changes_arguments", "changes_in_place", "handed_over"]
+__all__ = ["Twins", "changes_arguments", "changes_in_place", "handed_over", "is_alike", "look_into"]
 
 _ALL = 100_000
 _RECENT = 64
@@ -183,7 +183,7 @@ class Twins:
         need(number < _ALL, "fewer containers that both rooms have")
         self._all.append(value)
         self._numbers[id(value)] = number
-        self._looks[number] = _look(value)
+        self._looks[number] = look_into(value)
         while len(self._looks) > _RECENT:
             self._looks.popitem(last=False)
 
@@ -197,25 +197,25 @@ class Twins:
         own = self._all[number]
         if own is not value:
             apply_change(own, value)
-        self._looks[number] = _look(own)
+        self._looks[number] = look_into(own)
         return own
 
     def changed(self) -> list[Any]:
         """Give those that were changed here since both rooms' copies were alike."""
         recent = [(number, self._all[number], look) for number, look in self._looks.items()]
-        return [value for _, value, look in recent if not _same(look, _look(value))]
+        return [value for _, value, look in recent if not is_alike(look, look_into(value))]
 
     def is_changed(self, value: Any) -> bool:
         """Say whether one was changed here since both rooms' copies were alike."""
         look = self._looks.get(self._numbers.get(id(value), -1))
-        return look is not None and not _same(look, _look(value))
+        return look is not None and not is_alike(look, look_into(value))
 
     def alike(self, values: Iterable[Any]) -> None:
         """Note that both rooms' copies of these are alike now."""
         for value in values:
             number = self._numbers.get(id(value))
             if number is not None and number in self._looks:
-                self._looks[number] = _look(value)
+                self._looks[number] = look_into(value)
 
 
 class _Plain(pickle.Pickler):
@@ -225,7 +225,7 @@ class _Plain(pickle.Pickler):
         raise pickle.PicklingError(type(value).__name__)
 
 
-def _look(value: Any) -> list[Any]:
+def look_into(value: Any) -> list[Any]:
     """Give what is in a container, down to what can't be changed, to be compared with later."""
     written = io.BytesIO()
     try:
@@ -259,7 +259,8 @@ def _walk(value: Any) -> list[Any]:
     return found
 
 
-def _same(one: list[Any], other: list[Any]) -> bool:
+def is_alike(one: list[Any], other: list[Any]) -> bool:
+    """Say whether what :func:`look_into` gave is the same."""
     return len(one) == len(other) and all(
         a is b or (type(a) is type(b) and type(a) in _PLAIN and a == b)
         for a, b in zip(one, other, strict=True)

@@ -19,7 +19,7 @@ from autograder.examiner_source import (
 )
 from autograder.lab_changes import changed_names
 from autograder.lab_fields import compared_fields
-from autograder.lab_private import kept_names, private_names
+from autograder.lab_private import kept_names, private_names, watched_names
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -94,6 +94,7 @@ def facts_of(reference: "NotebookNode | None") -> dict[str, Any]:
         "given_fields": compared_fields(locked) if reference is not None else {},
         "imports": [*texts["plain"], *answers],
         "private": sorted(private),
+        "watched": sorted(watched_names(answers, locked, tests) - students),
         "kept": sorted(kept_names(answers, locked, tests)),
         "changing": sorted(changed_names((*answers, *locked)) | (changed_names(tests) - private)),
         "changes": written_text((*answers, *locked), tests, students),

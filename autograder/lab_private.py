@@ -18,9 +18,9 @@ from autograder.examiner_source import (
     targets_of,
     words,
 )
-from autograder.lab_changes import changing_in
+from autograder.lab_changes import changed_names, changing_in
 
-__all__ = ["kept_names", "private_names"]
+__all__ = ["kept_names", "private_names", "watched_names"]
 
 # What an answer does to an object to get another one of its class, or all that is in it.
 _REMAKING = frozenset(
@@ -60,6 +60,23 @@ def private_names(answers: Sequence[str], locked: Sequence[str]) -> set[str]:
     statements = _statements(locked)
     mentioned = _closure(set().union(*map(words, answers)), statements)
     return {name for node in statements for name in targets(node)} - mentioned
+
+
+def watched_names(answers: Sequence[str], locked: Sequence[str], tests: Sequence[str]) -> set[str]:
+    """Give the names of values that locked cells make, that answers use and tests go by.
+
+    Those that the answers change in place aren't among them: they are theirs.
+
+    Examples
+    --------
+    >>> locked = ["xs, ys = make(3)", "log = []", "def f(): ...", "seed = 3"]
+    >>> sorted(watched_names(["y = f(xs); log.append(y)"], locked, ["assert f(xs, ys) == log"]))
+    ['xs']
+    """
+    made = (node for node in _statements(locked) if isinstance(node, (ast.Assign, ast.AnnAssign)))
+    bound = {name for node in made for name in targets(node)}
+    used = set().union(*map(words, tests))
+    return (bound & used) - private_names(answers, locked) - changed_names(answers)
 
 
 def kept_names(answers: Sequence[str], locked: Sequence[str], tests: Sequence[str]) -> set[str]:
