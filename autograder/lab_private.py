@@ -11,6 +11,8 @@ from collections.abc import Iterable, Sequence, Set
 from autograder.examiner_source import (
     DEFINITIONS,
     bound_names,
+    globals_of,
+    globals_used,
     names_in,
     names_of,
     parse_cell,
@@ -18,7 +20,7 @@ from autograder.examiner_source import (
     targets_of,
     words,
 )
-from autograder.lab_changes import changed_names, changing_in
+from autograder.lab_changes import changing_in
 
 __all__ = ["kept_names", "private_names", "watched_names"]
 
@@ -65,18 +67,31 @@ def private_names(answers: Sequence[str], locked: Sequence[str]) -> set[str]:
 def watched_names(answers: Sequence[str], locked: Sequence[str], tests: Sequence[str]) -> set[str]:
     """Give the names of values that locked cells make, that answers use and tests go by.
 
-    Those that the answers change in place aren't among them: they are theirs.
+    Those that anything of the lab changes in place aren't among them.
 
     Examples
     --------
-    >>> locked = ["xs, ys = make(3)", "log = []", "def f(): ...", "seed = 3"]
+    >>> locked = ["xs, ys = make(3)", "log = []", "def f(xs): xs.sort()", "seed = 3"]
     >>> sorted(watched_names(["y = f(xs); log.append(y)"], locked, ["assert f(xs, ys) == log"]))
     ['xs']
+    >>> watched_names(["shuffle(xs)"], locked, ["assert xs"])
+    set()
     """
-    made = (node for node in _statements(locked) if isinstance(node, (ast.Assign, ast.AnnAssign)))
+    statements = _statements(locked)
+    made = (node for node in statements if isinstance(node, (ast.Assign, ast.AnnAssign)))
     bound = {name for node in made for name in targets(node)}
     used = set().union(*map(words, tests))
-    return (bound & used) - private_names(answers, locked) - changed_names(answers)
+    functions = [node for node in statements if isinstance(node, DEFINITIONS)]
+    changed = map(_changed_by, (*functions, *_statements(answers), *_statements(tests)))
+    return (bound & used) - private_names(answers, locked) - set().union(*changed)
+
+
+def _changed_by(node: ast.stmt) -> set[str]:
+    """Give the notebook's names of what a statement may change in place, or binds in a function."""
+    changed = set(changing_in(ast.unparse(node)))
+    if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        changed &= globals_used(node)
+    return changed | globals_of(node)
 
 
 def kept_names(answers: Sequence[str], locked: Sequence[str], tests: Sequence[str]) -> set[str]:
