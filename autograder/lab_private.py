@@ -20,7 +20,7 @@ from autograder.examiner_source import (
     targets_of,
     words,
 )
-from autograder.lab_changes import changing_in
+from autograder.lab_changes import changed_names, changing_in
 
 __all__ = ["kept_names", "private_names", "watched_names"]
 
@@ -82,8 +82,8 @@ def watched_names(answers: Sequence[str], locked: Sequence[str], tests: Sequence
     bound = {name for node in made for name in targets(node)}
     used = set().union(*map(words, tests))
     functions = [node for node in statements if isinstance(node, DEFINITIONS)]
-    changed = map(_changed_by, (*functions, *_statements(answers), *_statements(tests)))
-    return (bound & used) - private_names(answers, locked) - set().union(*changed)
+    changed = set().union(*map(_changed_by, (*functions, *_statements(answers))))
+    return (bound & used) - private_names(answers, locked) - changed - changed_names(tests)
 
 
 def _changed_by(node: ast.stmt) -> set[str]:
