@@ -15,7 +15,7 @@ from typing import Any
 
 from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_source import targets_of, words
-from autograder.examiner_twins import is_alike, look_into
+from autograder.examiner_twins import handed_over, is_alike, look_into
 from autograder.wire_changes import apply_change
 from autograder.wire_values import MUTABLE, need
 
@@ -74,18 +74,40 @@ class GivenContainers:
         if not both:
             return run()
         had_changed = self._have_changed(both, look_again=not self._there.keys() >= both.keys())
+        told = self._names.told = {name: [] for name in taken}
         with self._shared(written if had_changed else {}):
             outcome = run()
-        if outcome.error is not None or self._link.gone:
+        self._names.told = {}
+        if self._link.gone:
             return outcome
-        if had_changed or (self._have_changed(both, look_again=True) and taken):
+        handed = handed_over(text) & taken.keys()
+        had_changed = had_changed or self._were_others(told, handed)
+        if not had_changed:
+            self.take(handed)  # what a test hands over may be changed by whoever gets it
+        if outcome.error is not None:
+            return outcome
+        others = {name: value for name, value in both.items() if name not in handed}
+        if had_changed or (self._have_changed(others, look_again=True) and taken):
+            self._link.note(_why(both))
             with self._put_here(taken):
                 outcome = again()
         if outcome.error is None and not had_changed and self._have_changed(written):
+            self._link.note(_why(written))
             with self._shared(written):
                 self._put_back(written)
                 outcome = again()
         return outcome
+
+    def _were_others(self, told: dict[str, list[Any]], handed: Set[str]) -> bool:
+        """Say whether a test found something else by a name than what was kept.
+
+        Of what it hands over, only as it was at first.
+        """
+        return any(
+            not is_alike(seen, look_into(self._taken[name]))
+            for name, found in told.items()
+            for seen in (found[:1] if name in handed else found)
+        )
 
     def _written_in(self, spoken: Set[str]) -> dict[str, Any]:
         """Give what is written of those that a cell speaks of, where this room has it as it is."""
@@ -146,6 +168,11 @@ class GivenContainers:
         for name, value in written.items():
             if type(now := self._names.get(name)) is type(value) and now != value:
                 apply_change(now, value)
+
+
+def _why(names: Iterable[str]) -> str:
+    listed = " or ".join(f"`{name}`" for name in names)
+    return f"the answers changed {listed}, which the lab gives: a test must pass with either"
 
 
 def _copy(value: Any) -> Any:

@@ -10,6 +10,7 @@ from collections.abc import Set
 from typing import Any
 
 from autograder.examiner_link import ExaminerLink
+from autograder.examiner_twins import look_into
 from autograder.handles import number_of
 
 __all__ = ["TestNames"]
@@ -31,6 +32,8 @@ class TestNames(dict[str, Any]):
         self.in_room: set[str] = set()
         self.imported: dict[str, Any] = {}
         self.watching = False
+        self.told: dict[str, list[Any]] = {}
+        """What was found for some names, each time as it was then."""
         self._shared: set[str] = set()
         self._gone: set[str] = set()
 
@@ -45,6 +48,8 @@ class TestNames(dict[str, Any]):
             raise KeyError(name)
         if (number := number_of(found[0])) is not None:
             self.link.names_of[number] = name
+        if name in self.told:
+            self.told[name].append(look_into(found[0]))
         return self.imported.get(name, found[0])
 
     def __setitem__(self, name: str, value: Any) -> None:

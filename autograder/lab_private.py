@@ -82,8 +82,23 @@ def watched_names(answers: Sequence[str], locked: Sequence[str], tests: Sequence
     bound = {name for node in made for name in targets(node)}
     used = set().union(*map(words, tests))
     functions = [node for node in statements if isinstance(node, DEFINITIONS)]
+    functions += [node for node in _statements(answers) if isinstance(node, DEFINITIONS)]
     changed = set().union(*map(_changed_by, (*functions, *_statements(answers))))
+    changers = {node.name for node in functions if _changes_arguments(node)}
+    for node in (inner for statement in _statements(answers) for inner in ast.walk(statement)):
+        if isinstance(node, ast.Call) and changers & names_in(node.func):
+            changed |= {name for value in node.args for name in names_in(value)}
     return (bound & used) - private_names(answers, locked) - changed - changed_names(tests)
+
+
+def _changes_arguments(node: ast.stmt) -> bool:
+    """Say whether a statement may define a function that changes its arguments in place."""
+    if isinstance(node, ast.ClassDef):
+        return any(map(_changes_arguments, node.body))
+    if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
+        return False
+    taken = {inner.arg for inner in ast.walk(node.args) if isinstance(inner, ast.arg)}
+    return any(taken & changing_in(ast.unparse(inner)) for inner in node.body)
 
 
 def _changed_by(node: ast.stmt) -> set[str]:
