@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from autograder.examiner_bases import GivenBases
 from autograder.examiner_contents import Contents
 from autograder.examiner_saying import Sayings
 from autograder.handle_abilities import make_handle
@@ -18,6 +19,7 @@ class Room:
         self.answers = answers
         self.asked: list[str] = []
         self.sayings = Sayings(self.ask, lambda _: strange, lambda _: asked_for, refusal)
+        self.bases = GivenBases(self, None)
         self.contents = Contents(
             lambda _: strange and not asked_for,
             lambda _: False,

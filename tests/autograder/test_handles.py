@@ -11,25 +11,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from autograder.examiner_bases import GivenBases
 from autograder.examiner_contents import Contents
 from autograder.examiner_saying import Sayings
 from autograder.handle_abilities import make_handle
 from autograder.handles import MAX_ITEMS, HandleError, number_of, refusal
 from autograder.wire_abilities import ABILITIES, CLASS_BIT
-
-
-class NoBases:
-    """Knows no class that a locked cell gave."""
-
-    @staticmethod
-    def made_for(_: Any) -> None:
-        return None
-
-    base_for = made_for
-
-    @staticmethod
-    def operator_for(_: Any, __: str) -> None:
-        return None
 
 
 class FakeLink:
@@ -42,7 +29,7 @@ class FakeLink:
         self.notes: list[str] = []
         self.freed: list[int] = []
         self.kind: type = object
-        self.bases = NoBases()
+        self.bases = GivenBases(self, None)
         self.instead: dict[str, Any] = {}
         self.believed = True
         self.may_swallow = True
