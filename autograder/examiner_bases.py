@@ -9,6 +9,7 @@ class there. Operators that students' objects have of such a class are the relea
 import ast
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from types import FunctionType
 from typing import Any, cast
 
 from autograder.examiner_preparation import prepared
@@ -22,8 +23,8 @@ _TURNED_ROUND = {"__gt__": "__lt__", "__lt__": "__gt__", "__ge__": "__le__", "__
 
 
 def _has(kind: type, method: str) -> bool:
-    """Say whether a class has an operator of its own."""
-    return getattr(kind, method, None) not in (None, getattr(object, method, None))
+    """Say whether a class has an operator of its own, written in Python."""
+    return isinstance(getattr(kind, method, None), FunctionType)
 
 
 class GivenBases:

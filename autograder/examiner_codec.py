@@ -66,6 +66,9 @@ class Objects(Protocol):
     def is_shared(self, kind: type) -> bool:
         """Say whether a library's class is used as this room's own."""
 
+    def raised(self, number: Json) -> BaseException:
+        """Give an error of this room that an object handed over raised."""
+
     def given_name(self, value: Any) -> str | None:
         """Name the locked cell's object that exists in both rooms."""
 
@@ -245,6 +248,8 @@ class LinkDecoder(Decoder):
                 return found if usable else self.decode(item[3])
             case "X":
                 return self._objects.mirror(item, self)
+            case "E":
+                return self._objects.raised(item[1])
             case "C":
                 return self._objects.lent(item[1])
             case "N":
@@ -278,4 +283,6 @@ def replay(said: Json) -> None:
             _show_again(text)
             continue
         need(stream in ("stdout", "stderr") and type(text) is str, "what was printed")
-        (sys.stdout if stream == "stdout" else sys.stderr).write(text)
+        # What student code prints in spite of a redirection of its own stays here.
+        stdout = getattr(sys.stdout, "beneath", sys.stdout)
+        (stdout if stream == "stdout" else sys.stderr).write(text)

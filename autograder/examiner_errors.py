@@ -106,6 +106,9 @@ def _ask(self: Any, name: str) -> Any:
 def build_error(item: Any, decode: Callable[[Any], Any], depth: int = 0) -> BaseException:
     """Build the exception that the student's room describes."""
     need(type(item) is dict and depth < _DEPTH, "an error")
+    if "again" in item:
+        again: BaseException = decode(["E", item["again"]])
+        return again
     text = item.get("text")
     need(type(text) is str and len(text) <= _TEXT, "an error's text")
     kind = decode_class(item.get("class"), decode)

@@ -5,6 +5,7 @@ Frames, code, modules and globals are never answered with.
 """
 
 import asyncio
+import copy
 import functools
 import inspect
 import types
@@ -13,7 +14,14 @@ from typing import Any
 
 from autograder.awaiting import Tasks
 from autograder.handles import number_of
-from autograder.wire_abilities import ASYNC_BIT, abilities_of, named, operators_of, plain_base
+from autograder.wire_abilities import (
+    ASYNC_BIT,
+    OWN_BIT,
+    abilities_of,
+    named,
+    operators_of,
+    plain_base,
+)
 from autograder.wire_values import Json, TooLargeError, need
 
 __all__ = ["Lending"]
@@ -64,9 +72,12 @@ class Lending:
         mask, operators = abilities_of(value), _operators(value)
         if inspect.iscoroutinefunction(value):
             mask |= ASYNC_BIT
+        if _is_own(value):
+            mask |= OWN_BIT
         given = self.name_of_base(kind)
         base = plain_base(value) if given is None else ["g", given]
-        return ["c", number, mask, name, operators, kind.__name__[:80], base]
+        fields = list(getattr(kind, "__dataclass_fields__", ())) if mask & OWN_BIT else []
+        return ["c", number, mask, name, operators, kind.__name__[:80], base, fields]
 
     def own(self, number: Json) -> Any:
         """Give an object that was handed over."""
@@ -182,6 +193,27 @@ def _set(target: Any, name: Any, value: Any) -> None:
     setattr(target, name, value)
 
 
+def _is_own(value: Any) -> bool:
+    """Say whether an object is of a class that the test has written."""
+    return type(value).__module__ == "__main__" and not isinstance(value, type)
+
+
+def _of_own(use: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    """Allow a use of objects of the test's own classes only."""
+
+    def used(target: Any) -> Any:
+        if not _is_own(target):
+            raise AttributeError("that isn't handed over")
+        return use(target)
+
+    return used
+
+
+def _public(target: Any) -> dict[str, Any]:
+    """Give what is in an object, but for what is its class's own business."""
+    return {name: value for name, value in vars(target).items() if not name.startswith("__")}
+
+
 def _operators(value: Any) -> int:
     """Give the mask of what student code may do with an object by operators.
 
@@ -239,6 +271,10 @@ _USES: dict[str, Callable[..., Any]] = {
     "isinstance": _is_instance,
     "enter": lambda target: type(target).__enter__(target),
     "exit": _exit,
+    "copy": _of_own(copy.copy),
+    "deepcopy": _of_own(copy.deepcopy),
+    "vars": _of_own(_public),
+    "class": _of_own(type),
     "aiter": aiter,
     "anext": lambda target: _awaited(type(target).__anext__(target)),
     "await": _awaited,

@@ -97,6 +97,8 @@ class ExaminerLink:
         self.printing = Printing(self.ask)
         self.refusal: BaseException | None = None
         self.doubtful: BaseException | None = None
+        self.handing: Callable[..., None] = lambda *_: None
+        """Is told what the test hands to functions."""
         self.before_question: Callable[[], None] = lambda: None
         self.after_question: Callable[[], None] = lambda: None
         self.judge = Judge(self.ask, self.claim)
@@ -144,6 +146,8 @@ class ExaminerLink:
 
     def ask(self, op: str, /, *args: Any, **kwargs: Any) -> Any:
         """Ask one question and give its answer, or raise what it raised."""
+        if op == "call":
+            self.handing(*args[1:], *kwargs.values())
         if self.together.is_for(op):
             return self.together.call(args, kwargs)
         if args:
@@ -392,7 +396,7 @@ class ExaminerLink:
                 self.answers.hear(body.get("l"), decoder)
                 result = self.lending.use(body["c"], body.get("o"), args, names)
             reply = {"r": encoder.encode(result)}
-            if said:
+            if said and said[0]:
                 reply["out"] = said[0]
             if changed := self.twins.changed() if self.twins else []:
                 reply["tw"] = [encoder.encode(value) for value in changed]

@@ -83,6 +83,10 @@ class RoomObjects:
         """Give back an object that was handed over."""
         return self.lending.own(number)
 
+    def raised(self, number: Json) -> BaseException:
+        """Give an error that an object handed over has raised."""
+        return self.lending.raised_before(number)
+
     def given_name(self, value: Any) -> str | None:
         """Name the object of a locked cell that exists in both rooms."""
         known = self.given.get(id(value))

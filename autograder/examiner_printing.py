@@ -60,6 +60,7 @@ class _Redirected(io.TextIOBase):
 
     def __init__(self, ask: Callable[..., Any], own: Any) -> None:
         self._ask, self.own = ask, own
+        self.beneath = getattr(own, "beneath", own)
         self.ended = False
 
     def write(self, text: str) -> int:

@@ -16,8 +16,8 @@ __all__ = ["Generators"]
 
 _WORDS = 624
 _BLOCKS = 2_000
-_SEEDS, _SMALL = 32, 10
-_NUMBERS = re.compile(r"(?<![\w.])\d{1,9}(?![\w.])")
+_SEEDS, _SMALL, _PAST = 200, 10, 32
+_NUMBERS = re.compile(r"(?<![\w.])\d[\d_]{0,18}(?![\w.])")
 
 
 class _Link(Protocol):
@@ -34,7 +34,7 @@ class Generators:
         """Whether the lab asks students to seed the generators, or to put them back."""
         self._states: States | None = None
         self._active = False
-        self._seeds: list[int] = []
+        self._seeds: dict[int, None] = dict.fromkeys(range(_SMALL))
         self._past: list[States] = []
 
     def begin(self, text: str, *, active: bool) -> None:
@@ -42,8 +42,18 @@ class Generators:
         self._active = active
         self._states = None
         self._past.clear()
-        found = _NUMBERS.findall(text) if active and self.may_seed else ()
-        self._seeds = sorted({*range(_SMALL), *map(int, found)} if found else ())[:_SEEDS]
+        for number in _NUMBERS.findall(text) if active and self.may_seed else ():
+            self.handed(int(number.replace("_", "")))
+
+    def handed(self, *values: Any) -> None:
+        """Note whole numbers that a test speaks of or hands over: they may be seeds."""
+        if self.may_seed:
+            for value in values:
+                if type(value) is int and value >= 0:
+                    self._seeds.pop(value, None)
+                    self._seeds[value] = None
+            while len(self._seeds) > _SEEDS:
+                del self._seeds[next(iter(self._seeds))]
 
     def carry(self) -> None:
         """Bring to the student's room what was drawn or seeded here."""
@@ -54,7 +64,7 @@ class Generators:
             self._link.ask("seed", *now)
             self._states = now
             if self.may_seed:
-                self._past = [*self._past[-_SEEDS:], now]
+                self._past = [*self._past[-_PAST:], now]
 
     def fetch(self) -> None:
         """Go on here where student code has drawn to."""
@@ -91,7 +101,8 @@ class Generators:
 
 def _of_seed(seed: int) -> States:
     """Give the states that a seed puts the generators into."""
-    return random.Random(seed).getstate(), np.random.RandomState(seed).get_state(legacy=True)
+    numpys = np.random.RandomState(seed % (1 << 32))
+    return random.Random(seed).getstate(), numpys.get_state(legacy=True)
 
 
 def _same_words(one: Any, other: Any) -> bool:

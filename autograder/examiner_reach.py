@@ -83,6 +83,7 @@ class Reach:
         link.answers.log_again = self._listening.hear
         self._decimals = Decimals(link.ask)
         self.generators = Generators(link)
+        link.handing = self.generators.handed
 
     def begin(self, words: Set[str], text: str) -> None:
         """Start a test cell in which these names and attributes occur."""

@@ -115,6 +115,7 @@ _READABLE = frozenset(
         *("__closure__", "__suppress_context__", "__orig_bases__", "__origin__", "__args__"),
         *("__total__", "__required_keys__", "__optional_keys__", "__supertype__"),
         *("__traceback__", "__sklearn_tags__", "__sklearn_clone__", "__sklearn_is_fitted__"),
+        "__subclasses__",
     }
 )
 
@@ -222,6 +223,8 @@ class Handle:
         link = _get(self, "_link")
         if link.may_operate(self, "__hash__", ()):
             return hash(link.ask("operate", "__hash__", self))
+        if (given := link.bases.operator_for(self, "__hash__")) is not None:
+            return hash(given(self))
         if _get(self, "_base") in _HASHED:
             return hash(link.sayings.value_of(self))
         if not _get(self, "_mask") & CLASS_BIT and not link.is_hashable(self):

@@ -187,7 +187,9 @@ class Answerer:
     def _encoder(self, decoder: RoomDecoder) -> RoomEncoder:
         """Make an encoder that knows the examiner's own objects again."""
         known = {id(value): number for number, value in enumerate(decoder.made)}
-        return RoomEncoder(self.registry, self._bounds, known=known, tables=self._tables)
+        encoder = RoomEncoder(self.registry, self._bounds, known=known, tables=self._tables)
+        encoder.handed = decoder.made
+        return encoder
 
     def ask(self, op: str, target: Given, /, *args: Any, **kwargs: Any) -> Any:
         """Use an object of the examiner's, while a question is open."""
@@ -228,7 +230,8 @@ class Answerer:
         if "e" in frame.body:
             raise decoder.error(frame.body["e"])
         result = decoder.decode(frame.body["r"])
-        sys.stdout.write(frame.body.get("out", ""))
+        if text := frame.body.get("out"):
+            sys.stdout.write(text)
         for item in frame.body.get("tw", ()):
             decoder.decode(item)
         return result

@@ -7,6 +7,7 @@ reachable.
 """
 
 import asyncio
+import dataclasses
 import inspect
 import weakref
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from types import CoroutineType
 from typing import Any
 
 from autograder.awaiting import Awaiting
-from autograder.wire_abilities import ABILITIES, ASYNC_BIT, CLASS_BIT, named
+from autograder.wire_abilities import ABILITIES, ASYNC_BIT, CLASS_BIT, OWN_BIT, named
 
 __all__ = ["Given", "GivenCoroutines", "given", "given_number"]
 
@@ -84,6 +85,16 @@ def _await(self: Any) -> Any:
     return self._given_ask("await", self).__await__()
 
 
+def _deep_copy(self: Any, _: Any) -> Any:
+    return self._given_ask("deepcopy", self)
+
+
+_OWN = {
+    "__copy__": _operation("copy"),
+    "__deepcopy__": _deep_copy,
+    "__dict__": property(_operation("vars")),
+    "__class__": property(_operation("class")),
+}
 _METHODS: dict[str, Callable[..., Any]] = {
     "call": _call,
     "iter": _iterate,
@@ -95,13 +106,20 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "await": _await,
     "awith": _operation("aenter"),
 }
-_classes: dict[tuple[int, int, str, int], tuple[type, Any]] = {}
+_classes: dict[tuple[Any, ...], tuple[type, Any]] = {}
 _FIELDS = "__dataclass_fields__"
 _DOC = property(lambda self: self._given_ask("get", self, "__doc__"))
 
 
 def given(
-    ask: Ask, number: int, mask: int, label: str, operators: int, kind: str, base: type | None
+    ask: Ask,
+    number: int,
+    mask: int,
+    label: str,
+    operators: int,
+    kind: str,
+    base: type | None,
+    fields: tuple[str, ...],
 ) -> Given:
     """Make the proxy of one object of the examiner's room.
 
@@ -117,15 +135,19 @@ def given(
         What it and its class are called.
     base : type, optional
         The class of this room that its class is derived from: a value type, or a given one.
+    fields : tuple of str
+        Those of a data class.
     """
-    known = (mask, operators, kind, id(base))
+    known = (mask, operators, kind, id(base), fields)
     if known not in _classes:  # with the class, which may go otherwise, and its number with it
-        _classes[known] = _given_class(mask, operators, kind, base), base
+        _classes[known] = _given_class(mask, operators, kind, base, fields), base
     made: Given = _classes[known][0](ask, number, label)
     return made
 
 
-def _given_class(mask: int, operators: int, kind: str, base: type | None) -> type:
+def _given_class(
+    mask: int, operators: int, kind: str, base: type | None, fields: tuple[str, ...]
+) -> type:
     body: dict[str, Any] = {"__slots__": (), "__doc__": _DOC, "__hash__": Given.__hash__}
     for bit, (ability, method) in enumerate(ABILITIES):
         if mask >> bit & 1 and ability in _METHODS:
@@ -137,6 +159,8 @@ def _given_class(mask: int, operators: int, kind: str, base: type | None) -> typ
         body["__aexit__"] = _leave_async
     if "__next__" in body:
         body["__iter__"] = _self_iterate
+    if mask & OWN_BIT:
+        body |= _OWN
     if mask & CLASS_BIT:
         body["__instancecheck__"] = _operation("isinstance")
     if mask & ASYNC_BIT:  # what `asyncio` and `inspect` know an asynchronous function by
@@ -144,8 +168,9 @@ def _given_class(mask: int, operators: int, kind: str, base: type | None) -> typ
         body["_is_coroutine_mark"] = getattr(inspect, "_is_coroutine_mark", None)
     if base is not None:
         body["__class__"] = property(lambda _: base)
-        if (fields := getattr(base, _FIELDS, None)) is not None:
-            body[_FIELDS] = fields  # what `dataclasses` knows an object by
+    like: Any = dataclasses.make_dataclass(kind, fields) if fields else base
+    if hasattr(like, _FIELDS):  # what `dataclasses` knows an object by
+        body[_FIELDS] = getattr(like, _FIELDS)
     return type(kind, (Given,), body)
 
 

@@ -49,6 +49,8 @@ CLASS_BIT = 1 << len(ABILITIES)
 COROUTINE_BIT = CLASS_BIT << 1
 ASYNC_BIT = COROUTINE_BIT << 1
 """Of a function of the test's that gives a coroutine."""
+OWN_BIT = ASYNC_BIT << 1
+"""Of an object of a class that the test has written."""
 
 _PLAIN_BASES = (
     *(int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset),

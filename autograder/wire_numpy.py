@@ -22,7 +22,13 @@ from autograder.wire_values import (
     need,
 )
 
-__all__ = ["decode_dtype", "decode_plain_array", "encode_plain_array", "is_plain_dtype"]
+__all__ = [
+    "decode_dtype",
+    "decode_plain_array",
+    "encode_plain_array",
+    "is_plain_dtype",
+    "view_of",
+]
 
 _DTYPE = re.compile(
     r"[<>|=](?:b1|[iu][1248]|f(?:2|4|8|12|16)|c(?:8|16|24|32)|[SU]\d{1,6}"
@@ -105,6 +111,44 @@ def _decode_objects(decoder: Decoder, item: list[Any]) -> np.ndarray[Any, Any]:
     return array
 
 
+def view_of(array: np.ndarray[Any, Any], others: list[Any]) -> tuple[int, int, list[int]] | None:
+    """Say of which other array one is a view: its place among them, the offset and the strides.
+
+    None where it is of none, or of one whose memory isn't as plain on the other side.
+    """
+    for place, other in enumerate(others):
+        if type(other) is not np.ndarray or _owner(other) is not _owner(array):
+            continue
+        is_plain = is_plain_dtype(array.dtype) and array.dtype == other.dtype
+        if is_plain and other is not array and other.flags.c_contiguous:
+            return place, array.ctypes.data - other.ctypes.data, list(array.strides)
+    return None
+
+
+def _owner(array: np.ndarray[Any, Any]) -> Any:
+    return array if array.base is None else array.base
+
+
+def _decode_view(decoder: Decoder, item: list[Any]) -> np.ndarray[Any, Any]:
+    """Build a view of an array that this room has handed over; a copy where it can't be one."""
+    need(len(item) == 5, "a view")
+    _, copied, number, offset, strides = item
+    array: np.ndarray[Any, Any] = decoder.decode(copied)
+    owner = decoder.known(number)
+    need(type(array) is np.ndarray and type(owner) is np.ndarray, "a view of an array")
+    need(type(offset) is int and type(strides) is list, "the place of a view")
+    need(len(strides) == array.ndim and all(type(n) is int for n in strides), "its strides")
+    if owner.dtype != array.dtype or not owner.flags.c_contiguous or owner.dtype.hasobject:
+        return array
+    try:
+        view: np.ndarray[Any, Any] = np.ndarray(
+            array.shape, array.dtype, owner, offset, tuple(strides)
+        )
+    except (TypeError, ValueError, OverflowError):  # not within the other one
+        return array
+    return view
+
+
 def _encode_scalar(encoder: Encoder, value: np.generic) -> Json:
     # NumPy gives an empty text a character's room, which its dtype doesn't speak of.
     return ["n", value.dtype.str, encoder.blob(value.tobytes()[: value.dtype.itemsize])]
@@ -169,6 +213,7 @@ ENCODERS.update(
 DECODERS.update(
     {
         "a": _decode_array,
+        "av": _decode_view,
         "ao": _decode_objects,
         "n": _decode_scalar,
         "nn": _decode_number,
