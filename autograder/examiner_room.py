@@ -311,9 +311,17 @@ class _Room:
             "lines": cell_lines(error, f"<cell {count}>"),
             "timeout": isinstance(error, (CellTimeoutError, StudentTimeoutError)),
             "gone": self.link.gone,
-            "claims": list(self.link.claims),
+            "claims": [*self.link.claims, *_refused(error)],
             "cpu": cpu,
         }
+
+
+def _refused(error: BaseException | None) -> list[str]:
+    """Tell the teacher that a test failed because of what it asked, whatever was answered."""
+    if not isinstance(error, HandleError):
+        return []
+    what = str(error).partition(": it stays")[0]
+    return [f"failed, since that can't be told out of students' reach: {what[:200]}"]
 
 
 def _message(error: BaseException) -> str:

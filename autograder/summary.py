@@ -79,8 +79,8 @@ def class_notes(report: GradeReport) -> list[str]:
     believed = {cell.grade_id for cell in ran if cell.claims}
     if believed:
         notes.append(
-            f"{', '.join(sorted(believed))}: took the word of students' code for something; the "
-            "class report says for what."
+            f"{', '.join(sorted(believed))}: took the word of students' code for something, or "
+            "asked what can't be told out of its reach; the class report says what."
         )
     return notes
 
