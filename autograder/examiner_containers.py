@@ -7,17 +7,15 @@ one that both rooms have then.
 """
 
 import ast
-import copy
-import pickle
 from collections.abc import Callable, Iterable, Iterator, Set
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
-from autograder.examiner_errors import StudentRoomGoneError
+from autograder.examiner_kept import Kept
 from autograder.examiner_source import targets_of, words
 from autograder.examiner_twins import handed_over, is_alike, look_into
 from autograder.wire_changes import apply_change
-from autograder.wire_values import MUTABLE, need
+from autograder.wire_values import need
 
 __all__ = ["GivenContainers"]
 
@@ -38,21 +36,13 @@ class GivenContainers:
     def __init__(self, link: Any, names: Any) -> None:
         self._link, self._names = link, names
         self._written: dict[str, ast.expr] = {}
-        self._taken: dict[str, Any] = {}
+        self.kept = Kept(link, names)
         self._there: dict[str, list[Any]] = {}
 
     def wrote(self, node: ast.Assign) -> None:
         """Note what a given cell has written out: this room has its own."""
         if isinstance(node.value, _WRITTEN):
             self._written |= dict.fromkeys(targets_of(node), node.value)
-
-    def take(self, names: Iterable[str]) -> None:
-        """Keep what is in others while no answer has run: the student's room has them alone."""
-        for name in names:
-            with suppress(Exception, StudentRoomGoneError):
-                found = self._link.ask("given", name)
-                if type(found) is tuple and len(found) == 1 and type(found[0]) in MUTABLE:
-                    self._taken[name] = _copy(found[0])
 
     def answered(self) -> None:
         """Note that student code has run outside of tests."""
@@ -69,27 +59,16 @@ class GivenContainers:
             Run it, the first and the second time; give what came of it, with its ``error``.
         """
         spoken = words(text)
-        written, taken = self._written_in(spoken), self._taken_in(spoken)
-        both = written | taken
-        if not both:
-            return run()
-        had_changed = self._have_changed(both, look_again=not self._there.keys() >= both.keys())
-        told = self._names.told = {name: [] for name in taken}
-        with self._shared(written if had_changed else {}):
+        written = self._written_in(spoken)
+        had_changed = self._had_changed(written)
+        shared = self._shared(written if had_changed else {})
+        with self.kept.watched(spoken, handed_over(text)) as watch, shared:
             outcome = run()
-        self._names.told = {}
-        if self._link.gone:
+        if outcome.error is not None or self._link.gone:
             return outcome
-        handed = handed_over(text) & taken.keys()
-        had_changed = had_changed or self._were_others(told, handed)
-        if not had_changed:
-            self.take(handed)  # what a test hands over may be changed by whoever gets it
-        if outcome.error is not None:
-            return outcome
-        others = {name: value for name, value in both.items() if name not in handed}
-        if had_changed or (self._have_changed(others, look_again=True) and taken):
-            self._link.note(_why(both))
-            with self._put_here(taken):
+        if watch.changed(self._link.twins) or had_changed:
+            self._link.note(_why(watch.kept | written))
+            with self.kept.put_here(watch.kept):
                 outcome = again()
         if outcome.error is None and not had_changed and self._have_changed(written):
             self._link.note(_why(written))
@@ -97,17 +76,6 @@ class GivenContainers:
                 self._put_back(written)
                 outcome = again()
         return outcome
-
-    def _were_others(self, told: dict[str, list[Any]], handed: Set[str]) -> bool:
-        """Say whether a test found something else by a name than what was kept.
-
-        Of what it hands over, only as it was at first.
-        """
-        return any(
-            not is_alike(seen, look_into(self._taken[name]))
-            for name, found in told.items()
-            for seen in (found[:1] if name in handed else found)
-        )
 
     def _written_in(self, spoken: Set[str]) -> dict[str, Any]:
         """Give what is written of those that a cell speaks of, where this room has it as it is."""
@@ -118,23 +86,24 @@ class GivenContainers:
                 found[name] = value
         return found
 
-    def _taken_in(self, spoken: Set[str]) -> dict[str, Any]:
-        """Give what others were that a cell speaks of, where no test has bound their names."""
-        names = sorted(self._taken.keys() & spoken)
-        return {
-            name: self._taken[name] for name in names if not dict.__contains__(self._names, name)
-        }
+    def _had_changed(self, written: dict[str, Any]) -> bool:
+        """Say whether one of them was another in the student's room when answers had run."""
+        if self._there.keys() >= written.keys():
+            return self._differ(written)
+        return self._have_changed(written)
 
-    def _have_changed(self, known: dict[str, Any], *, look_again: bool = False) -> bool:
-        """Say whether one of them is another in the student's room."""
-        if look_again:
-            found = self._link.ask("values", list(known))
-            need(type(found) is dict and found.keys() <= known.keys(), "values of names")
-            for name, value in known.items():
-                is_one = type(found.get(name)) is type(value)
-                self._there[name] = look_into(found[name] if is_one else value)
+    def _have_changed(self, written: dict[str, Any]) -> bool:
+        """Say whether one of them is another in the student's room by now."""
+        found = self._link.ask("values", list(written)) if written else {}
+        need(type(found) is dict and found.keys() <= written.keys(), "values of names")
+        for name, value in written.items():
+            is_one = type(found.get(name)) is type(value)
+            self._there[name] = look_into(found[name] if is_one else value)
+        return self._differ(written)
+
+    def _differ(self, written: dict[str, Any]) -> bool:
         return any(
-            not is_alike(self._there[name], look_into(value)) for name, value in known.items()
+            not is_alike(self._there[name], look_into(value)) for name, value in written.items()
         )
 
     @contextmanager
@@ -152,17 +121,6 @@ class GivenContainers:
             for name, value in own.items():
                 dict.__setitem__(self._names, name, value)
 
-    @contextmanager
-    def _put_here(self, taken: dict[str, Any]) -> Iterator[None]:
-        """Have what others were in this room for a while."""
-        for name, value in taken.items():
-            dict.__setitem__(self._names, name, _copy(value))
-        try:
-            yield
-        finally:
-            for name in taken:
-                dict.pop(self._names, name, None)
-
     def _put_back(self, written: dict[str, Any]) -> None:
         """Have them in both rooms as they were before the cell ran."""
         for name, value in written.items():
@@ -173,11 +131,3 @@ class GivenContainers:
 def _why(names: Iterable[str]) -> str:
     listed = " or ".join(f"`{name}`" for name in names)
     return f"the answers changed {listed}, which the lab gives: a test must pass with either"
-
-
-def _copy(value: Any) -> Any:
-    """Copy a container and all in it that is plain."""
-    try:
-        return pickle.loads(pickle.dumps(value, protocol=5))  # noqa: S301 - of this very process
-    except Exception:  # handles aren't copied
-        return copy.copy(value)

@@ -170,7 +170,7 @@ class Release:
             self._note_object(name, dict.get(self._names, name))
         if self._trusted and self.known:
             self._take(bound)
-            self._containers.take(sorted(bound & self._watched))
+            self._containers.kept.take(sorted(bound & self._watched))
         if self.known and not there and not fresh:
             self._work_out(body)
         for name in bound & self._classes():

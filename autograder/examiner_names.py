@@ -6,11 +6,10 @@ time anew. Assigning or deleting a name of the student's reaches the student's r
 """
 
 import builtins
-from collections.abc import Set
+from collections.abc import Callable, Set
 from typing import Any
 
 from autograder.examiner_link import ExaminerLink
-from autograder.examiner_twins import look_into
 from autograder.handles import number_of
 
 __all__ = ["TestNames"]
@@ -32,8 +31,8 @@ class TestNames(dict[str, Any]):
         self.in_room: set[str] = set()
         self.imported: dict[str, Any] = {}
         self.watching = False
-        self.told: dict[str, list[Any]] = {}
-        """What was found for some names, each time as it was then."""
+        self.found: Callable[[str, Any], None] | None = None
+        """Is told what a name was found to stand for."""
         self._shared: set[str] = set()
         self._gone: set[str] = set()
 
@@ -48,8 +47,8 @@ class TestNames(dict[str, Any]):
             raise KeyError(name)
         if (number := number_of(found[0])) is not None:
             self.link.names_of[number] = name
-        if name in self.told:
-            self.told[name].append(look_into(found[0]))
+        if self.found is not None:
+            self.found(name, found[0])
         return self.imported.get(name, found[0])
 
     def __setitem__(self, name: str, value: Any) -> None:
