@@ -62,11 +62,7 @@ class Lending:
         """Hand an object over; give what stands for it on the wire."""
         if type(value).__module__.split(".")[0] in _KEPT_PACKAGES:
             raise TooLargeError("an object of the examiner's own isn't handed over")
-        number = self._numbers.get(id(value))
-        if number is None:
-            need(len(self._objects) < _LENT, "fewer objects that are handed over")
-            number = self._numbers[id(value)] = len(self._objects)
-            self._objects.append(value)
+        number = self._number(value)
         kind = type(value)
         name = str(getattr(value, "__name__", kind.__name__))[:80]
         mask, operators = abilities_of(value), _operators(value)
@@ -76,8 +72,19 @@ class Lending:
             mask |= OWN_BIT
         given = self.name_of_base(kind)
         base = plain_base(value) if given is None else ["g", given]
-        fields = list(getattr(kind, "__dataclass_fields__", ())) if mask & OWN_BIT else []
-        return ["c", number, mask, name, operators, kind.__name__[:80], base, fields]
+        fields, own = [], -1
+        if mask & OWN_BIT:
+            fields = list(getattr(kind, "__dataclass_fields__", ()))
+            own = self._number(kind)
+        return ["c", number, mask, name, operators, kind.__name__[:80], base, fields, own]
+
+    def _number(self, value: Any) -> int:
+        number = self._numbers.get(id(value))
+        if number is None:
+            need(len(self._objects) < _LENT, "fewer objects that are handed over")
+            number = self._numbers[id(value)] = len(self._objects)
+            self._objects.append(value)
+        return number
 
     def own(self, number: Json) -> Any:
         """Give an object that was handed over."""

@@ -22,7 +22,24 @@ __all__ = ["Given", "GivenCoroutines", "given", "given_number"]
 Ask = Callable[..., Any]
 
 
-class Given:
+class _GivenType(type):
+    """The class of such classes; to call one that is like a test's own makes an object of that."""
+
+    def __call__(cls, /, *args: Any, **kwargs: Any) -> Any:
+        one = cls.__dict__.get("_given_one")
+        if one is None:
+            return type.__call__(cls, *args, **kwargs)
+        return one._given_ask("class", one)(*args, **kwargs)
+
+    def make(cls, ask: Ask, number: int, label: str) -> "Given":
+        """Make a proxy; the first of a test's own class knows that class."""
+        made: Given = type.__call__(cls, ask, number, label)
+        if "_given_one" in cls.__dict__ and cls.__dict__["_given_one"] is None:
+            type.__setattr__(cls, "_given_one", made)
+        return made
+
+
+class Given(metaclass=_GivenType):
     """An object of the examiner's room; its class is made by :func:`given`."""
 
     __slots__ = ("__weakref__", "_given_ask", "_given_label", "_given_number")
@@ -93,7 +110,6 @@ _OWN = {
     "__copy__": _operation("copy"),
     "__deepcopy__": _deep_copy,
     "__dict__": property(_operation("vars")),
-    "__class__": property(_operation("class")),
 }
 _METHODS: dict[str, Callable[..., Any]] = {
     "call": _call,
@@ -106,7 +122,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "await": _await,
     "awith": _operation("aenter"),
 }
-_classes: dict[tuple[Any, ...], tuple[type, Any]] = {}
+_classes: dict[tuple[Any, ...], tuple[_GivenType, Any]] = {}
 _FIELDS = "__dataclass_fields__"
 _DOC = property(lambda self: self._given_ask("get", self, "__doc__"))
 
@@ -120,6 +136,7 @@ def given(
     kind: str,
     base: type | None,
     fields: tuple[str, ...],
+    own: int,
 ) -> Given:
     """Make the proxy of one object of the examiner's room.
 
@@ -137,17 +154,18 @@ def given(
         The class of this room that its class is derived from: a value type, or a given one.
     fields : tuple of str
         Those of a data class.
+    own : int
+        The number of its class, if the test has written that.
     """
-    known = (mask, operators, kind, id(base), fields)
+    known = (mask, operators, kind, id(base), fields, own)
     if known not in _classes:  # with the class, which may go otherwise, and its number with it
         _classes[known] = _given_class(mask, operators, kind, base, fields), base
-    made: Given = _classes[known][0](ask, number, label)
-    return made
+    return _classes[known][0].make(ask, number, label)
 
 
 def _given_class(
     mask: int, operators: int, kind: str, base: type | None, fields: tuple[str, ...]
-) -> type:
+) -> _GivenType:
     body: dict[str, Any] = {"__slots__": (), "__doc__": _DOC, "__hash__": Given.__hash__}
     for bit, (ability, method) in enumerate(ABILITIES):
         if mask >> bit & 1 and ability in _METHODS:
@@ -160,7 +178,7 @@ def _given_class(
     if "__next__" in body:
         body["__iter__"] = _self_iterate
     if mask & OWN_BIT:
-        body |= _OWN
+        body |= {**_OWN, "_given_one": None}
     if mask & CLASS_BIT:
         body["__instancecheck__"] = _operation("isinstance")
     if mask & ASYNC_BIT:  # what `asyncio` and `inspect` know an asynchronous function by
@@ -171,7 +189,7 @@ def _given_class(
     like: Any = dataclasses.make_dataclass(kind, fields) if fields else base
     if hasattr(like, _FIELDS):  # what `dataclasses` knows an object by
         body[_FIELDS] = getattr(like, _FIELDS)
-    return type(kind, (Given,), body)
+    return _GivenType(kind, (Given,), body)
 
 
 def given_number(value: Any) -> int | None:
