@@ -109,7 +109,8 @@ def install(environment: Path, *wanted: str, constraints: Path) -> None:
 def share_compiled(environment: Path) -> None:
     """Lay what this Python has compiled of the same packages beside their modules.
 
-    Python compares a compiled file with its source and compiles anew what doesn't fit.
+    Python compares a compiled file with its source and compiles anew what doesn't fit. What
+    another process is just writing (``name.pyc.number``) is left: it may be gone at once.
     """
     here = Path(sysconfig.get_path("purelib"))
     there = next(environment.glob("lib/python*/site-packages"))
@@ -118,7 +119,9 @@ def share_compiled(environment: Path) -> None:
             names.remove("__pycache__")
         compiled = here / Path(folder).relative_to(there) / "__pycache__"
         if any(file.endswith(".py") for file in files) and compiled.is_dir():
-            shutil.copytree(compiled, Path(folder) / "__pycache__", dirs_exist_ok=True)
+            being_written = shutil.ignore_patterns("*.pyc.*")
+            to = Path(folder) / "__pycache__"
+            shutil.copytree(compiled, to, dirs_exist_ok=True, ignore=being_written)
 
 
 def generated(folder: Path) -> Project:
