@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from autograder.examiner_kept import Kept
-from autograder.examiner_source import targets_of, words
+from autograder.examiner_source import targets_of
 from autograder.examiner_twins import handed_over, is_alike, look_into
 from autograder.wire_changes import apply_change
 from autograder.wire_values import need
@@ -48,17 +48,20 @@ class GivenContainers:
         """Note that student code has run outside of tests."""
         self._there.clear()
 
-    def run(self, text: str, run: Callable[[], Any], again: Callable[[], Any]) -> Any:
+    def run(
+        self, text: str, spoken: Set[str], run: Callable[[], Any], again: Callable[[], Any]
+    ) -> Any:
         """Run a test cell, and once more if it passes and what it speaks of was changed.
 
         Parameters
         ----------
         text : str
             The cell.
+        spoken : set of str
+            The names that it uses, those within given functions that it uses included.
         run, again : callable
             Run it, the first and the second time; give what came of it, with its ``error``.
         """
-        spoken = words(text)
         written = self._written_in(spoken)
         had_changed = self._had_changed(written)
         shared = self._shared(written if had_changed else {})

@@ -3,6 +3,7 @@
 import hashlib
 import random
 import re
+from functools import lru_cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -93,20 +94,27 @@ class Generators:
         Those of a seed that stands in the test, and those that the generators had before in it.
         """
         plain, numpys = states()
-        for known in (*map(_of_seed, self._seeds), *self._past):
-            plain = known[0] if _same_words(known[0], there[0]) else plain
-            numpys = known[1] if np.array_equal(known[1][1], there[1][1]) else numpys
+        words, drawn = _words(there[0]), np.asarray(there[1][1])
+        for known, known_words in (
+            *map(_of_seed, self._seeds),
+            *((past, _words(past[0])) for past in self._past),
+        ):
+            plain = known[0] if np.array_equal(known_words, words) else plain
+            numpys = known[1] if np.array_equal(known[1][1], drawn) else numpys
         return plain, numpys
 
 
-def _of_seed(seed: int) -> States:
-    """Give the states that a seed puts the generators into."""
-    numpys = np.random.RandomState(seed % (1 << 32))
-    return random.Random(seed).getstate(), numpys.get_state(legacy=True)
+@lru_cache(maxsize=2 * _SEEDS)
+def _of_seed(seed: int) -> tuple[States, Any]:
+    """Give the states that a seed puts the generators into, and the words of the first."""
+    plain, numpys = random.Random(seed), np.random.RandomState(seed % (1 << 32))
+    known = plain.getstate(), numpys.get_state(legacy=True)
+    return known, _words(known[0])
 
 
-def _same_words(one: Any, other: Any) -> bool:
-    return np.array_equal(np.array(one[1], np.uint64)[:-1], np.array(other[1], np.uint64)[:-1])
+def _words(plain: Any) -> Any:
+    """Give the words of a state of Python's generator, without the place in them."""
+    return np.array(plain[1], np.uint64)[:-1]
 
 
 def _is_random(words: Any) -> bool:

@@ -246,6 +246,7 @@ class _Room:
                 self.link.shares = self._shares(text)
                 outcome = self.containers.run(
                     text,
+                    words,
                     lambda: self.shell.run_text(text, self.loop),
                     lambda: self._run_again(text),
                 )

@@ -80,7 +80,7 @@ def watched_names(answers: Sequence[str], locked: Sequence[str], tests: Sequence
     statements = _statements(locked)
     made = (node for node in statements if isinstance(node, (ast.Assign, ast.AnnAssign)))
     bound = {name for node in made for name in targets(node)}
-    used = set().union(*map(words, tests))
+    used = _closure(set().union(*map(words, tests)), statements)
     functions = [node for node in statements if isinstance(node, DEFINITIONS)]
     functions += [node for node in _statements(answers) if isinstance(node, DEFINITIONS)]
     changed = set().union(*map(_changed_by, (*functions, *_statements(answers))))

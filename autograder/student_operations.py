@@ -19,7 +19,7 @@ from autograder.room_files import read_files, write_files
 from autograder.student_logs import Logs
 from autograder.student_objects import Registry
 from autograder.student_surroundings import decimals, environment, surround
-from autograder.student_tasks import call_together, rethrow
+from autograder.student_threads import call_together, rethrow
 
 __all__ = ["OPERATIONS", "Operations"]
 

@@ -9,9 +9,9 @@ of :mod:`autograder.wire_values`.
 The protocol, seen from the examiner's room, is question and answer:
 
 - A question ``{"q": id, "op": name, ...}`` carries an id that can't be guessed and is used once.
-- While it works on a question, the student's room may send callbacks ``{"c": id, ...}`` to
-  objects that the examiner handed over in this or an earlier question; each is answered by
-  ``{"r": id, ...}`` before the student's room goes on.
+- While it works on a question, the student's room may send callbacks ``{"c": name, "n": number,
+  ...}`` to objects that the examiner handed over in this or an earlier question; each is answered
+  by ``{"r": value, "n": number, ...}`` before the student's room goes on.
 - The answer ``{"a": id, ...}`` must repeat the id. Bytes that arrive while no question is open,
   an answer with another id, a frame that breaks a bound or a value that doesn't decode exactly
   are a breach: the link is closed for good and the cell that was running fails.
