@@ -10,8 +10,6 @@ import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import numpy as np
-
 from autograder import (  # noqa: F401 - they add their types
     wire_numpy,
     wire_stdlib,
@@ -23,7 +21,6 @@ from autograder.student_given import Given, GivenCoroutines, given, given_number
 from autograder.wire import Bounds, Frame
 from autograder.wire_abilities import COROUTINE_BIT, abilities_of, plain_base, plain_class
 from autograder.wire_classes import ClassTable
-from autograder.wire_numpy import view_of
 from autograder.wire_values import Decoder, Encoder, Json
 
 __all__ = ["Registry", "RoomDecoder", "RoomEncoder"]
@@ -102,15 +99,6 @@ class RoomEncoder(Encoder):
     ) -> None:
         super().__init__(bounds, known=known, tables=tables)
         self._registry = registry
-        self.handed: list[Any] = []
-        """What came with the question, of which an array may be a view."""
-
-    def encode(self, value: Any) -> Json:
-        """Encode one value; a view of an array that was handed over says so."""
-        if type(value) is not np.ndarray or not self.handed or id(value) in self._known:
-            return super().encode(value)
-        place = view_of(value, self.handed)
-        return super().encode(value) if place is None else ["av", super().encode(value), *place]
 
     def fallback(self, value: Any) -> Json:
         """Encode an object that isn't plain: a reference of some kind."""

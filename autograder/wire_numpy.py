@@ -27,7 +27,6 @@ __all__ = [
     "decode_plain_array",
     "encode_plain_array",
     "is_plain_dtype",
-    "view_of",
 ]
 
 _DTYPE = re.compile(
@@ -85,7 +84,9 @@ def _check_raw(flat: np.ndarray[Any, Any]) -> None:
 
 def _encode_array(encoder: Encoder, array: np.ndarray[Any, Any]) -> Json:
     if is_plain_dtype(array.dtype):
-        return ["a", *encode_plain_array(encoder, array)]
+        made = ["a", *encode_plain_array(encoder, array)]
+        place = _view_of(array, encoder.handed) if encoder.handed else None
+        return made if place is None else ["av", made, *place]
     if array.dtype == object and array.dtype.metadata is None:
         items = encoder.many(array.ravel().tolist(), array.size)
         return ["ao", list(array.shape), items]
@@ -111,7 +112,7 @@ def _decode_objects(decoder: Decoder, item: list[Any]) -> np.ndarray[Any, Any]:
     return array
 
 
-def view_of(array: np.ndarray[Any, Any], others: list[Any]) -> tuple[int, int, list[int]] | None:
+def _view_of(array: np.ndarray[Any, Any], others: list[Any]) -> tuple[int, int, list[int]] | None:
     """Say of which other array one is a view: its place among them, the offset and the strides.
 
     None where it is of none, or of one whose memory isn't as plain on the other side.

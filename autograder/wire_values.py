@@ -82,6 +82,8 @@ class Encoder:
         self.tables = tables
         self.blobs: list[Blob] = []
         self.numbered: list[Any] = []
+        self.handed: list[Any] = []
+        """What came with the question, of which an array may be a view."""
         self._known = known or {}
         self._numbers: dict[int, int] = {}
         self._blob_bytes = 0
