@@ -14,13 +14,14 @@ from autograder.examiner_source import (
     bound_names,
     cell_tree,
     globals_of,
+    globals_used,
     imported_modules,
     names_of,
     targets_of,
     words,
 )
-from autograder.examiner_twins import changes_in_place, handed_over
-from autograder.lab_changes import changing_in
+from autograder.examiner_twins import changes_arguments, changes_in_place, handed_over
+from autograder.lab_changes import changing_by, changing_in
 from autograder.room_shells import examiner_shell
 
 __all__ = ["read_ahead"]
@@ -69,8 +70,11 @@ def _read_locked(text: str) -> None:
     for node in cell_tree(text).body:
         targets_of(node)
         globals_of(node)
-        names_of(node)
-        names_of(getattr(node, "value", None) or node)
+        for piece in (node, getattr(node, "value", None) or node):
+            names_of(piece)
+            globals_used(piece)
+        changes_arguments(node)
+        changing_by(node)
         prepared(node)
 
 

@@ -37,7 +37,7 @@ from autograder.examiner_source import (
 )
 from autograder.examiner_twins import changes_arguments
 from autograder.handles import number_of
-from autograder.lab_changes import changing_in, may_change
+from autograder.lab_changes import changing_by, may_change
 from autograder.time_limit import CellTimeoutError, cpu_limit
 
 __all__ = ["Release"]
@@ -219,9 +219,7 @@ class Release:
                 self._made.note(names & made, self.closure(names_of(plain)))
                 self._streams |= {name for name in names if self._has_state(name)}
                 continue
-            text = ast.unparse(node) if made & names_of(node) else ""
-            changed = {name for name in made if text and may_change(text, name)}
-            made -= self._let_go(changed)
+            made -= self._let_go(made & changing_by(node) if made & names_of(node) else set())
             if not isinstance(node, DEFINITIONS):
                 # What is drawn from a generator there, isn't here: they aren't alike any more.
                 self._forget(self._streams & self.closure(names_of(node)))
@@ -354,16 +352,17 @@ class Release:
         """Say whether what a statement gives or changes is used by tests."""
         if isinstance(node, DEFINITIONS):
             return node.name in self._kept
-        found = self.closure(targets_of(node) | changing_in(ast.unparse(node)))
+        found = self.closure(targets_of(node) | changing_by(node))
         return not self._kept.isdisjoint(found - set(self._words))
 
     def _classes(self) -> set[str]:
         """Give the names of the locked cells' classes that this room has for itself."""
         own = {name: dict.get(self._names, name) for name in self._names.given}
+        # A handle would ask the student's room for its class.
         return {
             name
             for name, value in own.items()
-            if isinstance(value, type) and value.__module__ == "__main__"
+            if issubclass(type(value), type) and value.__module__ == "__main__"
         }
 
     def _let_go(self, names: set[str]) -> set[str]:

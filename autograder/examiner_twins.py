@@ -13,13 +13,13 @@ import io
 import pickle
 from collections.abc import Callable, Iterable, Set
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from autograder import wire_numpy, wire_pandas, wire_stdlib  # noqa: F401 - they add their types
 from autograder.examiner_source import cell_tree, names_in, targets
-from autograder.lab_changes import changed_names
+from autograder.lab_changes import changed_in
 from autograder.wire_changes import apply_change
 from autograder.wire_values import MUTABLE, Json, need
 
@@ -36,16 +36,20 @@ _LITERALS = (ast.Constant, ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictCo
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
 
 
-@lru_cache(maxsize=512)
-def _changes(
-    text: str, changers: frozenset[str]
-) -> tuple[frozenset[str], tuple[tuple[frozenset[str], frozenset[str]], ...]]:
-    """Give what a cell changes in place, and which names it binds to what is made of which.
+class _Changes(NamedTuple):
+    """What a piece of a cell changes in place, and what it makes of what."""
 
-    ``changers`` are functions of other cells that change their arguments.
-    """
-    nodes = list(ast.walk(cell_tree(text)))
-    changed, bound = changed_names([text]), []
+    changed: frozenset[str]
+    bound: tuple[tuple[frozenset[str], frozenset[str]], ...]
+    """Names that stand for what is made of others."""
+    calls: tuple[tuple[str, frozenset[str], frozenset[str]], ...]
+    """Functions that are called, their parameters if they are its own, and what they are handed."""
+
+
+@lru_cache(maxsize=4096)
+def _changes(tree: ast.AST) -> _Changes:
+    nodes = list(ast.walk(tree))
+    changed, bound, calls = changed_in(tree), [], []
     own = {node.name: _parameters(node) for node in nodes if isinstance(node, _FUNCTIONS)}
     for node in nodes:
         if isinstance(node, ast.Call):
@@ -54,10 +58,8 @@ def _changes(
                 changed |= names_in(node.args[0])
             elif called in _FILLING and isinstance(node.func, ast.Attribute):
                 changed |= names_in(node.func.value)
-            elif called in changers:
-                changed |= _names_handed(node)
-            elif called in own:
-                bound.append((own[called], _names_handed(node)))
+            elif called and (handed := _names_handed(node)):
+                calls.append((called, own.get(called, frozenset[str]()), handed))
         elif isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr, ast.AugAssign)):
             if node.value is not None and not _is_made_here(node.value):
                 bound.append((frozenset(targets(node)), frozenset(names_in(node.value))))
@@ -66,7 +68,7 @@ def _changes(
         elif isinstance(node, ast.withitem) and node.optional_vars is not None:
             names = frozenset(names_in(node.context_expr))
             bound.append((frozenset(targets(node.optional_vars)), names))
-    return frozenset(changed), tuple(bound)
+    return _Changes(frozenset(changed), tuple(bound), tuple(calls))
 
 
 def _is_made_here(value: ast.expr) -> bool:
@@ -95,7 +97,7 @@ def changes_arguments(node: ast.stmt) -> bool:
     >>> [changes_arguments(ast.parse(text).body[0]) for text in texts]
     [True, False]
     """
-    return isinstance(node, _FUNCTIONS) and changes_in_place(ast.unparse(node), _parameters(node))
+    return isinstance(node, _FUNCTIONS) and _changes_in_place(node, _parameters(node))
 
 
 def changes_in_place(
@@ -128,16 +130,27 @@ def changes_in_place(
     >>> changes_in_place("seen = []\nseen.append(add('egg'))", {"add"})
     False
     """
-    changed, bound = _changes(text, frozenset(changers))
+    return _changes_in_place(cell_tree(text), names, is_theirs, changers)
+
+
+def _changes_in_place(
+    tree: ast.AST,
+    names: Set[str],
+    is_theirs: Callable[[str], bool] = lambda _: False,
+    changers: Set[str] = frozenset(),
+) -> bool:
+    own, made, calls = _changes(tree)
+    changed = own.union(*(handed for called, _, handed in calls if called in changers))
     if not changed:
         return False
+    bound = [*made, *((given, handed) for called, given, handed in calls if called not in changers)]
     words = changed.union(*(of for _, of in bound))
     theirs, before = {word for word in words if word in names or is_theirs(word)}, -1
     while before != len(theirs):
         before = len(theirs)
-        for made, of in bound:
+        for names_made, of in bound:
             if not theirs.isdisjoint(of):
-                theirs |= made
+                theirs |= names_made
     return not changed.isdisjoint(theirs)
 
 

@@ -4,9 +4,9 @@ import ast
 from collections.abc import Sequence
 from functools import lru_cache
 
-from autograder.examiner_source import bound_names, cell_tree, names_in, parse_cell
+from autograder.examiner_source import cell_tree, names_in, targets_of
 
-__all__ = ["changed_names", "changing_in", "may_change"]
+__all__ = ["changed_in", "changed_names", "changing_by", "changing_in", "may_change"]
 
 _CHANGING = frozenset(
     {
@@ -30,8 +30,13 @@ def changed_names(texts: Sequence[str]) -> set[str]:
     >>> sorted(changed_names(["def log(x): seen.append(x)", "rates['a'] = 1; print(limits)"]))
     ['rates', 'seen']
     """
+    return set[str]().union(*(changed_in(cell_tree(text)) for text in texts))
+
+
+def changed_in(tree: ast.AST) -> set[str]:
+    """Give what :func:`changed_names` gives of a piece of a cell."""
     found: set[str] = set()
-    for node in (inner for text in texts for inner in ast.walk(parse_cell(text))):
+    for node in ast.walk(tree):
         place: ast.AST = node
         if isinstance(node, ast.Call):
             if not isinstance(node.func, ast.Attribute) or node.func.attr not in _CHANGING:
@@ -68,8 +73,14 @@ def changing_in(text: str) -> frozenset[str]:
     >>> sorted(changing_in("x = f(t); t.sort(); print(u); v.fill(out=w)"))
     ['fill', 'sort', 't', 'v', 'w', 'x']
     """
-    found = changed_names([text]) | bound_names(text)
-    for node in ast.walk(cell_tree(text)):
+    return changing_by(cell_tree(text))
+
+
+@lru_cache(maxsize=4096)
+def changing_by(tree: ast.AST) -> frozenset[str]:
+    """Give what :func:`changing_in` gives of a piece of a cell that nobody changes."""
+    found = changed_in(tree) | targets_of(tree)
+    for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             words = {keyword.arg for keyword in node.keywords}
             if "inplace" in words or "out" in words:

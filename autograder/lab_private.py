@@ -20,7 +20,7 @@ from autograder.examiner_source import (
     targets_of,
     words,
 )
-from autograder.lab_changes import changed_names, changing_in
+from autograder.lab_changes import changed_names, changing_by
 
 __all__ = ["kept_names", "private_names", "watched_names"]
 
@@ -98,12 +98,12 @@ def _changes_arguments(node: ast.stmt) -> bool:
     if not isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         return False
     taken = {inner.arg for inner in ast.walk(node.args) if isinstance(inner, ast.arg)}
-    return any(taken & changing_in(ast.unparse(inner)) for inner in node.body)
+    return any(taken & changing_by(inner) for inner in node.body)
 
 
 def _changed_by(node: ast.stmt) -> set[str]:
     """Give the notebook's names of what a statement may change in place, or binds in a function."""
-    changed = set(changing_in(ast.unparse(node)))
+    changed = set(changing_by(node))
     if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
         changed &= globals_used(node)
     return changed | globals_of(node)
@@ -144,7 +144,7 @@ def _flows(statements: Sequence[ast.stmt]) -> list[tuple[Set[str], Set[str]]]:
     values = [node for node in statements if not isinstance(node, (*DEFINITIONS, *_IMPORTS))]
     bound = {target for node in values for target in targets_of(node)}
     return [
-        (bound & (targets_of(node) | changing_in(ast.unparse(node))), used)
+        (bound & (targets_of(node) | changing_by(node)), used)
         for node in values
         for used in [_closure(names_of(node), statements)]
     ]
