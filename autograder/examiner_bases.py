@@ -12,6 +12,7 @@ from contextlib import suppress
 from types import FunctionType
 from typing import Any, cast
 
+from autograder.examiner_derived import base_in_room
 from autograder.examiner_preparation import prepared
 from autograder.examiner_source import cell_tree, words
 from autograder.handles import label_of, number_of
@@ -67,8 +68,12 @@ class GivenBases:
         for name in names:
             self._made.pop(name, None)
 
-    def base_for(self, handle: Any) -> type | None:
-        """Give the class to derive a test's class from; None if no locked cell gave it."""
+    def base_for(self, handle: Any) -> type:
+        """Give what a test's class is derived from: a given class, or one of the student's room."""
+        return self.given_base(handle) or base_in_room(self._link, handle)
+
+    def given_base(self, handle: Any) -> type | None:
+        """Give the class of this room that stands for a given one; None for any other."""
         name = self._name_of(handle)
         if name is not None and name not in self._made:
             found: dict[str, Any] = {}
@@ -96,7 +101,7 @@ class GivenBases:
         if self._operators.isdisjoint({method, _TURNED_ROUND.get(method, method)}):
             return None
         for kind in self._link.judge.ancestry(handle):
-            base = self.base_for(kind) if number_of(kind) is not None else None
+            base = self.given_base(kind) if number_of(kind) is not None else None
             if base is not None and _has(base, method):
                 return cast("Callable[..., Any]", getattr(base, method))
             if base is not None and _has(base, _TURNED_ROUND.get(method, "")):

@@ -89,10 +89,10 @@ _ENOUGH: dict[str, frozenset[str]] = {
     "__float__": frozenset({"__float__", "__index__"}),
 }
 """Operators of the lab's own classes: which of the reference's methods make one natural."""
-_MEASURES = (
-    _ORDER
-    | {f"__{side}{name}__" for name in ("add", "sub") for side in ("", "r", "i")}
-    | {"__eq__"}
+_VERDICTS = _ORDER | {"__eq__"}
+_DIFFERENCES = frozenset(f"__{side}{name}__" for name in ("add", "sub") for side in ("", "r", "i"))
+_NUMBERS = frozenset(
+    {f"__{name}__" for name in ("abs", "int", "float", "complex", "index", "round")}
 )
 _CONTAINING = frozenset({"__contains__", "__iter__", "__getitem__"})
 _TABLES = frozenset({"ndarray", "DataFrame", "Series", "Index"})
@@ -186,6 +186,11 @@ def is_operator(method: str) -> bool:
     return method in _ENOUGH
 
 
+def is_with_value(others: tuple[Any, ...]) -> bool:
+    """Say whether an operator is used with something that isn't the student's."""
+    return any(number_of(other) is None for other in others)
+
+
 class Judge:
     """Decides what an object in the student's room may be asked about itself.
 
@@ -206,6 +211,8 @@ class Judge:
         """All that these have."""
         self.returned: set[int] = set()
         """The objects that calls have given in this cell."""
+        self.measured: set[int | None] = set()
+        """The objects of which one came from adding or subtracting a value, in this cell."""
         self.known = False
         """Whether there is a reference that says what the lab asks for."""
 
@@ -354,13 +361,16 @@ class Judge:
     def may_operate(self, handle: Any, method: str, others: tuple[Any, ...]) -> bool:
         """Say whether the lab asks students to write this operator for such objects.
 
-        Two objects are compared, ordered, added and subtracted by it, never one with a value: that
-        is how a test measures how far an answer is from what it should be.
+        Two objects are compared and ordered by it, never one with a value: that is how a test
+        measures how far an answer is from what it should be. So is a difference; what a value was
+        added to or subtracted from stays an object, and isn't made a number.
         """
         enough = _ENOUGH.get(method)
         if enough is None or enough.isdisjoint(self.members):
             return False
-        if not self._is_among_themselves(method, others):
+        if method in _VERDICTS and is_with_value(others):
+            return False
+        if method in _NUMBERS and number_of(handle) in self.measured:
             return False
         asked_for = self._asked_for(self.ancestry(handle))
         if asked_for is None or enough.isdisjoint(asked_for):
@@ -369,10 +379,18 @@ class Judge:
             self._claim(f"what {describe(handle)} gives for {method.strip('_')!r}")
         return True
 
-    def _is_among_themselves(self, method: str, others: tuple[Any, ...]) -> bool:
-        if method not in _MEASURES or all(number_of(other) is not None for other in others):
-            return True
-        return method == "__radd__" and others == (0,)  # how ``sum`` begins
+    def operated(self, handle: Any, method: str, others: tuple[Any, ...]) -> Any:
+        """Give what an operator of the lab's gives."""
+        found = self._ask("operate", method, handle, *others)
+        measures = method in _DIFFERENCES and is_with_value(others)
+        if measures and others != (0,) and not self._is_of_the_labs(found):
+            raise refusal(handle, "takes no part in arithmetic with values that gives a value")
+        if measures or number_of(handle) in self.measured:
+            self.measured.add(number_of(found))
+        return found
+
+    def _is_of_the_labs(self, found: Any) -> bool:
+        return number_of(found) is not None and self.is_asked_for(found)
 
     def _asked_for(self, classes: list[Any]) -> frozenset[str] | None:
         """Give what the lab's class of an object has; None where the lab asks for no such one."""

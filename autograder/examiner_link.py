@@ -4,8 +4,9 @@ import inspect
 import secrets
 import threading
 from collections.abc import Callable
-from functools import cache
+from functools import cache, lru_cache
 from time import perf_counter
+from types import FunctionType
 from typing import Any
 
 from autograder.examiner_codec import LinkDecoder, LinkEncoder, replay
@@ -46,12 +47,14 @@ from autograder.wire_values import TooLargeError, need
 __all__ = ["ExaminerLink"]
 
 _NESTED = 40
+_CACHED = type(lru_cache(id))
 _QUESTIONS = 2_000_000
 _NOTES = 30
 _WORKING = frozenset(
     {
         *("call", "get", "item", "next", "await", "enter", "exit", "name", "set", "operate"),
         *("go_on", "result", "together", "rethrow", "evaluate", "setitem", "delitem"),
+        "derive",
     }
 )
 _SHARING = frozenset({"name", "given", "get", "call", "item", "next", "enter", "await", "result"})
@@ -142,6 +145,7 @@ class ExaminerLink:
         self.sayings.begin()
         self.contents.begin()
         self.judge.returned.clear()
+        self.judge.measured.clear()
         self.fields.begin()
 
     def ask(self, op: str, /, *args: Any, **kwargs: Any) -> Any:
@@ -244,6 +248,10 @@ class ExaminerLink:
         """Say whether the lab asks students to write this operator for such objects."""
         return not self.gone and self.judge.may_operate(handle, method, others)
 
+    def operated(self, handle: Any, method: str, others: tuple[Any, ...]) -> Any:
+        """Give what such an operator gives."""
+        return self.judge.operated(handle, method, others)
+
     def equal(self, handle: Any, other: Any) -> bool | None:
         """Compare two objects of a class of the lab's; None where there is no such."""
         if base_of(handle) == "tuple" or self.gone:
@@ -257,6 +265,10 @@ class ExaminerLink:
         if not self.may_operate(handle, "__eq__", (other,)):
             return None
         return self.ask("operate", "__eq__", handle, other) is True
+
+    def is_function(self, handle: Any) -> bool:
+        """Say whether an object is a function, as its room says."""
+        return any(kind is FunctionType or kind is _CACHED for kind in self.judge.ancestry(handle))
 
     def is_librarys_object(self, handle: Any) -> bool:
         """Say whether an object is of a library's own class, as its room says."""

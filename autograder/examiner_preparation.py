@@ -5,8 +5,8 @@ otherwise:
 
 - an import of a module whose state lives in the student's room (``mlflow``, ``pyplot``, a test
   client ...) binds that room's module;
-- ``type(x)``, ``x.__class__``, ``issubclass(x, y)`` and ``dir()`` go through functions that know
-  both rooms;
+- ``type(x)``, ``x.__class__``, ``issubclass(x, y)``, ``super()`` and ``dir()`` go through functions
+  that know both rooms;
 - a name in a class body is looked up as anywhere else in the cell, a class in a pattern before
   its ``match``;
 - ``format`` of such a text goes through a function that keeps it to what it is handed;
@@ -37,19 +37,27 @@ class Preparation(ast.NodeTransformer):
 
     def __init__(self) -> None:
         self._outer: list[set[str]] = []
+        self._firsts: list[str] = []
+        """The first parameters of the functions around a place, an object within a method."""
+        self._derived = 0
 
     def visit_FunctionDef(self, node: Any) -> Any:
         """Know the names of a function for the classes within it."""
         self._outer.append(bound_in_function(node))
+        first = next(iter([*node.args.posonlyargs, *node.args.args]), None)
+        self._firsts.append(first.arg if first else "")
         self.generic_visit(node)
         self._outer.pop()
+        self._firsts.pop()
         return node
 
     visit_AsyncFunctionDef = visit_Lambda = visit_FunctionDef  # noqa: N815 - what `ast` calls them
 
     def visit_ClassDef(self, node: ast.ClassDef) -> Any:
         """Find the student's names in a class body."""
+        self._derived += bool(node.bases)
         self.generic_visit(node)
+        self._derived -= bool(node.bases)
         return with_names_looked_up(node, frozenset().union(*self._outer))
 
     def visit_Match(self, node: ast.Match) -> Any:
@@ -112,12 +120,17 @@ class Preparation(ast.NodeTransformer):
         if not node.args:
             if node.func.id == "dir" and not node.keywords:
                 node.func.id = "_room_dir"
+            if node.func.id == "super" and self._derived and self._firsts and self._firsts[-1]:
+                names = ("__class__", self._firsts[-1])
+                node.args = [ast.copy_location(ast.Name(n, ast.Load()), node) for n in names]
+                node.func.id = "_room_super"
             return node
         name, first = node.func.id, node.args[0]
         plain = len(node.args) == 1 and not node.keywords
         if (
             (name == "type" and plain)
             or name == "issubclass"
+            or (name == "super" and len(node.args) == 2)
             or (name in ("exec", "eval", "compile") and not isinstance(first, ast.Constant))
         ):
             node.func.id = f"_room_{name}"

@@ -13,6 +13,7 @@ import sys
 import time
 import traceback
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from autograder.cell_frames import cell_lines
 from autograder.examiner_bases import GivenBases
 from autograder.examiner_commands import Commands
 from autograder.examiner_containers import GivenContainers
+from autograder.examiner_derived import room_super
 from autograder.examiner_errors import StudentRoomGoneError, StudentTimeoutError
 from autograder.examiner_fresh import FreshCalls
 from autograder.examiner_given import Release
@@ -103,6 +105,7 @@ class _Room:
         put(self.names, "_room_class", self._class)
         put(self.names, "_room_dir", lambda: sorted({*self.names, *self.names.in_room}))
         put(self.names, "_room_issubclass", self._issubclass)
+        put(self.names, "_room_super", partial(room_super, self.link))
         put(self.names, "_room_exec", self._exec)
         put(self.names, "_room_eval", self._eval)
         put(self.names, "_room_compile", self._compile)
@@ -205,12 +208,11 @@ class _Room:
         self.link.judge.known = order["known"]
         self.reach.to_change = order["changes"]
         asked = frozenset().union(*map(words, order["imports"]))
+        asked = asked if order["known"] else _SEEDING | _REDIRECTING | _MASKS
         self.reach.generators.may_seed = not _SEEDING.isdisjoint(asked)
         self.link.printing.may_redirect = not _REDIRECTING.isdisjoint(asked)
         self.link.may_swallow = order["swallows"]
-        self.link.objects.may_mask = not order["known"] or any(
-            not _MASKS.isdisjoint(words(text)) for text in order["imports"]
-        )
+        self.link.objects.may_mask = not _MASKS.isdisjoint(asked)
         self.link.lending.settable = None if order["sets"] is None else frozenset(order["sets"])
         self.release.begin(order)
 

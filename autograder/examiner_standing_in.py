@@ -9,12 +9,14 @@ import sys
 from collections.abc import Callable
 from decimal import Decimal
 from fractions import Fraction
+from functools import partial
+from types import FunctionType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from autograder.handles import HandleError, number_of, refusal
+from autograder.handles import number_of, refusal
 
 __all__ = [
     "Measuring",
@@ -140,6 +142,9 @@ class Scorer:
         if measure is None:
             raise refusal(self._handle, "isn't asked for its own score; use what it predicts")
         weight = given.get("sample_weight")
+        if not isinstance(measure, FunctionType):  # a scorer, which asks for what it needs
+            more = {} if weight is None else {"sample_weight": weight}
+            return measure(_as_model(self._handle), given["X"], given["y"], **more)
         return measure(given["y"], self._handle.predict(given["X"]), sample_weight=weight)
 
     def _measure(self, model: Any, depth: int) -> Any:
@@ -162,17 +167,28 @@ class Scorer:
         return None
 
 
+def _told(handle: Any, name: str, _: Any) -> Any:
+    return getattr(handle, name)
+
+
+def _as_model(handle: Any) -> Any:
+    """Give what scorers of scikit-learn's take for a classifier that does as an object says."""
+    base = importlib.import_module(_SCIKIT_LEARN[0])
+    told = ("classes_", "predict", "predict_proba", "decision_function")
+    body = {name: property(partial(_told, handle, name)) for name in told}
+    return type("Model", (base.ClassifierMixin, base.BaseEstimator), body)()
+
+
 def _chosen(metrics: Any, name: Any) -> Any:
-    """Give the measure of one of scikit-learn's own scorers that looks at predictions only."""
+    """Give one of scikit-learn's scorers; its measure, if that looks at predictions only."""
     if type(name) is not str:
         return None
     scorer = metrics.get_scorer(name)
     if getattr(scorer, "_response_method", "predict") != "predict":
-        raise HandleError(
-            f"the score {name!r} needs more than what a model predicts. Work it out in the test, "
-            "or tag the test cell 'student-room'."
-        )
+        return scorer
     sign, function, names = scorer._sign, scorer._score_func, scorer._kwargs
-    return lambda y, found, *, sample_weight: (
-        sign * function(y, found, sample_weight=sample_weight, **names)
-    )
+
+    def measure(y: Any, found: Any, *, sample_weight: Any) -> Any:
+        return sign * function(y, found, sample_weight=sample_weight, **names)
+
+    return measure

@@ -9,6 +9,7 @@ from typing import Any, cast
 
 from autograder.handles import (
     MAX_ITEMS,
+    NUMBERS,
     Handle,
     HandleError,
     Link,
@@ -212,5 +213,7 @@ def make_handle(link: Link, number: int, mask: int, label: str, base: str | None
             body["__aexit__"] = _leave_async
         if "__next__" in body:
             body["__iter__"] = _iter_self
+        else:
+            body |= NUMBERS
         kind = _classes[mask] = type("Handle", (Handle,), body)
     return kind(link, number, mask, label, base)

@@ -9,6 +9,7 @@ student's room says about truth, length, membership and class is believed, and n
 
 import sys
 from collections.abc import Callable
+from types import MethodType
 from typing import Any, Protocol
 
 from autograder.wire_abilities import ABILITIES, CLASS_BIT
@@ -87,6 +88,9 @@ class Link(Protocol):
     def is_librarys_object(self, handle: Any) -> bool:
         """Say whether an object is of a library's own class, as its room says."""
 
+    def operated(self, handle: Any, method: str, others: tuple[Any, ...]) -> Any:
+        """Give what an operator that the lab asks for gives."""
+
     def refused(self, handle: Any, method: str, others: tuple[Any, ...], what: str) -> HandleError:
         """Give the error for an operator that handles don't have."""
 
@@ -98,6 +102,9 @@ class Link(Protocol):
 
     def is_hashable(self, handle: Any) -> bool:
         """Say whether an object can be a key, as its room says."""
+
+    def is_function(self, handle: Any) -> bool:
+        """Say whether an object is a function, as its room says."""
 
     def source_signature(self, handle: Any) -> Any:
         """Give the signature of a callable."""
@@ -275,19 +282,31 @@ class Handle:
         return link.ask("call", link.ask("get", link.ask("module", "copy"), how), self)
 
     def __set_name__(self, owner: Any, name: str) -> None:
-        """Refuse to be what a class makes methods and attributes of: it would do neither."""
+        """Be a method of a test's class, if this is a function; refuse to be a descriptor."""
         link = _get(self, "_link")
-        if link.ask("can", self, ["__get__", "__set__", "__delete__"]) is True:
+        if link.is_function(self):
+            type.__setattr__(owner, name, Method(self))
+        elif link.ask("can", self, ["__get__", "__set__", "__delete__"]) is True:
             what = f"can't be {name!r} of a test's class, where it would be bound to its objects"
             raise link.refuse(self, what)
 
     def __mro_entries__(self, bases: Any) -> tuple[type, ...]:
-        if (base := _get(self, "_link").bases.base_for(self)) is not None:
-            return (base,)
-        raise refusal(self, "can't be subclassed by a test in the examiner's room")
+        if not _get(self, "_mask") & CLASS_BIT:
+            raise refusal(self, "is no class to derive another from")
+        return (_get(self, "_link").bases.base_for(self),)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise refusal(self, "can't be pickled or copied in the examiner's room")
+
+
+class Method:
+    """A function of the student's in a class of a test's: bound to its objects, as any other."""
+
+    def __init__(self, handle: Any) -> None:
+        self._handle = handle
+
+    def __get__(self, value: Any, _: Any = None) -> Any:
+        return self._handle if value is None else MethodType(self._handle, value)
 
 
 def number_of(value: Any) -> int | None:
@@ -349,7 +368,7 @@ def _special(handle: Any, name: str) -> Any:
 def _operator(method: str, what: str) -> Callable[..., Any]:
     def operate(self: Any, *others: Any, **_: Any) -> Any:
         if _get(self, "_link").may_operate(self, method, others):
-            return _get(self, "_link").ask("operate", method, self, *others)
+            return _get(self, "_link").operated(self, method, others)
         if (given := _get(self, "_link").bases.operator_for(self, method)) is not None:
             return given(self, *others)
         found = _of_plain_values(self, method, others)
@@ -416,6 +435,12 @@ _SPECIAL = (
     | {"__format__", "__setattr__", "__delattr__", "__getattribute__"}
 )
 """What a handle has whatever its object has, or what a class has for its objects."""
+NUMBERS: dict[str, Any] = {}
+"""What an object has that libraries may take for a number: any but an iterator."""
 for _what, _names in _REFUSED.items():
     for _name in _names:
-        setattr(Handle, f"__{_name}__", _operator(f"__{_name}__", _what))
+        _method = _operator(f"__{_name}__", _what)
+        if _name in ("int", "float", "index"):
+            NUMBERS[f"__{_name}__"] = _method
+        else:
+            setattr(Handle, f"__{_name}__", _method)

@@ -16,6 +16,7 @@ from autograder.awaiting import Tasks
 from autograder.dotted import find_dotted
 from autograder.random_states import fingerprint, set_states, states
 from autograder.room_files import read_files, write_files
+from autograder.student_derived import derive
 from autograder.student_logs import Logs
 from autograder.student_objects import Registry
 from autograder.student_surroundings import decimals, environment, surround
@@ -256,6 +257,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "isinstance": lambda _, value, kind: isinstance(value, kind),
     "issubclass": lambda _, value, kind: issubclass(value, kind),
     "ancestry": Operations.ancestry,
+    "derive": lambda _, *told: derive(*told),
+    "super": lambda _, kind, target: super(kind, target),
     "mro": lambda _, value: list(value.__mro__)[:64],
     "signature": Operations.signature,
     "defined": lambda _, value: _defined(value),

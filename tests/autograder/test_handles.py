@@ -289,8 +289,18 @@ def test_an_instance_check_asks_the_room_and_is_noted() -> None:
     assert link.asked == []
     assert isinstance(handle(link), kind)
     assert link.claims
-    with pytest.raises(HandleError, match="subclassed"):
-        types.new_class("Mine", (kind,))
+
+
+def test_a_class_derived_from_the_rooms_is_made_there() -> None:
+    """What stands for it here is what the room gives; an object is no class to derive from."""
+    link = FakeLink(derive="the class there")
+    kind = make_handle(link, 3, CLASS_BIT | 1, "class Gate", None)
+    mine: Any = types.new_class("Mine", (kind,), {"size": 2}, lambda body: body.update(one=1))
+    assert mine == "the class there"
+    assert link.asked == [("derive", [kind], {"one": ["value", 1]}, {"size": 2})]
+    assert link.claims
+    with pytest.raises(HandleError, match="no class"):
+        types.new_class("Mine", (handle(link),))
 
 
 def test_a_class_claimed_by_the_room_is_a_class_of_this_room() -> None:
