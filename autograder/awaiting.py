@@ -14,6 +14,7 @@ from autograder.wire_values import need
 __all__ = ["Awaiting", "Tasks"]
 
 Ask = Callable[..., Any]
+_SLICE = 0.05
 
 
 class Awaiting:
@@ -28,40 +29,61 @@ class Awaiting:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._waiting: list[tuple[Any, asyncio.Future[Any]]] = []
+        self._turn_on: asyncio.AbstractEventLoop | None = None
+        self._goes_on = False
 
     async def result(self, handle: Any) -> Any:
         """Wait for a coroutine of the other room."""
         loop = asyncio.get_running_loop()
         future = loop.create_future()
         self._waiting = [item for item in self._waiting if item[1].get_loop() is loop]
-        if not self._waiting:
-            loop.call_soon(self._go_on, loop)
         self._waiting.append((handle, future))
+        self._take_turns(loop)
         try:
             return await future
         except asyncio.CancelledError:
             self._ask("cancel", handle)
             raise
 
+    def goes_on(self, *, there: bool) -> None:
+        """Note whether tasks of the other room go on for which nobody of this one waits."""
+        self._goes_on = there
+        loop = asyncio._get_running_loop()
+        if there and loop is not None:
+            self._take_turns(loop)
+
+    def _take_turns(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Let the other room's loop run when this one comes to it."""
+        if self._turn_on is not loop:
+            self._turn_on = loop
+            loop.call_soon(self._go_on, loop)
+
     def _go_on(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._turn_on = None
         self._waiting = [item for item in self._waiting if not item[1].done()]
         waiting = list(self._waiting)
-        if not waiting:
+        if not waiting and not self._goes_on:
             return
+        seconds = _until_timer(loop)
+        if not waiting:
+            seconds = _SLICE if seconds is None else min(seconds, _SLICE)
+        self._turn_on = loop  # while the other room has its turn
         try:
-            done = self._ask("go_on", [handle for handle, _ in waiting], _until_timer(loop))
+            done = self._ask("go_on", [handle for handle, _ in waiting], seconds)
             need(type(done) is list and len(done) <= len(waiting), "coroutines that are done")
             need(all(type(n) is int and 0 <= n < len(waiting) for n in done), "a coroutine")
         except BaseException as error:
+            self._turn_on = None
             self._end(waiting, error)
             return
         for place in done:
             handle, future = waiting[place]
             self._finish(loop, handle, future)
+        self._turn_on = None
         ended = {id(waiting[place][1]) for place in done}
         self._waiting = [item for item in self._waiting if id(item[1]) not in ended]
-        if self._waiting:
-            loop.call_soon(self._go_on, loop)
+        if self._waiting or self._goes_on:
+            self._take_turns(loop)
 
     def _finish(
         self, loop: asyncio.AbstractEventLoop, handle: Any, future: "asyncio.Future[Any]"
@@ -132,12 +154,27 @@ class Tasks:
         async def wait() -> list[int]:
             futures = [self._future(item) for item in waiting]
             loop = asyncio.get_running_loop()
-            here = [future for future in futures if future.get_loop() is loop]
+            here = {future for future in futures if future.get_loop() is loop}
+            if not futures and not (here := self._others(loop)):
+                return []
             await asyncio.wait(here, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
             return [place for place, future in enumerate(futures) if future.done()]
 
         done: list[int] = self.run(wait())
         return done
+
+    def goes_on(self, loop: asyncio.AbstractEventLoop | None) -> bool:
+        """Say whether tasks of a loop go on for which the other room doesn't wait."""
+        return loop is not None and bool(self._others(loop))
+
+    def _others(self, loop: asyncio.AbstractEventLoop) -> "set[asyncio.Future[Any]]":
+        awaited = {id(future) for _, future in self._begun.values()}
+        current = asyncio.current_task(loop)
+        return {
+            task
+            for task in asyncio.all_tasks(loop)
+            if task is not current and id(task) not in awaited
+        }
 
     def _future(self, awaitable: Any) -> "asyncio.Future[Any]":
         if id(awaitable) not in self._begun:

@@ -15,6 +15,7 @@ from autograder.examiner_source import (
     cell_tree,
     globals_of,
     globals_used,
+    has_coroutines,
     imported_modules,
     names_of,
     targets_of,
@@ -61,6 +62,7 @@ def _read_test(text: str) -> None:
     replaced_in(text)
     changes_in_place(text, frozenset())
     handed_over(text)
+    has_coroutines(text)
 
 
 def _read_locked(text: str) -> None:

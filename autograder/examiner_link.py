@@ -125,6 +125,8 @@ class ExaminerLink:
         )
         self.shares = False
         """Whether the test cell changes in place what it has of the student's."""
+        self.is_asynchronous = False
+        """Whether coroutines of the test cell run on a loop, as they do where it has some."""
         self.handed = frozenset[str]()
         """The names whose values the test cell hands to functions, which may change them."""
         self._classes: dict[int, type] = {}
@@ -321,13 +323,7 @@ class ExaminerLink:
             body["free"] = list(freed)
         if news := self.tables.news():
             body["t"] = news
-        if (
-            (self.shares and op in _SHARING)
-            or op == "enter"
-            or (op in _LOOKING and args[0] in self.handed)
-        ):
-            body["h"] = 1
-        body |= {"w": 1} if self.wants_warnings else {}
+        body |= self._wishes(op, args)
         self._open.append(encoder.numbered)
         began = perf_counter()
         try:
@@ -349,8 +345,19 @@ class ExaminerLink:
         finally:
             self._taking = False
         self.printing.redirected(there=frame.body.get("to") == 1)
+        self.objects.awaiting.goes_on(there=frame.body.get("bg") == 1)
         self._note_returned(op, value)
         return value
+
+    def _wishes(self, op: str, args: tuple[Any, ...]) -> dict[str, int]:
+        """Give what is to be seen to beside a question: sharing, warnings, a loop that runs."""
+        shares = (
+            (self.shares and op in _SHARING)
+            or op == "enter"
+            or (op in _LOOKING and args[0] in self.handed)
+        )
+        wanted = {"h": shares, "w": self.wants_warnings, "al": self.is_asynchronous}
+        return {name: 1 for name, is_wanted in wanted.items() if is_wanted}
 
     def _asked(
         self, encoder: LinkEncoder, args: tuple[Any, ...], kwargs: dict[str, Any]

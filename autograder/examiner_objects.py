@@ -52,7 +52,7 @@ class RoomObjects:
         """The objects of locked cells that exist in both rooms, by their ids."""
         self.is_named: Callable[[Any], bool] = lambda _: False
         self._link = link
-        self._awaiting = Awaiting(link.ask)
+        self.awaiting = Awaiting(link.ask)
         self._handles: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self._mirrors: dict[int, type[BaseException]] = {}
         self._coroutines: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
@@ -126,7 +126,7 @@ class RoomObjects:
         return found
 
     async def _run(self, handle: Any) -> Any:
-        return await self._awaiting.result(handle)
+        return await self.awaiting.result(handle)
 
     def mirror(self, item: list[Any], decoder: Decoder) -> type[BaseException]:
         """Build the class that stands for an exception class of the student's."""

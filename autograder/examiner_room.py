@@ -37,7 +37,7 @@ from autograder.examiner_reach import (
     patch_inspect,
 )
 from autograder.examiner_shipped import use_shipped_modules
-from autograder.examiner_source import bound_names, words
+from autograder.examiner_source import bound_names, has_coroutines, words
 from autograder.examiner_twins import changes_in_place, handed_over
 from autograder.handles import HandleError, describe, number_of
 from autograder.match_patterns import as_pattern
@@ -242,6 +242,7 @@ class _Room:
                 self.release.take_fresh(text)
                 words = self.release.words(text)
                 self.link.handed = handed_over(text)
+                self.link.is_asynchronous = has_coroutines(text)
                 self.link.answers.hears_cancelled = "CancelledError" in words
                 self.reach.begin(words, text)
                 self.names.begin(words)
@@ -261,6 +262,7 @@ class _Room:
             self.names.end()
             self.reach.end()
             self.link.shares, self.link.handed = False, frozenset()
+            self.link.is_asynchronous = False
         if self.link.gone and not isinstance(error, StudentRoomGoneError):
             error = StudentRoomGoneError(self.link.gone)
         if error is None:

@@ -27,6 +27,7 @@ __all__ = [
     "definition_at",
     "globals_of",
     "globals_used",
+    "has_coroutines",
     "imported_modules",
     "lives_in_room",
     "names_in",
@@ -57,6 +58,7 @@ PURE_MODULES = frozenset(
 """Modules without state: the student's are as good as the examiner's own, which are used."""
 
 DEFINITIONS = (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)
+_WAITING = (ast.Await, ast.AsyncFor, ast.AsyncWith, ast.AsyncFunctionDef)
 _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SCOPES = (*DEFINITIONS, *_COMPREHENSIONS, ast.Lambda)
 _IMPORTS_MLFLOW = re.compile(r"^\s*(?:import|from)\s+mlflow\b", re.MULTILINE)
@@ -160,6 +162,12 @@ def imported_modules(text: str) -> set[str]:
 def words(text: str) -> frozenset[str]:
     """Give every name and attribute that occurs in a cell."""
     return frozenset(names_in(cell_tree(text)))
+
+
+@lru_cache(maxsize=_CELLS)
+def has_coroutines(text: str) -> bool:
+    """Say whether a cell awaits something, or has functions that do."""
+    return any(isinstance(node, _WAITING) for node in ast.walk(cell_tree(text)))
 
 
 @lru_cache(maxsize=_STATEMENTS)

@@ -122,6 +122,8 @@ class Answerer:
             reply["out"] = said
         self._note_moves(reply)
         self._note_redirection(reply)
+        if body.get("al") and self.operations.goes_on():
+            reply["bg"] = 1
         if self._warned:
             reply["w"] = [self._warning(encoder, warned) for warned in self._warned[:50]]
         self._tell_log(reply, encoder)
@@ -162,7 +164,8 @@ class Answerer:
             if decoder.made:
                 question.before = self._arguments.content(decoder.made)
             copied = attributes_of(decoder.copies)
-            with self._limit(body.get("s", 0.0)), self._watched(body):
+            loop = self.operations.within_loop() if body.get("al") else nullcontext()
+            with self._limit(body.get("s", 0.0)), self._watched(body), loop:
                 result = OPERATIONS[body["op"]](self.operations, *args, **names)
             if (number := self._share(body["op"], result, new="h" in body)) is not None:
                 reply["twin"] = number

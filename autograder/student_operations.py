@@ -7,7 +7,8 @@ import importlib
 import inspect
 import operator
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import Any
@@ -73,6 +74,20 @@ class Operations:
         if self.loop is None:
             self.loop = asyncio.new_event_loop()
         return self.loop
+
+    def goes_on(self) -> bool:
+        """Say whether tasks go on for which the examiner doesn't wait."""
+        return self._tasks.goes_on(self.loop)
+
+    @contextmanager
+    def within_loop(self) -> Iterator[None]:
+        """Have a running loop, as code has that is called by a coroutine of the test."""
+        outer = asyncio._get_running_loop()
+        asyncio._set_running_loop(outer or self._own_loop())
+        try:
+            yield
+        finally:
+            asyncio._set_running_loop(outer)
 
     def go_on(self, waiting: list[Any], seconds: float | None) -> list[int]:
         """Run coroutines until one is done or the time is up; give which are."""
