@@ -12,7 +12,7 @@ import random
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -317,9 +317,14 @@ class Release:
         if isinstance(node, ast.ClassDef):
             return node.name in self._kept
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            return all(map(self._is_usual, node.decorator_list))
+            # What counts its own calls, say, is one object: the student's room's, if used there.
+            has_state = not names.isdisjoint(self._changing - self._private)
+            return not has_state and all(map(self._is_usual, node.decorator_list))
         if not isinstance(node, ast.Assign):
             return False
+        if all(isinstance(target, ast.Attribute) for target in node.targets):
+            owners = [dict.get(self._names, name) for name in map(_owner, node.targets)]
+            return _is_literal(node.value) and all(type(one) is FunctionType for one in owners)
         if not all(isinstance(target, ast.Name) for target in node.targets):
             return False
         return isinstance(node.value, ast.Lambda) or (
@@ -423,6 +428,12 @@ def _holds_handles(value: Any, depth: int = 4) -> bool:
     if not depth or not isinstance(value, (list, tuple, set, frozenset)):
         return False
     return any(_holds_handles(item, depth - 1) for item in value)
+
+
+def _owner(target: ast.expr) -> str:
+    """Name what an attribute is set on, if that is a name."""
+    value = getattr(target, "value", None)
+    return value.id if isinstance(value, ast.Name) else ""
 
 
 def _is_literal(value: ast.expr) -> bool:
