@@ -72,11 +72,17 @@ class Objects(Protocol):
     def given_name(self, value: Any) -> str | None:
         """Name the locked cell's object that exists in both rooms."""
 
+    def given_class(self, name: str) -> Any:
+        """Give this room's own class of a locked cell's of that name."""
+
     def coroutine_handle(self, value: Any) -> Any:
         """Give the handle that a coroutine stands for."""
 
     def handle(self, item: list[Any]) -> Any:
         """Build a handle."""
+
+    def pass_over(self, item: Json) -> None:
+        """Let the student's room forget an object for which no handle is built."""
 
     def mirror(self, item: list[Any], decoder: Decoder) -> Any:
         """Build a class for an exception class of the student's."""
@@ -119,7 +125,7 @@ def _is_bound(value: Any) -> bool:
 
 
 @cache
-def _tuple_fields(kind: Any) -> list[str] | None:
+def tuple_fields(kind: Any) -> list[str] | None:
     """Give the fields of a named tuple of the test's own that is nothing more than that."""
     if kind.__module__ != "__main__" or kind.__bases__ != (tuple,):
         return None
@@ -168,7 +174,7 @@ class LinkEncoder(Encoder):
         if _is_bound(value):
             return self.reference(value)
         kind: Any = type(value)
-        if (fields := _tuple_fields(kind)) is not None:
+        if (fields := tuple_fields(kind)) is not None:
             items = self.many(value, len(value))
             known = self._objects.given_name(kind)
             return ["nt", self._objects.lend(kind), known, kind.__name__, fields, *items]
@@ -254,8 +260,17 @@ class LinkDecoder(Decoder):
                 return self._objects.lent(item[1])
             case "N":
                 kind: Any = self._objects.lent(item[1])
-                need(isinstance(kind, type) and _tuple_fields(kind) is not None, "a named tuple")
+                need(isinstance(kind, type) and tuple_fields(kind) is not None, "a named tuple")
                 return kind._make(self.many(item[2:]))
+            case "G":
+                need(len(item) > 2 and type(item[1]) is str, "a given named tuple")
+                kind = self._objects.given_class(item[1])
+                fields = tuple_fields(kind) if isinstance(kind, type) else None
+                if fields is None:
+                    return self.decode(item[2])
+                need(len(fields) == len(item) - 3, "a given named tuple")
+                self._objects.pass_over(item[2])
+                return kind._make(self.many(item[3:]))
             case "m":
                 need(len(item) == 3, "a module")
                 return self._objects.module(item[1], self.decode(item[2]))

@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from autograder.examiner_bases import GivenBases
+from autograder.examiner_codec import tuple_fields
 from autograder.examiner_containers import GivenContainers
 from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_made import Made
@@ -30,6 +31,7 @@ from autograder.examiner_source import (
     cell_tree,
     globals_of,
     globals_used,
+    makes_tuples,
     names_of,
     needs_room,
     targets_of,
@@ -314,6 +316,8 @@ class Release:
         names = targets_of(node)
         if names & students or names_of(node) & self._in_room:
             return False
+        if makes_tuples(node):
+            return True
         if isinstance(node, ast.ClassDef):
             return node.name in self._kept
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
@@ -367,7 +371,9 @@ class Release:
         return {
             name
             for name, value in own.items()
-            if issubclass(type(value), type) and value.__module__ == "__main__"
+            if issubclass(type(value), type)
+            and value.__module__ == "__main__"
+            and tuple_fields(value) is None  # they cross as they are
         }
 
     def _let_go(self, names: set[str]) -> set[str]:

@@ -92,6 +92,11 @@ class RoomObjects:
         known = self.given.get(id(value))
         return known[0] if known is not None and known[1] is value else None
 
+    def given_class(self, name: str) -> Any:
+        """Give this room's own class of a locked cell's of that name; None if it has none."""
+        found = (value for known, value in self.given.values() if known == name)
+        return next((value for value in found if isinstance(value, type)), None)
+
     def is_shared(self, kind: type) -> bool:
         """Say whether a class that student code names is used as this room's own.
 
@@ -124,6 +129,12 @@ class RoomObjects:
             self._coroutines[coroutine] = found
             return coroutine
         return found
+
+    def pass_over(self, item: Json) -> None:
+        """Let the student's room forget an object for which no handle is built."""
+        need(type(item) is list and len(item) == 5 and type(item[1]) is int, "a handle")
+        if item[1] not in self._handles:
+            self._freed.add(item[1])
 
     async def _run(self, handle: Any) -> Any:
         return await self.awaiting.result(handle)

@@ -29,6 +29,7 @@ __all__ = [
     "globals_used",
     "has_coroutines",
     "imported_modules",
+    "makes_tuples",
     "lives_in_room",
     "names_in",
     "names_of",
@@ -145,6 +146,26 @@ def globals_used(node: ast.AST) -> frozenset[str]:
 def bound_names(text: str) -> frozenset[str]:
     """Give the names that a cell binds at its top level."""
     return frozenset(targets(cell_tree(text)))
+
+
+def makes_tuples(node: ast.stmt) -> bool:
+    """Say whether a statement defines a class of named tuples that is nothing more than that.
+
+    Examples
+    --------
+    >>> texts = "P = namedtuple('P', 'x y')", "class P(NamedTuple): x: int", "P = named('P')"
+    >>> [makes_tuples(ast.parse(text).body[0]) for text in texts]
+    [True, True, False]
+    """
+    if isinstance(node, ast.ClassDef):
+        plain = (isinstance(inner, (ast.AnnAssign, ast.Expr, ast.Pass)) for inner in node.body)
+        bases = [names_in(base) & {"NamedTuple"} for base in node.bases]
+        return len(bases) == 1 and bool(bases[0]) and all(plain) and not node.decorator_list
+    if not isinstance(node, ast.Assign) or not isinstance(node.value, ast.Call):
+        return False
+    function = node.value.func
+    name = getattr(function, "attr", getattr(function, "id", ""))
+    return name in ("namedtuple", "NamedTuple") and isinstance(node.targets[0], ast.Name)
 
 
 def imported_modules(text: str) -> set[str]:

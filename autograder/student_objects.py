@@ -70,6 +70,13 @@ class Registry:
         self.tuples[made] = number or 0
         return made
 
+    def given_tuple(self, value: Any) -> str | None:
+        """Name the locked cell's class of a named tuple, if it is of one."""
+        kind = type(value)
+        if not issubclass(kind, tuple) or not hasattr(kind, "_fields"):
+            return None
+        return kind.__name__ if self.given_names.get(kind.__name__) is kind else None
+
     def raised(self, number: int, error: BaseException) -> None:
         """Remember an error of the examiner's, which may come back to it."""
         self._raised = [*self._raised[-50:], (number, error)]
@@ -104,6 +111,8 @@ class RoomEncoder(Encoder):
         """Encode an object that isn't plain: a reference of some kind."""
         if (kind := self._registry.tuples.get(type(value))) is not None:
             return ["N", kind, *self.many(value, len(value))]
+        if (name := self._registry.given_tuple(value)) is not None:
+            return ["G", name, self.handle(value), *self.many(value, len(value))]
         number = given_number(value)
         if number is None:
             number = self._registry.coroutines.number(value)
