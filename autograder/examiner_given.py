@@ -38,6 +38,7 @@ from autograder.examiner_source import (
     words,
 )
 from autograder.examiner_twins import changes_arguments
+from autograder.given_statements import as_assignment, is_literal, owner_of, roots_of
 from autograder.handles import number_of
 from autograder.lab_changes import changing_by, may_change
 from autograder.time_limit import CellTimeoutError, cpu_limit
@@ -198,7 +199,7 @@ class Release:
         for node in () if there else body:
             if self._is_own(node, self._names.students):
                 self._define([node])
-                if isinstance(node, ast.Assign) and _is_literal(node.value):
+                if isinstance(node, ast.Assign) and is_literal(node.value):
                     self._containers.wrote(node)
                 if isinstance(node, ast.ClassDef):
                     self._made.note([node.name], self.closure(names_of(node)))
@@ -213,7 +214,7 @@ class Release:
         needed, made = self._needed(body), set[str]()
         for node in body if needed else ():
             names = targets_of(node)
-            plain = _as_assignment(node)
+            plain = as_assignment(node)
             if names & needed and plain is not None and self._is_alone(plain, names):
                 with suppress(CellTimeoutError), cpu_limit(_WORK_SECONDS):
                     self._define([plain])
@@ -232,7 +233,7 @@ class Release:
         needed = {name for node in body for name in targets_of(node)} & self._kept
         needed = {name for name in needed if not dict.__contains__(self._names, name)}
         for node in reversed(body) if needed else ():
-            plain = _as_assignment(node)
+            plain = as_assignment(node)
             if plain is not None and not needed.isdisjoint(targets_of(node)):
                 needed |= self.closure(names_of(plain.value))
         return needed
@@ -306,7 +307,7 @@ class Release:
                 if needs_room(name) or (module and needs_room(module)):
                     self._in_room.add(f"{(alias.asname or alias.name).split('.')[0]}.")
         self._in_room |= globals_of(node)  # a function of a locked cell counts with these
-        if isinstance(node, ast.Assign) and _root(node.value) & self._in_room:
+        if isinstance(node, ast.Assign) and roots_of(node.value) & self._in_room:
             self._in_room |= {form for name in targets_of(node) for form in (name, f"{name}.")}
 
     def _is_own(self, node: ast.stmt, students: set[str]) -> bool:
@@ -327,17 +328,17 @@ class Release:
         if not isinstance(node, ast.Assign):
             return False
         if all(isinstance(target, ast.Attribute) for target in node.targets):
-            owners = [dict.get(self._names, name) for name in map(_owner, node.targets)]
-            return _is_literal(node.value) and all(type(one) is FunctionType for one in owners)
+            owners = [dict.get(self._names, name) for name in map(owner_of, node.targets)]
+            return is_literal(node.value) and all(type(one) is FunctionType for one in owners)
         if not all(isinstance(target, ast.Name) for target in node.targets):
             return False
         return isinstance(node.value, ast.Lambda) or (
-            _is_literal(node.value) and not names & self._changing
+            is_literal(node.value) and not names & self._changing
         )
 
     def _is_usual(self, decorator: ast.expr) -> bool:
         """Say whether a decorator does here what it does there: Python's, or a library's."""
-        names = _root(decorator)
+        names = roots_of(decorator)
         if names & _DECORATORS:
             return True
         own = [dict.get(self._names, name) for name in names if not name.endswith(".")]
@@ -354,7 +355,7 @@ class Release:
         if isinstance(node, (ast.Import, ast.ImportFrom)):
             return True
         names = targets_of(node)
-        plain = isinstance(node, DEFINITIONS) or _as_assignment(node) is not None
+        plain = isinstance(node, DEFINITIONS) or as_assignment(node) is not None
         return plain and not there and all(dict.__contains__(self._names, name) for name in names)
 
     def _reaches_tests(self, node: ast.stmt) -> bool:
@@ -408,14 +409,6 @@ class Release:
         self._streams -= names
 
 
-def _as_assignment(node: ast.stmt) -> ast.Assign | None:
-    """Give a statement as an assignment, without what it says of a type; None if it isn't one."""
-    if isinstance(node, ast.AnnAssign) and node.value is not None:
-        plain = ast.Assign([node.target], node.value)
-        return ast.fix_missing_locations(ast.copy_location(plain, node))
-    return node if isinstance(node, ast.Assign) else None
-
-
 def _closed(found: frozenset[str], of: Mapping[str, frozenset[str]]) -> frozenset[str]:
     """Add to names those of what they stand for, as often as there are any."""
     before = 0
@@ -434,31 +427,3 @@ def _holds_handles(value: Any, depth: int = 4) -> bool:
     if not depth or not isinstance(value, (list, tuple, set, frozenset)):
         return False
     return any(_holds_handles(item, depth - 1) for item in value)
-
-
-def _owner(target: ast.expr) -> str:
-    """Name what an attribute is set on, if that is a name."""
-    value = getattr(target, "value", None)
-    return value.id if isinstance(value, ast.Name) else ""
-
-
-def _is_literal(value: ast.expr) -> bool:
-    try:
-        ast.literal_eval(value)
-    except (ValueError, TypeError, SyntaxError, MemoryError, RecursionError):
-        return False
-    return True
-
-
-def _root(node: ast.AST) -> set[str]:
-    """Give the name that an expression of attributes, items and calls begins with, in two forms.
-
-    With a dot where something of it is used, so that a module and its name differ.
-    """
-    plain = True
-    while isinstance(node, (ast.Attribute, ast.Call, ast.Subscript)):
-        node = node.func if isinstance(node, ast.Call) else node.value
-        plain = False
-    if not isinstance(node, ast.Name):
-        return set()
-    return {node.id} if plain else {node.id, f"{node.id}."}
