@@ -1,15 +1,21 @@
-"""Classes that a test derives from one of this room.
+"""Functions of the test's as methods of this room's classes.
 
-The class and its objects are this room's; its methods are the test's, which are lent.
+A test derives a class from one of this room, or replaces a method of one. The class and its objects
+are this room's; such a method is lent.
 """
 
 import asyncio
 import functools
+import weakref
 from collections.abc import Callable, Sequence
-from types import new_class
+from types import FunctionType, new_class
 from typing import Any
 
-__all__ = ["derive"]
+from autograder.student_given import Given
+
+__all__ = ["derive", "lent_method", "set_attribute"]
+
+_lent: weakref.WeakKeyDictionary[Any, Any] = weakref.WeakKeyDictionary()
 
 
 def derive(
@@ -36,6 +42,18 @@ def derive(
     return new_class(name, tuple(bases), keywords, lambda namespace: namespace.update(body))
 
 
+def set_attribute(target: Any, name: str, value: Any) -> None:
+    """Set an attribute; a function of the test's is bound to objects of the class it is set on."""
+    if isinstance(target, type) and isinstance(value, Given) and type(value).__name__ == "function":
+        value = _method(value)
+    setattr(target, name, value)
+
+
+def lent_method(value: Any) -> Any:
+    """Give the test's function that a function of this room stands for; None for any other."""
+    return _lent.get(value) if type(value) is FunctionType else None
+
+
 def _method(lent: Any) -> Any:
     """Give a function that calls a lent one: it is bound to objects, as the test's own would be."""
     if not callable(lent):
@@ -57,6 +75,7 @@ def _alike(made: Any, lent: Any) -> Any:
     made.__name__ = made.__qualname__ = lent.__name__
     made.__doc__ = lent.__doc__
     made.__wrapped__ = lent  # whoever looks at the signature asks for it
+    _lent[made] = lent
     return made
 
 

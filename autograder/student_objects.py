@@ -17,6 +17,7 @@ from autograder import (  # noqa: F401 - they add their types
     wire_typing,
     wire_views,
 )
+from autograder.student_derived import lent_method
 from autograder.student_given import Given, GivenCoroutines, given, given_number
 from autograder.wire import Bounds, Frame
 from autograder.wire_abilities import COROUTINE_BIT, abilities_of, plain_base, plain_class
@@ -113,7 +114,7 @@ class RoomEncoder(Encoder):
             return ["N", kind, *self.many(value, len(value))]
         if (name := self._registry.given_tuple(value)) is not None:
             return ["G", name, self.handle(value), *self.many(value, len(value))]
-        number = given_number(value)
+        number = given_number(lent_method(value) or value)
         if number is None:
             number = self._registry.coroutines.number(value)
         if number is not None:

@@ -17,7 +17,7 @@ from autograder.awaiting import Tasks
 from autograder.dotted import find_dotted
 from autograder.random_states import fingerprint, set_states, states
 from autograder.room_files import read_files, write_files
-from autograder.student_derived import derive
+from autograder.student_derived import derive, set_attribute
 from autograder.student_logs import Logs
 from autograder.student_objects import Registry
 from autograder.student_surroundings import decimals, environment, surround
@@ -241,7 +241,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "replace": Operations.replace,
     "restore": Operations.restore,
     "get": lambda _, target, name: getattr(target, name),
-    "set": lambda _, target, name, value: setattr(target, name, value),
+    "set": lambda _, *told: set_attribute(*told),
     "del": lambda _, target, name: delattr(target, name),
     "call": lambda _, target, /, *args, **kwargs: target(*args, **kwargs),
     "together": lambda _, *calls: call_together(calls),

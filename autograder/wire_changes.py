@@ -31,9 +31,31 @@ def _collection(target: Any, new: Any) -> None:
 
 
 def _array(target: np.ndarray[Any, Any], new: np.ndarray[Any, Any]) -> None:
-    need(target.shape == new.shape and target.dtype == new.dtype, "an array changed its shape")
+    if target.shape != new.shape or target.dtype != new.dtype:
+        _reshape(target, new)
     if target.flags.writeable:
         np.copyto(target, new)
+
+
+def _reshape(target: np.ndarray[Any, Any], new: np.ndarray[Any, Any]) -> None:
+    """Give an array another shape or kind of number within the memory that it has."""
+    is_plain = not target.dtype.hasobject and not new.dtype.hasobject
+    _follow(is_plain and target.nbytes == new.nbytes, "an array has another size or type")
+    try:
+        target.dtype = new.dtype  # type: ignore[misc] - it can be set
+        target.shape = new.shape
+    except (AttributeError, TypeError, ValueError):  # a view of another array
+        _follow(False, "an array has another shape")
+
+
+def _follow(can: bool, what: str) -> None:
+    """Say of an honest change that it can't be carried out here."""
+    if not can:
+        raise ValueError(
+            f"the student's code changed an argument in place so that {what}, which can't be "
+            "followed in the examiner's room. Hand over a copy, or tag the test cell "
+            "'student-room'."
+        )
 
 
 def _frame(target: Any, new: Any) -> None:
@@ -91,5 +113,5 @@ def _check_attribute(name: Any) -> None:
 
 def apply_change(target: Any, new: Any) -> None:
     """Make ``target`` equal to ``new``, in place; both are of the same exact type."""
-    need(type(target) is type(new), "a changed argument is of another type")
+    _follow(type(target) is type(new), "it holds what isn't plain data")
     _APPLY[type(target)](target, new)
