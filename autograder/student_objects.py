@@ -134,8 +134,11 @@ class RoomEncoder(Encoder):
     def kind(self, value: type, depth: int = 0) -> Json:
         """Encode a class: a library's by name, the student's by reference."""
         name = self._registry.classes.name_of(value)
-        if name is not None:
-            return ["T", *name, self.handle(value)]
+        if name is not None:  # the examiner may not have loaded it
+            return ["T", *name, self._by_reference(value, depth)]
+        return self._by_reference(value, depth)
+
+    def _by_reference(self, value: type, depth: int) -> Json:
         if not issubclass(value, BaseException) or depth > _BASES:
             return self.handle(value)
         bases = [self.kind(base, depth + 1) for base in value.__bases__]

@@ -42,7 +42,7 @@ def _reshape(target: np.ndarray[Any, Any], new: np.ndarray[Any, Any]) -> None:
     is_plain = not target.dtype.hasobject and not new.dtype.hasobject
     _follow(is_plain and target.nbytes == new.nbytes, "an array has another size or type")
     try:
-        target.dtype = new.dtype  # type: ignore[misc] - it can be set
+        setattr(target, "dtype", new.dtype)  # noqa: B010 - its stub says it can't be set
         target.shape = new.shape
     except (AttributeError, TypeError, ValueError):  # a view of another array
         _follow(False, "an array has another shape")
