@@ -14,7 +14,7 @@ from typing import Any, cast
 
 from autograder.examiner_derived import base_in_room
 from autograder.examiner_preparation import prepared
-from autograder.examiner_source import cell_tree, words
+from autograder.examiner_source import cell_tree, names_of, words
 from autograder.handles import label_of, number_of
 from autograder.lab_facts import class_members
 
@@ -44,6 +44,7 @@ class GivenBases:
         self._nodes: dict[str, ast.ClassDef] = {}
         self._made: dict[str, type] = {}
         self._operators: set[str] = set()
+        self._protocols: set[str] = set()
 
     def gave(self, node: ast.stmt) -> None:
         """Note a class that a locked cell has defined."""
@@ -51,6 +52,8 @@ class GivenBases:
             self._nodes[node.name] = node
             self._operators |= class_members([ast.unparse(node)])[node.name]
             self._made.pop(node.name, None)
+            if any("Protocol" in names_of(base) for base in node.bases):
+                self._protocols.add(node.name)
 
     def may_inherit(self, text: str) -> bool:
         """Say whether a test cell defines classes and speaks of a given one."""
@@ -85,8 +88,10 @@ class GivenBases:
         return None if name is None else self._made.get(name)
 
     def made_for(self, handle: Any) -> type | None:
-        """Give the class that a test's was derived from, if one was."""
-        name = self._name_of(handle) if self._made else None
+        """Give the class that a test's was derived from, if one was, and a given protocol."""
+        name = self._name_of(handle) if self._made or self._protocols else None
+        if name in self._protocols:
+            return self.given_base(handle)
         return None if name is None else self._made.get(name)
 
     def name_for(self, kind: type) -> str | None:

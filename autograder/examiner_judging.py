@@ -329,6 +329,18 @@ class Judge:
         asked_for = self._asked_for(self.ancestry(handle)) or frozenset()
         return "__members__" in asked_for and "__eq__" not in asked_for
 
+    def asked_by_protocol(self, handle: Any) -> list[str]:
+        """Give what objects have that a protocol takes for its own, if the lab asks for such a one.
+
+        For values the answer is no without a question where the lab doesn't.
+        """
+        asks = "_is_protocol" in self.members
+        if not asks or "_is_protocol" not in (self._asked_for([handle]) or ()):
+            return []
+        members = self._ask("protocol", handle)
+        self._claim(f"what {describe(handle)} asks of objects")
+        return [name for name in members if type(name) is str] if type(members) is list else []
+
     def is_strange(self, handle: Any) -> bool:
         """Say whether an object is of a class of the student's that the lab doesn't ask for."""
         classes = self.ancestry(handle) if self.known else []

@@ -54,7 +54,7 @@ _WORKING = frozenset(
     {
         *("call", "get", "item", "next", "await", "enter", "exit", "name", "set", "operate"),
         *("go_on", "result", "together", "rethrow", "evaluate", "setitem", "delitem"),
-        "derive",
+        *("derive", "resume"),
     }
 )
 _SHARING = frozenset({"name", "given", "get", "call", "item", "next", "enter", "await", "result"})

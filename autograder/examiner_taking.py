@@ -22,7 +22,7 @@ __all__ = ["Answers"]
 
 _MISSING = re.compile(r"name '(\w+)' is not defined")
 _NAMING = frozenset({"ancestry", "mro"})
-_STEPPING = frozenset({"next", "anext"})
+_STEPPING = frozenset({"next", "anext", "resume"})
 _CHANGED = "the student's code changed an argument in place"
 
 

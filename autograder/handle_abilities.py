@@ -5,6 +5,7 @@ and no others, so that ``callable``, ``iter`` and ``with`` see what they would s
 """
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, cast
 
 from autograder.handles import (
@@ -14,6 +15,7 @@ from autograder.handles import (
     HandleError,
     Link,
     describe,
+    label_of,
     number_of,
     refusal,
 )
@@ -89,6 +91,17 @@ def _next(self: Any) -> Any:
         raise
     link.sayings.step(self)
     return item
+
+
+def _resuming(name: str) -> property:
+    """Have a generator's method that goes on with it, and may be told that it has ended."""
+
+    def method(self: Any) -> Callable[..., Any]:
+        if label_of(self) != "generator":
+            raise AttributeError(name)
+        return partial(_get(self, "_link").ask, "resume", self, name)
+
+    return property(method)
 
 
 def _item(self: Any, key: Any) -> Any:
@@ -212,7 +225,7 @@ def make_handle(link: Link, number: int, mask: int, label: str, base: str | None
         if "__aenter__" in body:
             body["__aexit__"] = _leave_async
         if "__next__" in body:
-            body["__iter__"] = _iter_self
+            body |= {"__iter__": _iter_self, "send": _resuming("send"), "throw": _resuming("throw")}
         else:
             body |= NUMBERS
         kind = _classes[mask] = type("Handle", (Handle,), body)

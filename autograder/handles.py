@@ -259,14 +259,14 @@ class Handle:
     def __instancecheck__(self, value: Any) -> bool:
         if number_of(value) is None:
             base = _get(self, "_link").bases.made_for(self)
-            return base is not None and isinstance(value, base)
+            return _follows(self, value) if base is None else isinstance(value, base)
         _get(self, "_link").claim(f"{describe(value)} is an instance of {describe(self)}")
         return _get(self, "_link").ask("isinstance", value, self) is True
 
     def __subclasscheck__(self, kind: Any) -> bool:
         if number_of(kind) is None:
             base = _get(self, "_link").bases.made_for(self)
-            return base is not None and issubclass(kind, base)
+            return _follows(self, kind) if base is None else issubclass(kind, base)
         _get(self, "_link").claim(f"{describe(kind)} is a subclass of {describe(self)}")
         return _get(self, "_link").ask("issubclass", kind, self) is True
 
@@ -297,6 +297,12 @@ class Handle:
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         raise refusal(self, "can't be pickled or copied in the examiner's room")
+
+
+def _follows(handle: Any, value: Any) -> bool:
+    """Say whether an object of this room has what a protocol of the student's asks for."""
+    members = _get(handle, "_link").judge.asked_by_protocol(handle)
+    return bool(members) and all(hasattr(value, name) for name in members)
 
 
 class Method:

@@ -51,6 +51,7 @@ _LEAVING = frozenset({"__exit__", "__aexit__"})
 _SETS = frozenset({"__eq__", "__lt__", "__and__", "__or__", "__sub__", "__xor__", "__contains__"})
 _MADE_BY_BASES: dict[str, frozenset[str]] = {
     "Enum": frozenset({"__members__"}),
+    "Protocol": frozenset({"_is_protocol"}),
     **dict.fromkeys(("Flag", "IntFlag"), (_SETS | {"__invert__", "__iter__"}) - {"__lt__"}),
     **dict.fromkeys(("Set", "MutableSet"), _SETS),
     **dict.fromkeys(("Mapping", "MutableMapping"), frozenset({"__eq__", "__contains__"})),

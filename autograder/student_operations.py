@@ -10,8 +10,8 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from types import FunctionType, ModuleType
-from typing import Any
+from types import FunctionType, GeneratorType, ModuleType
+from typing import Any, Protocol, runtime_checkable
 
 from autograder.awaiting import Tasks
 from autograder.dotted import find_dotted
@@ -26,6 +26,14 @@ from autograder.student_threads import call_together, rethrow
 __all__ = ["OPERATIONS", "Operations"]
 
 _TEXT = 100_000
+
+
+@runtime_checkable
+class _Empty(Protocol):
+    """A protocol that asks for nothing: what it has, every protocol has."""
+
+
+_OF_PROTOCOLS = frozenset({*vars(_Empty), "__annotations__", "__slots__", "__orig_bases__"})
 
 
 class Operations:
@@ -175,6 +183,21 @@ def _defined(value: Any) -> tuple[str, str, int]:
     return inner.__qualname__, code.co_filename, code.co_firstlineno
 
 
+def _protocol(_: Operations, kind: Any) -> list[str]:
+    """Give what objects must have that a protocol takes for its own; nothing of other classes."""
+    if not getattr(kind, "_is_runtime_protocol", False):
+        return []
+    known = {name for base in kind.__mro__[:-1] for name in _members_of(base)}
+    return sorted(known)
+
+
+def _members_of(kind: type) -> set[str]:
+    if kind.__module__ in ("typing", "abc") or not getattr(kind, "_is_protocol", False):
+        return set()
+    own = {*vars(kind), *getattr(kind, "__annotations__", {})} - _OF_PROTOCOLS
+    return {name for name in own if not name.startswith("_abc_")}
+
+
 def _exit(_: Operations, manager: Any, error: BaseException | None) -> bool:
     kind = None if error is None else type(error)
     return bool(type(manager).__exit__(manager, kind, error, None))
@@ -226,6 +249,10 @@ def _module(_: Operations, name: str) -> ModuleType:
     return importlib.import_module(name)
 
 
+_RESUMING: dict[str, Callable[..., Any]] = {
+    "send": GeneratorType.send,
+    "throw": GeneratorType.throw,
+}
 OPERATIONS: dict[str, Callable[..., Any]] = {
     "name": Operations.look_up,
     "given": Operations.given_name,
@@ -249,6 +276,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "len": lambda _, target: len(target),
     "iter": lambda _, target: iter(target),
     "next": lambda _, target: next(target),
+    "resume": lambda _, target, name, *sent: _RESUMING[name](target, *sent),
     "item": lambda _, target, key: target[key],
     "setitem": lambda _, target, key, value: target.__setitem__(key, value),
     "delitem": lambda _, target, key: target.__delitem__(key),
@@ -272,6 +300,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "isinstance": lambda _, value, kind: isinstance(value, kind),
     "issubclass": lambda _, value, kind: issubclass(value, kind),
     "ancestry": Operations.ancestry,
+    "protocol": _protocol,
     "derive": lambda _, *told: derive(*told),
     "super": lambda _, kind, target: super(kind, target),
     "mro": lambda _, value: list(value.__mro__)[:64],

@@ -45,6 +45,7 @@ ABILITIES = (
 """Names of abilities and the special method that shows each; the place is the bit."""
 
 _MISSING = object()
+_ITEM_BIT = 1 << [ability for ability, _ in ABILITIES].index("item")
 CLASS_BIT = 1 << len(ABILITIES)
 COROUTINE_BIT = CLASS_BIT << 1
 ASYNC_BIT = COROUTINE_BIT << 1
@@ -121,7 +122,7 @@ def abilities_of(value: Any) -> int:
         )
         _known[kind] = mask
     if isinstance(value, type):
-        return mask | CLASS_BIT
+        return mask | CLASS_BIT | (_ITEM_BIT if hasattr(value, "__class_getitem__") else 0)
     return mask | COROUTINE_BIT if kind is types.CoroutineType else mask
 
 

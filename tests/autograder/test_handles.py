@@ -13,6 +13,7 @@ import pytest
 
 from autograder.examiner_bases import GivenBases
 from autograder.examiner_contents import Contents
+from autograder.examiner_judging import Judge
 from autograder.examiner_saying import Sayings
 from autograder.handle_abilities import make_handle
 from autograder.handles import MAX_ITEMS, HandleError, number_of, refusal
@@ -30,6 +31,7 @@ class FakeLink:
         self.freed: list[int] = []
         self.kind: type = object
         self.bases = GivenBases(self, None)
+        self.judge = Judge(self.ask, self.claim)
         self.instead: dict[str, Any] = {}
         self.believed = True
         self.may_swallow = True
