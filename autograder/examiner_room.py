@@ -126,6 +126,7 @@ class _Room:
         if name == "weakref":
             return Weakly(self.link.ask)
         module = self.link.ask("module", name)
+        self.link.claim(f"what {name} says, which runs beside the student's code")
         self.link.own_work.imported(name, module)
         return self.link.ask("module", top) if top else module
 
