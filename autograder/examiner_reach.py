@@ -101,9 +101,9 @@ class Reach:
             self._temporary()
 
     def _temporary(self) -> None:
-        """Make temporary files in the working folder, where both rooms see them by one name."""
+        """Have both rooms make temporary files in the working folder, where both see them."""
         here = Path.cwd()
-        if self._link.ask("cwd") == str(here):
+        if self._link.ask("cwd", _TEMPORARY) == str(here):
             folder = here / _TEMPORARY
             folder.mkdir(exist_ok=True)
             tempfile.tempdir = str(folder)

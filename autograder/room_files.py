@@ -6,11 +6,12 @@ What arrives is written below the folder and nowhere else, and never through a l
 
 import os
 import stat
+import tempfile
 from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-__all__ = ["is_inside", "mark_files", "read_files", "stamp_files", "write_files"]
+__all__ = ["is_inside", "mark_files", "read_files", "stamp_files", "working_folder", "write_files"]
 
 _FILES = 2_000
 _DEPTH = 12
@@ -19,6 +20,15 @@ _TOTAL_BYTES = 96 << 20
 _NAME_CHARACTERS = 1_000
 
 Stamp = tuple[int, int]
+
+
+def working_folder(temporary: str = "") -> str:
+    """Give the working folder; temporary files are made below it from now on, if told where."""
+    here = Path.cwd()
+    if temporary and is_inside(temporary):
+        (here / temporary).mkdir(exist_ok=True)
+        tempfile.tempdir = str(here / temporary)
+    return str(here)
 
 
 def stamp_files(folder: Path | None = None) -> dict[str, Stamp]:

@@ -9,14 +9,13 @@ import operator
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from types import FunctionType, GeneratorType, ModuleType
 from typing import Any, Protocol, runtime_checkable
 
 from autograder.awaiting import Tasks
 from autograder.dotted import find_dotted
 from autograder.random_states import fingerprint, set_states, states
-from autograder.room_files import read_files, write_files
+from autograder.room_files import read_files, working_folder, write_files
 from autograder.student_derived import derive, set_attribute
 from autograder.student_logs import Logs
 from autograder.student_objects import Registry
@@ -307,7 +306,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "signature": Operations.signature,
     "defined": lambda _, value: _defined(value),
     "module": _module,
-    "cwd": lambda _: str(Path.cwd()),
+    "cwd": lambda _, *temporary: working_folder(*temporary),
     "surround": lambda _, changes, errors: surround(changes, errors),
     "decimals": lambda _, *new: decimals(*new),
     "environment": lambda _, names: environment(names),
