@@ -30,6 +30,7 @@ from autograder.examiner_taking import Answers
 from autograder.examiner_together import Together
 from autograder.examiner_twins import Twins
 from autograder.handles import (
+    BAGS,
     Handle,
     HandleError,
     HandleTypeError,
@@ -258,6 +259,8 @@ class ExaminerLink:
         """Compare two objects of a class of the lab's; None where there is no such."""
         if base_of(handle) == "tuple" or self.gone:
             return None
+        if (same := self.equal_bags(handle, other)) is not None:
+            return same
         if (same := self.fields.equal(handle, other)) is not None:
             return same
         if base_of(handle) is base_of(other) is None and all(
@@ -267,6 +270,16 @@ class ExaminerLink:
         if not self.may_operate(handle, "__eq__", (other,)):
             return None
         return self.ask("operate", "__eq__", handle, other) is True
+
+    def equal_bags(self, handle: Any, other: Any) -> bool | None:
+        """Compare what is in two namespaces; None where they aren't both of one such class."""
+        is_here = number_of(other) is None
+        kinds = [*self.judge.ancestry(handle)[:1]]
+        kinds += [type(other)] if is_here else self.judge.ancestry(other)[:1]
+        if not any(all(kind is bag for kind in kinds) for bag in BAGS) or len(kinds) < 2:
+            return None
+        has = self.ask("get", handle, "__dict__")
+        return bool(has == (vars(other) if is_here else self.ask("get", other, "__dict__")))
 
     def is_function(self, handle: Any) -> bool:
         """Say whether an object is a function, as its room says."""

@@ -8,8 +8,9 @@ student's room says about truth, length, membership and class is believed, and n
 """
 
 import sys
+from argparse import Namespace
 from collections.abc import Callable
-from types import MethodType
+from types import MethodType, SimpleNamespace
 from typing import Any, Protocol
 
 from autograder.wire_abilities import ABILITIES, CLASS_BIT
@@ -27,6 +28,8 @@ __all__ = [
 ]
 
 MAX_ITEMS = 200_000
+BAGS = (SimpleNamespace, Namespace)
+"""Classes whose objects are what is in them, and may be looked into."""
 WAYS_OUT = (
     "Either let the student's code return plain data (numbers, text, lists, dicts, arrays, "
     "frames), or tag the test cell 'student-room' so that it runs beside the student's code."
@@ -87,6 +90,9 @@ class Link(Protocol):
 
     def is_librarys_object(self, handle: Any) -> bool:
         """Say whether an object is of a library's own class, as its room says."""
+
+    def equal_bags(self, handle: Any, other: Any) -> bool | None:
+        """Compare what is in two namespaces; None where they aren't both of one such class."""
 
     def operated(self, handle: Any, method: str, others: tuple[Any, ...]) -> Any:
         """Give what an operator that the lab asks for gives."""
@@ -203,6 +209,8 @@ class Handle:
         if number_of(other) is None:
             if link.sayings.has_value(self):
                 return link.sayings.value_of(self) == other
+            if type(other) in BAGS and (same := link.equal_bags(self, other)) is not None:
+                return same
             link.note(
                 f"{describe(self)} was compared with a value: a handle never equals a value. "
                 f"{WAYS_OUT}"
