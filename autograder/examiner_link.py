@@ -272,12 +272,14 @@ class ExaminerLink:
         return self.ask("operate", "__eq__", handle, other) is True
 
     def equal_bags(self, handle: Any, other: Any) -> bool | None:
-        """Compare what is in two namespaces; None where they aren't both of one such class."""
+        """Compare what is in two namespaces; None where one isn't of such a class."""
         is_here = number_of(other) is None
         kinds = [*self.judge.ancestry(handle)[:1]]
         kinds += [type(other)] if is_here else self.judge.ancestry(other)[:1]
-        if not any(all(kind is bag for kind in kinds) for bag in BAGS) or len(kinds) < 2:
+        if len(kinds) < 2 or not all(any(kind is bag for bag in BAGS) for kind in kinds):
             return None
+        if kinds[0] is not kinds[1]:
+            return False
         has = self.ask("get", handle, "__dict__")
         return bool(has == (vars(other) if is_here else self.ask("get", other, "__dict__")))
 

@@ -92,7 +92,7 @@ class Link(Protocol):
         """Say whether an object is of a library's own class, as its room says."""
 
     def equal_bags(self, handle: Any, other: Any) -> bool | None:
-        """Compare what is in two namespaces; None where they aren't both of one such class."""
+        """Compare what is in two namespaces; None where one isn't of such a class."""
 
     def operated(self, handle: Any, method: str, others: tuple[Any, ...]) -> Any:
         """Give what an operator that the lab asks for gives."""
