@@ -18,6 +18,7 @@ from IPython.core.displaypub import CapturingDisplayPublisher
 from IPython.core.getipython import get_ipython
 
 from autograder import (  # noqa: F401 - they add their types
+    wire_matrices,
     wire_numpy,
     wire_stdlib,
     wire_tables,

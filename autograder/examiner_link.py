@@ -422,9 +422,9 @@ class ExaminerLink:
         for pair in body["k"]:
             need(type(pair) is list and len(pair) == 2 and type(pair[0]) is str, "a keyword")
             names[pair[0]] = decoder.decode(pair[1])
-        self.answers.change(body.get("ch"), decoder, self._open[-1])
         encoder = LinkEncoder(self.objects, self.bounds)
         try:
+            self.answers.change(body.get("ch"), decoder, self._open[-1])
             redirected = body.get("to") == 1
             with Unheld(), self.printing.caught(there=redirected) as said:
                 self.answers.hear(body.get("l"), decoder)
@@ -440,6 +440,8 @@ class ExaminerLink:
         except BaseException as error:  # the student's code sees it, as it would in one process
             if self.gone or self._is_stopped_again(error):
                 raise
+            if isinstance(error, HandleError):
+                self.refusal = self.refusal or error  # whatever student code does with it
             encoder = LinkEncoder(self.objects, self.bounds)
             reply = {"e": encoder.error(error)}
         if type(number := body.get("n")) is int:

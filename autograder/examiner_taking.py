@@ -14,7 +14,7 @@ from autograder.examiner_errors import build_error, without_steering
 from autograder.examiner_objects import RoomObjects, is_real
 from autograder.handles import WAYS_OUT, HandleError
 from autograder.wire import Bounds, Frame, WireError
-from autograder.wire_changes import apply_change, change_copies
+from autograder.wire_changes import ChangeError, apply_change, change_copies
 from autograder.wire_tables import TableMemory
 from autograder.wire_values import Decoder, Json, need
 
@@ -151,7 +151,10 @@ class Answers:
             news.append((targets[number], decoder.decode(change[1])))
         for target, new in news:
             self._note_lost(target)
-            apply_change(target, new)
+            try:
+                apply_change(target, new)
+            except ChangeError as error:
+                raise HandleError(str(error)) from None
             self._objects.twins.alike([target])
         self._claim(_CHANGED)
 

@@ -19,8 +19,9 @@ import numpy as np
 
 from autograder import wire_numpy, wire_pandas, wire_stdlib  # noqa: F401 - they add their types
 from autograder.examiner_source import cell_tree, names_in, targets
+from autograder.handles import HandleError
 from autograder.lab_changes import changed_in
-from autograder.wire_changes import apply_change
+from autograder.wire_changes import ChangeError, apply_change
 from autograder.wire_values import MUTABLE, Json, need
 
 __all__ = ["Twins", "changes_arguments", "changes_in_place", "handed_over", "is_alike", "look_into"]
@@ -209,7 +210,10 @@ class Twins:
             return value
         own = self._all[number]
         if own is not value:
-            apply_change(own, value)
+            try:
+                apply_change(own, value)
+            except ChangeError as error:
+                raise HandleError(str(error)) from None
         self._looks[number] = look_into(own)
         return own
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from autograder import (  # noqa: F401 - they add their types
+    wire_matrices,
     wire_numpy,
     wire_stdlib,
     wire_tables,
@@ -22,6 +23,7 @@ from autograder.student_given import Given, GivenCoroutines, given, given_number
 from autograder.wire import Bounds, Frame
 from autograder.wire_abilities import COROUTINE_BIT, abilities_of, plain_base, plain_class
 from autograder.wire_classes import ClassTable
+from autograder.wire_matrices import encode_sparse
 from autograder.wire_values import Decoder, Encoder, Json
 
 __all__ = ["Registry", "RoomDecoder", "RoomEncoder"]
@@ -114,6 +116,8 @@ class RoomEncoder(Encoder):
             return ["N", kind, *self.many(value, len(value))]
         if (name := self._registry.given_tuple(value)) is not None:
             return ["G", name, self.handle(value), *self.many(value, len(value))]
+        if (sparse := encode_sparse(self, value)) is not None:
+            return sparse
         number = given_number(lent_method(value) or value)
         if number is None:
             number = self._registry.coroutines.number(value)

@@ -10,7 +10,11 @@ import pandas as pd
 
 from autograder.wire_values import need
 
-__all__ = ["apply_change", "change_copies"]
+__all__ = ["ChangeError", "apply_change", "change_copies"]
+
+
+class ChangeError(Exception):
+    """An honest change can't be carried out on the object that it was meant for."""
 
 
 def _list(target: list[Any], new: list[Any]) -> None:
@@ -51,7 +55,7 @@ def _reshape(target: np.ndarray[Any, Any], new: np.ndarray[Any, Any]) -> None:
 def _follow(can: bool, what: str) -> None:
     """Say of an honest change that it can't be carried out here."""
     if not can:
-        raise ValueError(
+        raise ChangeError(
             f"the student's code changed an argument in place so that {what}, which can't be "
             "followed in the examiner's room. Hand over a copy, or tag the test cell "
             "'student-room'."
@@ -113,5 +117,5 @@ def _check_attribute(name: Any) -> None:
 
 def apply_change(target: Any, new: Any) -> None:
     """Make ``target`` equal to ``new``, in place; both are of the same exact type."""
-    _follow(type(target) is type(new), "it holds what isn't plain data")
+    need(type(target) is type(new), "a changed argument is of another type")
     _APPLY[type(target)](target, new)

@@ -22,7 +22,7 @@ from hypothesis.extra import numpy as hnp
 
 from autograder import wire_numpy, wire_pandas, wire_stdlib  # noqa: F401 - they add their types
 from autograder.wire import Bounds, WireError
-from autograder.wire_changes import apply_change
+from autograder.wire_changes import ChangeError, apply_change
 from autograder.wire_values import DECODERS, Decoder, Encoder, TooLargeError
 
 BOUNDS = Bounds(items=20_000, blob_bytes=1 << 20, int_bits=4_000)
@@ -448,10 +448,30 @@ def test_changes_are_applied_to_the_object_itself() -> None:
 
 
 @pytest.mark.parametrize(
-    ("target", "new"),
-    [([1], {1}), (np.zeros(2), np.zeros(3)), (np.zeros(2), np.zeros(2, int))],
+    ("target", "new", "error"),
+    [
+        ([1], {1}, WireError),
+        (np.zeros(2), np.zeros(3), ChangeError),
+        (np.zeros(2), np.zeros(2, np.float32), ChangeError),
+        (np.zeros(2), np.array([1, "a"], object), ChangeError),
+        (np.array([1, "a"], object), np.zeros(2), ChangeError),
+        (np.zeros((4, 4))[:, ::2], np.zeros((2, 4)), ChangeError),
+    ],
 )
-def test_a_change_into_something_else_is_refused(target: Any, new: Any) -> None:
-    """An argument can't become another type or shape."""
-    with pytest.raises(WireError):
+def test_a_change_into_something_else_is_refused(
+    target: Any, new: Any, error: type[Exception]
+) -> None:
+    """An argument can't become another type, or an array of another size."""
+    before = np.array(target)
+    with pytest.raises(error):
         apply_change(target, new)
+    assert np.array_equal(before, np.array(target))
+
+
+@pytest.mark.parametrize("new", [np.ones((2, 3)), np.arange(6), np.array(["ab"] * 6)])
+def test_an_array_gets_another_shape_or_kind_within_its_memory(new: Any) -> None:
+    """As it does where student code sets its shape or dtype."""
+    target = np.zeros(6)
+    apply_change(target, new)
+    assert (target.shape, target.dtype) == (new.shape, new.dtype)
+    assert np.array_equal(target, new)

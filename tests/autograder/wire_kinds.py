@@ -174,6 +174,9 @@ KINDS: dict[Any, st.SearchStrategy[Any]] = {
     type({}.keys()): PAIRS.map(lambda made: made.keys()),
     type({}.values()): PAIRS.map(lambda made: made.values()),
     type({}.items()): PAIRS.map(lambda made: made.items()),
+    np.matrix: hnp.arrays(np.float64, hnp.array_shapes(min_dims=2, max_dims=2, max_side=3)).map(
+        np.asmatrix
+    ),
     range: st.builds(range, INTS, INTS, st.integers(1, 9) | st.integers(-9, -1)),
     slice: st.builds(slice, PLAIN, PLAIN, PLAIN),
     type(...): st.just(...),
