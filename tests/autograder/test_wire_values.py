@@ -455,7 +455,7 @@ def test_changes_are_applied_to_the_object_itself() -> None:
         (np.zeros(2), np.zeros(2, np.float32), ChangeError),
         (np.zeros(2), np.array([1, "a"], object), ChangeError),
         (np.array([1, "a"], object), np.zeros(2), ChangeError),
-        (np.zeros((4, 4))[:, ::2], np.zeros((2, 4)), ChangeError),
+        (np.zeros((4, 4))[:, :3], np.zeros((3, 4)), ChangeError),
     ],
 )
 def test_a_change_into_something_else_is_refused(
