@@ -116,13 +116,16 @@ def is_own(value: Any) -> bool:
 
 
 def _is_bound(value: Any) -> bool:
-    """Say whether a function is the method of an object that would be lent, not copied."""
+    """Say whether a function is the method of an object or class that is lent, not copied.
+
+    Also one that the class has from a library's: a copy would be looked for at the loan, for ever.
+    """
     owner = getattr(value, "__self__", None)
     if owner is None or not isinstance(value, (types.BuiltinFunctionType, types.MethodType)):
         return False
-    return type(owner).__module__ in _LENT_MODULES and not isinstance(
-        owner, (type, types.ModuleType)
-    )
+    if isinstance(owner, type):
+        return is_own(owner)
+    return type(owner).__module__ in _LENT_MODULES and not isinstance(owner, types.ModuleType)
 
 
 @cache

@@ -195,6 +195,8 @@ def _steers(kind: type) -> bool:
 def _instance(kind: type[BaseException], args: tuple[Any, ...], text: str) -> BaseException:
     if issubclass(kind, CellTimeoutError):
         return StudentTimeoutError(f"the student's code was {text}")
+    if issubclass(kind, WireError):  # of the other room: a breach is what this one finds
+        return StudentError(text)
     if issubclass(kind, _LEAVING):
         return StudentStoppedError(f"the student's code raised {kind.__name__}: {text}")
     if isinstance(kind, _MirrorType):
