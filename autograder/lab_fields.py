@@ -15,6 +15,8 @@ _BASES = frozenset({"BaseModel", "pydantic.BaseModel", "Struct", "msgspec.Struct
 _OTHERS = frozenset({"ABC", "abc.ABC", "object", "Protocol"})
 _MAKING = frozenset({"__init__", "__post_init__", "__new__", "__attrs_post_init__"})
 _READING = frozenset({"__eq__", "__getattribute__", "__getattr__"})
+_PARTS = ("compared", "made_of", "by_name")
+_NO_FIELDS = ("ClassVar", "InitVar", "KW_ONLY")
 _CONVERTING = ("validator", "kw_only", "strip", "alias", "converter", "BeforeValidator")
 
 
@@ -28,6 +30,8 @@ def compared_fields(texts: Iterable[str]) -> dict[str, dict[str, list[str]]]:
     --------
     >>> compared_fields(["@dataclass\nclass Point:\n  x: int\n  y: int = field(compare=False)"])
     {'Point': {'compared': ['x'], 'made_of': ['x', 'y']}}
+    >>> compared_fields(["@dataclass\nclass Point:\n  x: int\n  _: KW_ONLY\n  y: int"])["Point"]["by_name"]
+    ['y']
     >>> compared_fields(["class Point(BaseModel):\n  x: int"])
     {'Point': {'compared': ['x'], 'made_of': ['x']}}
     """
@@ -53,16 +57,22 @@ def _fields(
     if not is_one or strange or not own.isdisjoint(_READING) or "eq=False" in str(decorators):
         return None
     inherited = [found[base] for base in bases if base in found]
-    compared, made_of = (
-        [name for each in inherited for name in each[part]] for part in ("compared", "made_of")
+    compared, made_of, by_name = (
+        [name for each in inherited for name in each.get(part, ())] for part in _PARTS
     )
+    is_by_name = False
     for inner in node.body:
         if isinstance(inner, ast.AnnAssign) and isinstance(inner.target, ast.Name):
             text = ast.unparse(inner)
-            if "ClassVar" in text or "InitVar" in text:
+            kind = ast.unparse(inner.annotation)
+            is_by_name = is_by_name or "KW_ONLY" in kind
+            if any(marker in kind for marker in _NO_FIELDS):
                 continue
             compared += [] if "compare=False" in text or "eq=False" in text else [inner.target.id]
             made_of += [] if "init=False" in text else [inner.target.id]
+            by_name += [inner.target.id] if is_by_name else []
     converts = any(word in ast.unparse(node) for word in _CONVERTING)
     is_usual = own.isdisjoint(_MAKING) and not converts
-    return {"compared": compared, "made_of": made_of if is_usual else []}
+    in_order = [name for name in dict.fromkeys(made_of) if name not in by_name]
+    parts = {"compared": compared, "made_of": in_order + by_name if is_usual else []}
+    return parts | ({"by_name": by_name} if by_name else {})
