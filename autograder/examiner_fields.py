@@ -91,9 +91,36 @@ class Fields:
                 continue
             has = _field(handle, name)
             with suppress(ValueError):  # of arrays, say, which aren't the same or not at once
-                same = type(has) is not type(given[name]) or bool(given[name] == has)
+                same = self._agrees(given[name], has)
             if not same:
                 raise refusal(handle, f"has another {name!r} than it was made with")
+
+    def _agrees(self, given: Any, has: Any) -> bool:
+        """Say whether an object may have something, made of what was given: it may be converted.
+
+        What is of another type is. An object that was made of a dict has what was in that.
+        """
+        if number_of(has) is not None:
+            if number_of(given) is not None:
+                return bool(given == has)
+            known = self._of(has) if type(given) is dict else None
+            return known is None or all(
+                self._agrees(given[name], _field(has, name))
+                for name in known["made_of"]
+                if name in given
+            )
+        if type(has) is not type(given):
+            return True
+        if isinstance(given, dict) and given.keys() == has.keys():
+            return all(self._agrees(value, has[key]) for key, value in given.items())
+        if isinstance(given, dict):
+            pairs = zip((*given, *given.values()), (*has, *has.values()), strict=True)
+            return len(given) == len(has) and all(self._agrees(*pair) for pair in pairs)
+        if isinstance(given, (list, tuple)):
+            return len(given) == len(has) and all(map(self._agrees, given, has))
+        if isinstance(given, (set, frozenset)) and set(map(type, given)) != set(map(type, has)):
+            return len(given) >= len(has)
+        return bool(given == has)
 
 
 def _field(handle: Any, name: str) -> Any:
