@@ -30,8 +30,8 @@ def compared_fields(texts: Iterable[str]) -> dict[str, dict[str, list[str]]]:
     --------
     >>> compared_fields(["@dataclass\nclass Point:\n  x: int\n  y: int = field(compare=False)"])
     {'Point': {'compared': ['x'], 'made_of': ['x', 'y']}}
-    >>> compared_fields(["@dataclass\nclass Point:\n  x: int\n  _: KW_ONLY\n  y: int"])["Point"]["by_name"]
-    ['y']
+    >>> compared_fields(["@dataclass\nclass P:\n  _: KW_ONLY\n  x: int"])["P"]["by_name"]
+    ['x']
     >>> compared_fields(["class Point(BaseModel):\n  x: int"])
     {'Point': {'compared': ['x'], 'made_of': ['x']}}
     """
