@@ -5,6 +5,7 @@ changed in place, and which of the shipped files students are asked to change.
 """
 
 import ast
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
@@ -58,6 +59,7 @@ _MADE_BY_BASES: dict[str, frozenset[str]] = {
     **dict.fromkeys(("Sequence", "MutableSequence"), frozenset({"__contains__"})),
     **dict.fromkeys(("BaseModel", "Struct"), frozenset({"__eq__"})),
 }
+_FROZEN = re.compile(r"\bfrozen'?\s*[=:]\s*True\b")
 _ATTRS = frozenset({"define", "frozen", "attr.s", "attrs.define", "attrs.frozen", "attr.define"})
 
 
@@ -118,7 +120,7 @@ def class_members(texts: Iterable[str]) -> dict[str, set[str]]:
             has = {name for inner in node.body for name in targets(inner)}
             stored = (inner for inner in ast.walk(node) if isinstance(inner, ast.Attribute))
             has |= {inner.attr for inner in stored if isinstance(inner.ctx, ast.Store)}
-            has |= _made_by_decorators(node)
+            has |= _made_by_decorators(node) | _made_by_freezing(node)
             for base in node.bases:
                 has |= _MADE_BY_BASES.get(ast.unparse(base).split(".")[-1], frozenset())
                 has |= found.get(base.id, set()) if isinstance(base, ast.Name) else set()
@@ -139,6 +141,16 @@ def _made_by_decorators(node: ast.ClassDef) -> set[str]:
             made |= order if "order=True" in text else set()
             made |= {"__hash__"} if "frozen=True" in text or "hash=True" in text else set()
     return made
+
+
+def _made_by_freezing(node: ast.ClassDef) -> set[str]:
+    """Give the method that a model has whose class says that it is frozen."""
+    said: list[ast.AST] = [*node.keywords]
+    for inner in node.body:
+        if "model_config" in targets(inner) or getattr(inner, "name", "") == "Config":
+            said.append(inner)
+    found = {_FROZEN.search(ast.unparse(one)) for one in said}
+    return {"__hash__"} if found - {None} else set()
 
 
 def set_names(texts: Sequence[str]) -> list[str] | None:
