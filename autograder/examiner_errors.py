@@ -136,9 +136,19 @@ def build_error(item: Any, decode: Callable[[Any], Any], depth: int = 0) -> Base
     for note in notes:
         need(type(note) is str and len(note) <= _TEXT, "an error's note")
         error.add_note(note)
+    _add_before(error, item, decode, depth)
+    return error
+
+
+def _add_before(error: BaseException, item: Any, decode: Callable[[Any], Any], depth: int) -> None:
+    """Add what an error was raised from, and what was being handled when it was."""
     if item.get("cause") is not None:
         error.__cause__ = build_error(item["cause"], decode, depth + 1)
-    return error
+    context = item.get("context")
+    if context is not None:
+        same = context == 1
+        error.__context__ = error.__cause__ if same else build_error(context, decode, depth + 1)
+    error.__suppress_context__ = item.get("quiet") == 1
 
 
 def _group(

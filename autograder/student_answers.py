@@ -261,7 +261,7 @@ class Answerer:
         again = self.registry.raised_number(error)
         if again is not None:
             return {"again": again}
-        cause, held = error.__cause__, {}
+        held: dict[str, Json] = {}
         parts: tuple[Any, ...] = ()
         try:
             text = str(error)[:_TEXT]
@@ -291,9 +291,7 @@ class Answerer:
             "attributes": {k: v for k, v in attributes.items() if v is not None},
             **({"held": held} if held else {}),
             **({"notes": notes} if notes else {}),
-            "cause": None
-            if cause is None or depth > _CAUSES
-            else self._error(encoder, cause, depth + 1),
+            **self._before(encoder, error, depth),
             "where": _where(error),
             **(
                 {"parts": [self._error(encoder, part, depth + 1) for part in parts]}
@@ -301,6 +299,20 @@ class Answerer:
                 else {}
             ),
         }
+
+    def _before(self, encoder: RoomEncoder, error: BaseException, depth: int) -> dict[str, Json]:
+        """Describe what an error was raised from, and what was being handled when it was."""
+        cause, context = error.__cause__, error.__context__
+        told: dict[str, Json] = {"quiet": 1} if error.__suppress_context__ is True else {}
+        if depth > _CAUSES:
+            return told
+        if cause is not None:
+            told["cause"] = self._error(encoder, cause, depth + 1)
+        if context is not None and context is cause:
+            told["context"] = 1
+        elif context is not None:
+            told["context"] = self._error(encoder, context, depth + 1)
+        return told
 
 
 def _plain_or_none(value: Any) -> Any:
