@@ -25,7 +25,7 @@ from autograder import (  # noqa: F401 - they add their types
     wire_typing,
     wire_views,
 )
-from autograder.examiner_errors import is_mirror
+from autograder.examiner_errors import is_mirror, notes_of
 from autograder.handles import number_of
 from autograder.wire import Bounds
 from autograder.wire_classes import find_class
@@ -197,7 +197,8 @@ class LinkEncoder(Encoder):
             for arg in error.args[:20]
         ]
         kind = self._error_class(type(error))
-        return {"again": self._objects.keep(error), "class": kind, "args": args}
+        told = {"again": self._objects.keep(error), "class": kind, "args": args}
+        return told | ({"notes": notes} if (notes := notes_of(error)) else {})
 
     def reference(self, value: Any) -> Json:
         """Encode a reference to one of the test's own objects."""

@@ -24,11 +24,13 @@ __all__ = [
     "build_error",
     "is_mirror",
     "mirror",
+    "notes_of",
     "without_steering",
 ]
 
 _TEXT = 100_000
 _DEPTH = 12
+_NOTE, _NOTES = 2_000, 20
 _LEAVING = (KeyboardInterrupt, GeneratorExit)
 _MAIN = threading.main_thread()
 _ENDING_LOOPS = (StopIteration, StopAsyncIteration)
@@ -108,6 +110,7 @@ def build_error(item: Any, decode: Callable[[Any], Any], depth: int = 0) -> Base
     need(type(item) is dict and depth < _DEPTH, "an error")
     if "again" in item:
         again: BaseException = decode(["E", item["again"]])
+        _add_notes(again, item)
         return again
     text = item.get("text")
     need(type(text) is str and len(text) <= _TEXT, "an error's text")
@@ -131,13 +134,25 @@ def build_error(item: Any, decode: Callable[[Any], Any], depth: int = 0) -> Base
     for name, value in held.items():
         if not isinstance(type(error), _MirrorType) and not name.startswith("_"):
             vars(error).setdefault(name, decode(value))
-    notes = item.get("notes", [])
-    need(type(notes) is list and len(notes) <= 20, "an error's notes")
-    for note in notes:
-        need(type(note) is str and len(note) <= _TEXT, "an error's note")
-        error.add_note(note)
+    _add_notes(error, item)
     _add_before(error, item, decode, depth)
     return error
+
+
+def notes_of(error: BaseException) -> list[str]:
+    """Give the notes of an error, as many as cross."""
+    notes = getattr(error, "__notes__", None)
+    return [str(note)[:_NOTE] for note in notes[:_NOTES]] if type(notes) is list else []
+
+
+def _add_notes(error: BaseException, item: Any) -> None:
+    """Add to an error the notes that the other room has added to it."""
+    notes, known = item.get("notes", []), notes_of(error)
+    need(type(notes) is list and len(notes) <= _NOTES, "an error's notes")
+    new = notes[len(known) :] if notes[: len(known)] == known else notes[: _NOTES - len(known)]
+    for note in new:
+        need(type(note) is str and len(note) <= _NOTE, "an error's note")
+        error.add_note(note)
 
 
 def _add_before(error: BaseException, item: Any, decode: Callable[[Any], Any], depth: int) -> None:

@@ -115,8 +115,6 @@ class Answers:
 
         def error_of(item: Json) -> BaseException:
             need(type(item) is dict, "an error")
-            if "again" in item:
-                return self._objects.lending.raised_before(item["again"])
             return build_error(item, decoder.decode)
 
         if records:
@@ -124,7 +122,7 @@ class Answers:
 
     def _error(self, raised: dict[str, Any], decoder: Decoder) -> BaseException:
         if "again" in raised:
-            return self._objects.lending.raised_before(raised["again"])
+            return build_error(raised, decoder.decode)
         where = raised.get("where")
         if type(where) is list and len(where) == 2 and type(where[1]) is int and where[1]:
             self._note(f"it rose in {str(where[0])[:40]} line {where[1]}")

@@ -260,7 +260,8 @@ class Answerer:
     def _error(self, encoder: RoomEncoder, error: BaseException, depth: int = 0) -> Json:
         again = self.registry.raised_number(error)
         if again is not None:
-            return {"again": again}
+            notes = _notes_of(error)
+            return {"again": again, **({"notes": notes} if notes else {})}
         held: dict[str, Json] = {}
         parts: tuple[Any, ...] = ()
         try:
@@ -278,7 +279,7 @@ class Answerer:
                 }
             if isinstance(error, BaseExceptionGroup) and depth <= _CAUSES:
                 parts = error.exceptions[:20]
-            notes = [note[:_NOTE] for note in _notes_of(error)[:_NOTES]]
+            notes = _notes_of(error)
             own = (*error.args, *_file_named(error))
             args: Json = [encoder.encode(arg) for arg in own[: 1 if parts else 20]]
         except BaseException:
@@ -323,7 +324,8 @@ def _plain_or_none(value: Any) -> Any:
 def _notes_of(error: BaseException) -> list[str]:
     """Give what ``add_note`` has added to an error."""
     notes = getattr(error, "__notes__", [])
-    return [note for note in notes if type(note) is str] if type(notes) is list else []
+    found = [note for note in notes if type(note) is str] if type(notes) is list else []
+    return [note[:_NOTE] for note in found[:_NOTES]]
 
 
 def _file_named(error: BaseException) -> tuple[str, ...]:

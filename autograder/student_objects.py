@@ -245,6 +245,8 @@ class RoomDecoder(Decoder):
         except Exception:  # a class with a constructor of its own
             error = kind.__new__(kind)
             error.args = args
+        for note in raised.get("notes", ()):
+            error.add_note(note)
         self._registry.raised(raised["again"], error)
         return error
 
