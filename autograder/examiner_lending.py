@@ -141,7 +141,8 @@ class Lending:
         if (is_mock and number_of(value) is not None) or (own and hasattr(target, str(name))):
             raise AttributeError(
                 f"{str(name)[:80]!r} of a test's object can't be changed: the lab doesn't ask for "
-                "it"
+                "it. Tag the test cell 'student-room' to let answers change it: it then runs "
+                "beside the student's code."
             )
 
     def keep(self, error: BaseException) -> int:

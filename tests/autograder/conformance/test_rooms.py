@@ -147,6 +147,18 @@ def test_what_cannot_work_says_so(test: str, says: str, run: Any) -> None:
     assert "student-room" in cell.message
 
 
+def test_what_a_tests_object_does_not_let_answers_set_names_the_way_out(run: Any) -> None:
+    """An answer that sets what the reference doesn't is told of in the teacher's words."""
+    cells = [
+        ("answer", "def fill(store): store.items = [1]"),
+        ("test", "class Store: items = []\nfill(Store())"),
+    ]
+    reference = [("answer", "def fill(store): store.load([1])"), cells[1]]
+    message = run(*cells, reference=reference).cells[1].message
+    assert "'items' of a test's object can't be changed" in message
+    assert "student-room" in message
+
+
 def test_a_room_that_dies_takes_its_tests_along(run: Any) -> None:
     """What can't be tested any more fails, with a reason; nothing hangs."""
     execution = run(
