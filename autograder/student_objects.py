@@ -20,7 +20,7 @@ from autograder import (  # noqa: F401 - they add their types
 )
 from autograder.student_derived import lent_method
 from autograder.student_given import Given, GivenCoroutines, given, given_number
-from autograder.wire import Bounds, Frame
+from autograder.wire import Bounds, Frame, WireError
 from autograder.wire_abilities import COROUTINE_BIT, abilities_of, plain_base, plain_class
 from autograder.wire_classes import ClassTable
 from autograder.wire_matrices import encode_sparse
@@ -169,6 +169,8 @@ class _Unpickler(pickle.Unpickler):
 
 class RoomDecoder(Decoder):
     """Decodes what comes from the examiner."""
+
+    passing = (WireError, RecursionError)  # of student code, whose depth counts here
 
     def __init__(
         self,

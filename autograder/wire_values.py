@@ -175,6 +175,8 @@ class Decoder:
 
     may_mask = True
     """Whether arrays come with their masks."""
+    passing: tuple[type[Exception], ...] = (WireError,)
+    """Errors that come out as they are."""
 
     def __init__(
         self,
@@ -204,7 +206,7 @@ class Decoder:
         function = DECODERS.get(item[0])
         try:
             return self.foreign(item) if function is None else function(self, item)
-        except WireError:
+        except self.passing:
             raise
         except _MAKING_FAILS as error:
             raise WireError(f"a value doesn't decode: {type(error).__name__}: {error}") from None
