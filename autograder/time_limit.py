@@ -31,6 +31,7 @@ class CpuLimit:
     _depth = 0
     _held = 0
     _seconds = 0.0
+    _waited = 0.0
     _pending = ""
 
     def __init__(self, seconds: float, *, wall: float | None = None) -> None:
@@ -40,7 +41,7 @@ class CpuLimit:
     def __enter__(self) -> None:
         kind = CpuLimit
         if kind._depth == 0 and self._mine > 0:
-            kind._seconds = self._mine
+            kind._seconds, kind._waited = self._mine, self._wall
             if signal.getsignal(signal.SIGPROF) is not _stop:
                 signal.signal(signal.SIGPROF, _stop)
                 signal.signal(signal.SIGALRM, _stop)
@@ -99,8 +100,10 @@ def _stop(number: int, _: Any) -> None:
         signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
         return
-    what = "CPU time" if number == signal.SIGPROF else "waiting"
-    text = f"stopped after {CpuLimit._seconds:g} seconds of {what}"
+    if number == signal.SIGPROF:
+        text = f"stopped after {CpuLimit._seconds:g} seconds of CPU time"
+    else:
+        text = f"stopped after {CpuLimit._waited:g} seconds of waiting"
     if CpuLimit._held:
         CpuLimit._pending = text
     else:

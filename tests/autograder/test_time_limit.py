@@ -1,5 +1,7 @@
 """A limit that is put off stays put off, whatever ends the block that let it work for a while."""
 
+import time
+
 import pytest
 
 from autograder.time_limit import CellTimeoutError, CpuLimit, Hold, Unheld
@@ -29,3 +31,18 @@ def test_a_limit_works_at_once_in_between() -> None:
             raise AssertionError("not reached")
         assert CpuLimit._held == 1
     assert CpuLimit._held == 0
+
+
+def test_the_seconds_are_those_of_the_limit_that_was_met() -> None:
+    """Who waits for nothing is told how long that took, and not the limit of CPU time."""
+    with (
+        pytest.raises(CellTimeoutError, match=r"after 0\.3 seconds of waiting"),
+        CpuLimit(50, wall=0.3),
+    ):
+        time.sleep(20)
+    with (
+        pytest.raises(CellTimeoutError, match=r"after 0\.2 seconds of CPU time"),
+        CpuLimit(0.2),
+    ):
+        while True:
+            pass
