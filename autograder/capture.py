@@ -57,7 +57,8 @@ class Capture:
             if display_id:
                 self._shown[display_id] = output
         elif output["output_type"] == "error":
-            short = {**output, "traceback": [], "evalue": output["evalue"][:2000]}
+            short = {**output, "traceback": []}
+            short |= {name: output[name][:2000] for name in ("ename", "evalue")}
             self._items.append(short)
 
     def update(self, display_id: str, data: dict[str, Any], metadata: dict[str, Any]) -> None:

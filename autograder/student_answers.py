@@ -17,7 +17,7 @@ from autograder.student_copies import attributes_of, changed_copies
 from autograder.student_given import Given, given_number
 from autograder.student_objects import Registry, RoomDecoder, RoomEncoder
 from autograder.student_operations import OPERATIONS, Operations
-from autograder.wire import Bounds, Channel, Frame
+from autograder.wire import Bounds, Channel, Frame, WireSizeError
 from autograder.wire_tables import TableMemory
 from autograder.wire_values import Encoder, Json, TooLargeError
 
@@ -35,6 +35,8 @@ class Open:
 _TEXT = 100_000
 _CAUSES = 4
 _NOTE, _NOTES = 2_000, 20
+# What is said beside an answer and is never large.
+_SMALL = frozenset({"t", "out", "moved", "bg", "to"})
 # How long a thread waits for the next question before it uses an object of the test's.
 _PATIENCE = 60.0
 
@@ -127,7 +129,11 @@ class Answerer:
         if self._warned:
             reply["w"] = [self._warning(encoder, warned) for warned in self._warned[:50]]
         self._tell_log(reply, encoder)
-        self._channel.send(reply, encoder.blobs)
+        try:
+            self._channel.send(reply, encoder.blobs)
+        except WireSizeError as error:
+            short = {"a": body["q"], "large": str(error)}
+            self._channel.send(short | {name: reply[name] for name in _SMALL & set(reply)})
 
     def _note_moves(self, message: dict[str, Any]) -> None:
         """Say that a name of which the examiner was told is bound to something else by now."""
@@ -220,7 +226,10 @@ class Answerer:
             self._note_moves(body)
             self._note_redirection(body)
             self._tell_log(body, encoder)
-            self._channel.send(body, encoder.blobs)
+            try:
+                self._channel.send(body, encoder.blobs)
+            except WireSizeError as error:
+                raise TooLargeError(str(error)) from None
             while True:
                 frame = self._channel.receive()
                 if "q" in frame.body:
@@ -281,7 +290,7 @@ class Answerer:
                 parts = error.exceptions[:20]
             notes = _notes_of(error)
             own = (*error.args, *_file_named(error))
-            args: Json = [encoder.encode(arg) for arg in own[: 1 if parts else 20]]
+            args: Json = _if_small(encoder, own[: 1 if parts else 20])
         except BaseException:
             text, attributes, args, held, notes = "(no text)", {}, [], {}, []
         return {
@@ -318,7 +327,17 @@ class Answerer:
 
 def _plain_or_none(value: Any) -> Any:
     """Give plain scalars of an exception's attributes; the rest is asked for by handle."""
+    if type(value) is str and len(value) > _TEXT:
+        return None
     return value if type(value) in (str, int, float, bool) else None
+
+
+def _if_small(encoder: RoomEncoder, values: tuple[Any, ...]) -> list[Json]:
+    """Encode an error's arguments; nothing of those that are more than may cross."""
+    try:
+        return [encoder.encode(value) for value in values]
+    except TooLargeError:
+        return []
 
 
 def _notes_of(error: BaseException) -> list[str]:

@@ -26,6 +26,7 @@ __all__ = ["main"]
 
 _SAID = 1 << 18
 _MESSAGE = 20_000
+_NAME = 200
 _INLINE = "module://matplotlib_inline.backend_inline"
 
 
@@ -131,7 +132,7 @@ class _Room:
         return {
             "outputs": self.capture.take(),
             "count": outcome.count,
-            "error": "" if error is None else type(error).__name__ or "Error",
+            "error": "" if error is None else type(error).__name__[:_NAME] or "Error",
             "message": "" if error is None else _message(error),
             "lines": cell_lines(error, f"<cell {outcome.count}>"),
             "timeout": isinstance(error, CellTimeoutError),

@@ -24,7 +24,7 @@ import json
 import select
 import socket
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from time import monotonic  # as it is before a test replaces it
 from typing import Any
@@ -36,7 +36,9 @@ __all__ = [
     "Frame",
     "WireClosedError",
     "WireError",
+    "WireSizeError",
     "WireTimeoutError",
+    "text_size",
     "to_json",
 ]
 
@@ -46,6 +48,7 @@ _HEADER = struct.Struct("!4sII")
 _MAGIC = b"agw1"
 _CHUNK = 1 << 20
 _ITEMS = 2_000_000
+_PIECE = 1 << 16
 
 to_json = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 _loads = json.JSONDecoder().decode
@@ -57,6 +60,10 @@ class WireError(Exception):
 
 class WireClosedError(WireError):
     """The other end is gone."""
+
+
+class WireSizeError(WireError):
+    """What was to be sent is more than may cross: nothing was sent, and the link is as it was."""
 
 
 class WireTimeoutError(WireError):
@@ -83,13 +90,30 @@ class Frame:
     blob: memoryview
 
 
+def text_size(texts: Iterable[str], most: int) -> int:
+    """Give the bytes that texts have as JSON, roughly if they are short; stop above ``most``."""
+    size = 0
+    for text in texts:
+        is_middling = _PIECE < len(text) <= most
+        places = range(0, len(text), _PIECE) if is_middling else ()
+        size += 0 if is_middling else len(text)
+        for start in places:
+            size += len(to_json(text[start : start + _PIECE])) if size <= most else 0
+        if size > most:
+            break
+    return size
+
+
 def pack(body: dict[str, Any], blobs: Sequence[Blob], bounds: Bounds) -> list[Blob]:
-    """Turn a message into buffers to send; :class:`WireError` if it breaks the bounds."""
-    text = to_json(body).encode("ascii")
+    """Turn a message into buffers to send; :class:`WireSizeError` if it breaks the bounds."""
+    try:
+        text = to_json(body).encode("ascii")
+    except MemoryError:
+        raise WireSizeError("a message is more than this room has memory for") from None
     views = [memoryview(blob).cast("B") for blob in blobs]
     size = sum(view.nbytes for view in views)
     if len(text) > bounds.text_bytes or size > bounds.blob_bytes:
-        raise WireError(
+        raise WireSizeError(
             f"a message of {len(text)} + {size} bytes is more than may cross "
             f"({bounds.text_bytes} + {bounds.blob_bytes})"
         )

@@ -1,6 +1,7 @@
 """Frames: whole, bounded, and refused at the first byte that isn't as it should be."""
 
 import contextlib
+import json
 import os
 import socket
 import struct
@@ -11,7 +12,14 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from autograder.wire import Bounds, Channel, WireClosedError, WireError, WireTimeoutError
+from autograder.wire import (
+    Bounds,
+    Channel,
+    WireClosedError,
+    WireError,
+    WireTimeoutError,
+    text_size,
+)
 
 SMALL = Bounds(text_bytes=10_000, blob_bytes=10_000)
 
@@ -114,3 +122,13 @@ def test_random_bytes_are_refused_or_read(data: bytes, headed: bool) -> None:
         raw.shutdown(socket.SHUT_WR)
         with contextlib.suppress(WireError):
             assert type(channel.receive(seconds=60).body) is dict
+
+
+@pytest.mark.parametrize("character", ["x", "\n", "é", "\x00", "\N{SNAKE}"])
+def test_a_texts_size_is_that_of_its_json(character: str) -> None:
+    """It is counted piece by piece, and no further than it matters."""
+    text = character * 200_000
+    size = len(json.dumps(text))
+    assert size <= text_size([text], 1 << 30) <= size + 10
+    assert 300_000 < text_size([text, text], 300_000) < 1_600_000
+    assert text_size(["a" * 10, character], 1_000) == 11

@@ -191,6 +191,39 @@ def test_an_endless_answer_costs_its_cell_only(run: Any) -> None:
     assert statuses(execution) == ["timeout", "ok", "timeout", "ok"]
 
 
+LARGE = {
+    "a text": "def solve(x): return 'x' * (150 << 20)",
+    "a text of other letters": "def solve(x): return '\N{SNAKE}' * (4 << 20)",
+    "texts": "def solve(x): return ['x' * 60_000] * 100_000",
+    "texts among others": "def solve(x): return [('x' * 60_000, None, {'y' * 60_000: 1})] * 50_000",
+    "a key": "def solve(x): return {'x' * (150 << 20): 1}",
+    "numbers": "def solve(x): return [n / 7 for n in range(1_900_000)]",
+    "an error": "def solve(x): raise ValueError('x' * (150 << 20))",
+    "an error's attribute": "class E(ValueError): pass\ndef solve(x):\n    error = E('no')\n"
+    "    error.text = 'x' * (150 << 20)\n    raise error",
+    "what is printed": "def solve(x): print('x' * (150 << 20))",
+    "what is handed to a test's function": "def solve(x, show=print): show('x' * (150 << 20))",
+    "the name of an error": "def solve(x): return 0\n"
+    "raise type('x' * (150 << 20), (ValueError,), {})",
+}
+
+
+@pytest.mark.parametrize("name", LARGE)
+def test_an_answer_that_is_too_large_costs_its_question_only(name: str, run: Any) -> None:
+    """Whatever is large in it, it's said to be, and the next questions are answered."""
+    test = "assert solve(3, print) == 9" if "function" in name else "assert solve(3) == 9"
+    execution = run(
+        ("answer", LARGE[name]),
+        ("test", test),
+        ("answer", "def solve(x): return x * x"),
+        ("test", "assert solve(3) == 9"),
+        memory_mb=600,
+    )
+    first = "error" if name.startswith("the name") else "ok"
+    assert statuses(execution) == [first, "error", "ok", "ok"]
+    assert "room is gone" not in execution.cells[1].message
+
+
 def test_an_endless_test_costs_its_cell_only(run: Any) -> None:
     """A test cell has the same limit as any other."""
     execution = run(
