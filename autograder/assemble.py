@@ -20,6 +20,7 @@ __all__ = ["Assembled", "assemble", "has_code", "is_blank"]
 _OTHERS = uuid.UUID("6f0f3b0e-63e4-4c4e-9c52-0c1a3c4f7d11")
 
 
+MAX_ANSWER = 1_000_000
 _PICTURES, _PICTURE_CHARACTERS = 20, 10_000_000
 _PICTURE_BEGINS = {
     "image/png": b"\x89PNG\r\n\x1a\n",
@@ -52,7 +53,8 @@ def assemble(
     """Put a student's answers into the teacher's notebook.
 
     Cells, their order, points, tags and tests are the teacher's. Of the submission only the text
-    of answer cells is taken, by grade id; a missing answer is the blank one.
+    of answer cells is taken, by grade id; a missing answer is the blank one, and so is one of more
+    than a million characters, which would be in every record and on every page.
 
     Parameters
     ----------
@@ -98,7 +100,7 @@ def assemble(
             problems += _changes(given, found)
     problems += _order(released, handed_in)
     if added:
-        notebook["cells"] = _with_added(notebook, submission)
+        notebook["cells"] = _with_added(notebook, submission, problems)
     else:
         problems += _extras(released, submission)
     if parameters:
@@ -161,7 +163,17 @@ def _answer(
         )
     if cell.cell_type != kind:
         problems.append(f"The cell {name} was turned into {cell.cell_type}; it is read as {kind}.")
+    if len(cell.source) > MAX_ANSWER and not is_blank(cell.source, blank):
+        problems.append(_too_long(f"The answer {name}", cell, "counts as not answered"))
+        return blank
     return str(cell.source)
+
+
+def _too_long(what: str, cell: NotebookNode, so: str) -> str:
+    return (
+        f"{what} has {len(cell.source):,} characters, and at most {MAX_ANSWER:,} are run; it {so}. "
+        "Take out what it doesn't need: data belong into a file."
+    )
 
 
 def _changes(given: NotebookNode, found: list[tuple[int, NotebookNode]]) -> list[str]:
@@ -211,15 +223,19 @@ def _extras(released: NotebookNode, submission: NotebookNode) -> list[str]:
     ]
 
 
-def _with_added(notebook: NotebookNode, submission: NotebookNode) -> list[NotebookNode]:
+def _with_added(
+    notebook: NotebookNode, submission: NotebookNode, problems: list[str]
+) -> list[NotebookNode]:
     """Put the submission's other cells where they stood, in place of the teacher's other cells."""
     own = [cell for cell in notebook.cells if cell_kind(cell) != "plain"]
     known = {grade_id(cell) for cell in own}
     after: dict[str, list[NotebookNode]] = {"": []}
     place = ""
-    for cell in submission.cells:
+    for number, cell in enumerate(submission.cells, 1):
         if grade_id(cell) in known:
             place = grade_id(cell)
+        elif len(cell.source) > MAX_ANSWER:
+            problems.append(_too_long(f"The cell in place {number}", cell, "is left out"))
         else:
             after.setdefault(place, []).append(_plain(cell))
     cells = [*after[""]]

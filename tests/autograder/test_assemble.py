@@ -113,6 +113,11 @@ def added(student: NotebookNode) -> None:
         (retyped("q1"), "cell q1 was turned into markdown; it is read as code"),
         (doubled("q1_test", "1"), "2 copies of the test cell q1_test"),
         (turned_round, "Cells were moved"),
+        (
+            edited("q1", "#" * 1_000_001),
+            "q1 has 1,000,001 characters, and at most 1,000,000 are run",
+        ),
+        (edited("why", "!" * 4_000_000), "why has 4,000,000 characters"),
         (added, "hold code (place 3) that isn't run"),
     ],
 )
@@ -198,3 +203,27 @@ def test_pictures_pasted_into_a_text_come_over(source: NotebookNode) -> None:
     }
     assert kept == {"why": {"sketch.png": {"image/png": picture}}}
     nbformat.validate(done.notebook)
+
+
+def test_an_answer_that_is_far_too_long_counts_as_none(source: NotebookNode) -> None:
+    """It isn't run, and isn't in any record; one of a million characters is."""
+    student = release_notebook(source)
+    edited("q1", "#" * 1_000_001)(student)
+    edited("q2", "#" * 1_000_000)(student)
+    edited("why", "!" * 1_000_001)(student)
+    done = assemble(source, student)
+    assert named(done.notebook, "q1").source.endswith("raise NotImplementedError()")
+    assert named(done.notebook, "q2").source == "#" * 1_000_000
+    assert named(done.notebook, "why").source == "YOUR ANSWER HERE"
+    assert len(done.problems) == 2
+    assert all("it counts as not answered" in problem for problem in done.problems)
+
+
+def test_an_added_cell_that_is_far_too_long_is_left_out(source: NotebookNode) -> None:
+    """Where the student's own cells are run, they are as long as an answer may be."""
+    student = release_notebook(source)
+    student.cells.insert(2, v4.new_code_cell("#" * 1_000_001))
+    student.cells.insert(3, v4.new_code_cell("helper = 1"))
+    done = assemble(source, student, added=True)
+    assert [cell.source for cell in done.notebook.cells if not grade_id(cell)][:1] == ["helper = 1"]
+    assert "The cell in place 3 has 1,000,001 characters" in done.problems[0]

@@ -124,6 +124,13 @@ def test_edited_tests_and_own_cells_change_nothing_but_are_said(desk: Path) -> N
     assert "test cell q1_test was changed" in report.problems[0]
 
 
+def test_an_answer_that_is_far_too_long_is_said_before_it_is_handed_in(desk: Path) -> None:
+    """It isn't run, and whoever checks their work reads why."""
+    report = checked(desk, {"q1": f"{ADD}\n{'#' * 1_000_000}"})
+    assert report.questions[0].status == "blank"
+    assert "q1 has 1,000,032 characters" in report.problems[0]
+
+
 def question(**changes: object) -> QuestionReport:
     base = {"grade_id": "a", "title": "A", "points": 2, "score": 0, "status": "passed"}
     return QuestionReport.model_validate(base | changes)
