@@ -16,6 +16,7 @@ from rich.markup import escape
 
 from autograder import cli_grading, cli_labs, cli_proof
 from autograder.errors import GraderError
+from autograder.printable import printable
 
 __all__ = ["app", "main", "run_reporting_errors"]
 
@@ -107,13 +108,9 @@ def run_reporting_errors(command: Callable[[], object]) -> int:
         text = _unexpected(error)
     else:
         return 0
-    console.print(f"[red]error:[/] {escape(_printable(text))}", soft_wrap=True)
+    text = printable(text, keep="\n")
+    console.print(f"[red]error:[/] {escape(text)}", soft_wrap=True)
     return 1
-
-
-def _printable(text: str) -> str:
-    """Write a message so that nothing quoted in it tells the terminal what to do."""
-    return "".join(c if c.isprintable() or c == "\n" else ascii(c)[1:-1] for c in text)
 
 
 def _write_anything() -> None:

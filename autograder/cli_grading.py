@@ -84,6 +84,7 @@ def grade(
     from autograder.report import write_report
 
     opened = open_course(course)
+    _name_strays(opened)
     make = _engine_maker(opened, lab, engine, isolation, tests, cluster, workers)
     report = _graded(opened, lab, make, workers=workers, students=student or [], force=force)
     if as_json:
@@ -172,6 +173,17 @@ def _print_class(report: "GradeReport") -> None:
 
     console = Console(emoji=False)
     console.print(class_table(report, width=console.width))
+
+
+def _name_strays(course: "Course") -> None:
+    """Say what lies among the students' folders and is none: a row would make a student of it."""
+    if strays := course.strays():
+        shown = ", ".join(strays[:_NAMED]) + (", …" if strays[_NAMED:] else "")
+        messages.print(
+            f"Among the students' folders in {escape(course.config.submitted)}, but no folder: "
+            f"{escape(shown)}. If it is somebody's work, put it into a folder of theirs.",
+            soft_wrap=True,
+        )
 
 
 def _name_those_who_left(course: "Course", lab: str, report: "GradeReport") -> None:

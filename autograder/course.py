@@ -1,5 +1,6 @@
 """A course's folder, in nbgrader's layout: what is where, and whose submission is whose."""
 
+import os
 import re
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ from autograder.course_config import CourseConfig, read_config
 from autograder.engine import Limits
 from autograder.errors import CourseError, LabError, SubmissionError
 from autograder.labs import Lab, load_lab, matching_name
+from autograder.printable import printable
 from autograder.teachers_notebook import read_teachers_notebook
 
 __all__ = ["Course", "Submission", "check_student_id"]
@@ -239,8 +241,16 @@ class Course:
         return tuple(
             _submission(student, lab, submitted / student / lab, wanted, others)
             for student in _folders(submitted)
-            if (submitted / student / lab).is_dir()
+            if os.path.lexists(submitted / student / lab)
         )
+
+    def strays(self) -> tuple[str, ...]:
+        """Name what lies among the students' folders and is none: nobody's work is found in it."""
+        submitted = self.root / self.config.submitted
+        if not submitted.is_dir():
+            return ()
+        others = (path.name for path in submitted.iterdir() if not path.is_dir())
+        return tuple(sorted(printable(name) for name in others if name[0] not in "._"))
 
     def submitted(self, student: str, lab: str) -> Path:
         """Give the folder of a student's submission."""
@@ -273,7 +283,7 @@ def _instead(folder: Path) -> str:
     """Name what was handed in where a notebook should be."""
     files = sorted(path.name for path in folder.glob("*") if path.name[0] not in "._")
     names = ", ".join(name for name in files if name != "timestamp.txt")
-    return f", but there is {names[:_MOST_SHOWN]}" if names else ""
+    return f", but there is {printable(names[:_MOST_SHOWN])}" if names else ""
 
 
 def _submission(
@@ -291,17 +301,24 @@ def _submission(
         if place.is_symlink():
             problem = f"{place.name} is a link, so nobody can say whose work it leads to"
             return Submission(student, lab, folder, None, problem)
+    if not folder.is_dir():
+        problem = f"{folder.name} is a file, not a folder with a notebook in it"
+        return Submission(student, lab, folder, None, problem)
     if notebook not in others:
         notebook = others[0] if len(others) == 1 else None
         if notebook is not None:
-            problem = f"the notebook is called {notebook.name}; it was taken as {wanted}"
+            problem = f"the notebook is called {printable(notebook.name)}; it was taken as {wanted}"
         elif others:
-            names = ", ".join(path.name for path in others[:_NAMED])
+            names = ", ".join(printable(path.name) for path in others[:_NAMED])
             names += ", …" if others[_NAMED:] else ""
             problem = f"no {wanted} was handed in, but {names}; keep one, under the right name"
         else:
             problem = f"no notebook was handed in: {wanted} is missing{_instead(folder)}"
     if notebook is not None and (notebook.is_symlink() or not notebook.is_file()):
-        kind = "a link" if notebook.is_symlink() else "a folder"
-        return Submission(student, lab, folder, None, f"{notebook.name} is {kind}, not a file")
+        is_folder = notebook.is_dir()
+        kind = (
+            "a link" if notebook.is_symlink() else "a folder" if is_folder else "a pipe or device"
+        )
+        problem = f"{printable(notebook.name)} is {kind}, not a file"
+        return Submission(student, lab, folder, None, problem)
     return Submission(student, lab, folder, notebook, problem)

@@ -13,6 +13,7 @@ from autograder.engines import is_at_least
 from autograder.errors import CourseError, GraderError
 from autograder.notebook import MAX_BYTES, grade_id, points
 from autograder.pool import each
+from autograder.printable import printable
 from autograder.publish import publish, usable_record
 from autograder.records import (
     Record,
@@ -232,9 +233,8 @@ def _job(teacher: Teacher, submission: Submission, lab: str, engine: str, room: 
             with submission.notebook.open("rb") as file:
                 data = file.read(MAX_BYTES + 1)  # One that is longer is refused, unread.
         except OSError as error:
-            problem = f"{submission.notebook.name} can't be opened: {error.strerror}."
-    # The name that a student gave a file need not be text.
-    problem = problem.encode("utf-8", "backslashreplace").decode()
+            name = printable(submission.notebook.name)
+            problem = f"{name} can't be opened: {error.strerror}."
     key = record_key(
         student=submission.student,
         submission=(data or b"") + problem.encode(),

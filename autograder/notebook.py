@@ -13,6 +13,7 @@ from nbformat.v4.rwbase import rejoin_lines
 
 from autograder.atomic import write_bytes
 from autograder.errors import NotebookError
+from autograder.printable import printable
 
 __all__ = [
     "CellKind",
@@ -28,6 +29,7 @@ MAX_BYTES = 50_000_000
 MAX_DEPTH = 60
 MAX_BRACKETS = 2_000_000
 MAX_CELLS = 10_000
+_SHORT = 40
 
 CellKind = Literal["answer", "test", "manual", "task", "locked", "plain"]
 GRADED = frozenset({"test", "manual", "task"})
@@ -99,7 +101,7 @@ def read_notebook(source: Path | bytes) -> NotebookNode:
     NotebookError
         If it isn't a notebook, is damaged, or is beyond any sensible size.
     """
-    name = str(source.name) if isinstance(source, Path) else "the notebook"
+    name = printable(source.name) if isinstance(source, Path) else "the notebook"
     raw = _raw_bytes(source) if isinstance(source, Path) else source
     if len(raw) > MAX_BYTES:
         raise NotebookError(_too_big(name, len(raw)))
@@ -112,7 +114,7 @@ def read_notebook(source: Path | bytes) -> NotebookNode:
 def _raw_bytes(path: Path) -> bytes:
     if not path.is_file():
         what = "is a folder" if path.is_dir() else "isn't there"
-        raise NotebookError(f"{path} {what}; a notebook file (.ipynb) was wanted.")
+        raise NotebookError(f"{printable(str(path))} {what}; a notebook file (.ipynb) was wanted.")
     with path.open("rb") as file:
         return file.read(MAX_BYTES + 1)
 
@@ -167,10 +169,15 @@ def _check_nesting(text: str) -> None:
 
 
 def _parsed(data: Any) -> NotebookNode:
-    if not isinstance(data, dict) or not isinstance(data.get("nbformat"), int):
+    found = data.get("nbformat") if isinstance(data, dict) else None
+    if not isinstance(found, int):
+        what = (
+            'it has no "nbformat" number'
+            if found is None
+            else f'its "nbformat" is {_shown(found)}; a whole number was wanted'
+        )
         raise NotebookError(
-            'this is JSON but not a notebook: it has no "nbformat" number. '
-            "Hand in the .ipynb file that Jupyter saves."
+            f"this is JSON but not a notebook: {what}. Hand in the .ipynb file that Jupyter saves."
         )
     if data["nbformat"] != nbformat.current_nbformat:
         data = _upgraded(data)
@@ -207,6 +214,11 @@ def _upgraded(data: dict[str, Any]) -> dict[str, Any]:
             f"it is in the old notebook format {version} and can't be brought up to date "
             f"({type(error).__name__}). Open it in Jupyter and save it again."
         ) from None
+
+
+def _shown(value: Any) -> str:
+    is_short = isinstance(value, float) or (isinstance(value, str) and len(value) < _SHORT)
+    return json.dumps(value) if is_short else _kind_of(value)
 
 
 def _kind_of(value: Any) -> str:

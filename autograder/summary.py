@@ -7,6 +7,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
+from autograder.printable import printable
 from autograder.results import GradeReport, SubmissionResult
 
 __all__ = ["class_notes", "class_table", "verdict_counts", "verdict_word"]
@@ -91,18 +92,13 @@ def _row(result: SubmissionResult) -> list[tuple[str, str]]:
         for cell in result.cells
     ]
     total = (f"{result.score:g}/{result.max_score:g}", "bold")
-    return [(_printable(result.student), ""), *scores, total]
-
-
-def _printable(text: str) -> str:
-    """Write a folder's name so that it stays in its line and tells the terminal nothing."""
-    return "".join(c if c.isprintable() else ascii(c)[1:-1] for c in text)
+    return [(printable(result.student), ""), *scores, total]
 
 
 def _note(result: SubmissionResult, room: int) -> Text:
     text, style = "", "yellow"
     if result.problems:
-        text = _printable(result.problems[0])
+        text = printable(result.problems[0])
     elif result.needs_human:
         text, style = "to grade by hand", "blue"
     return Text(text if len(text) <= room else f"{text[: room - 1]}…", style=style)

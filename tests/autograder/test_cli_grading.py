@@ -71,6 +71,17 @@ def test_it_is_said_whose_marks_stay_without_work(
     assert "marks stay" not in grading("grade", "05")[2]
 
 
+def test_what_is_no_students_folder_is_named(small_course: Any, grading: Any) -> None:
+    """Nobody looks for work in a file, and nobody's work is passed over in silence."""
+    small_course.hand_in("ann")
+    assert "but no folder" not in grading("grade", "05")[2]
+    (small_course.root / "submitted" / "zoe.ipynb").write_text("{}")
+    code, out, err = grading("grade", "05")
+    assert code == 0
+    assert "zoe" not in out
+    assert "but no folder: zoe.ipynb." in err
+
+
 def test_json_is_all_there_is_on_standard_output(small_course: Any, grading: Any) -> None:
     """A program can read it, whatever is said to people."""
     small_course.hand_in("ann")

@@ -1,5 +1,7 @@
 """A course's folder: who handed in what, under which name."""
 
+import os
+import sys
 from pathlib import Path
 
 import pytest
@@ -105,6 +107,39 @@ def test_submissions_are_listed_with_what_is_wrong_with_them(course: Course) -> 
     ]:
         assert found[student].notebook is None
         assert said in found[student].problem
+
+
+def test_files_in_place_of_folders_are_said(course: Course) -> None:
+    """A pipe, a file as a submission, and what lies among the students' folders."""
+    submitted = course.root / "submitted"
+    if hasattr(os, "mkfifo"):
+        os.mkfifo(hand_in(course, "pipe") / "05_sums.ipynb")
+    (submitted / "file").mkdir(parents=True)
+    (submitted / "file" / "05_sums").write_text("{}")
+    (submitted / "lost").mkdir()
+    (submitted / "lost" / "05_sums").symlink_to("nowhere")
+    for name in ("single", "odd\x1b[2J", ".DS_Store"):
+        (submitted / name).write_text("{}")
+    found = {one.student: one.problem for one in course.submissions("05_sums")}
+    if hasattr(os, "mkfifo"):
+        assert found.pop("pipe") == "05_sums.ipynb is a pipe or device, not a file"
+    assert found.pop("file") == "05_sums is a file, not a folder with a notebook in it"
+    assert "05_sums is a link" in found.pop("lost")
+    assert not found
+    assert course.strays() == ("odd\\x1b[2J", "single")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="names there have no such characters")
+@pytest.mark.parametrize("name", ["05_sums\n\x1b[2J.ipynb", "\u202ebad.ipynb", "\x1b]0;x\x07.zip"])
+@pytest.mark.parametrize("others", [(), ("a.ipynb", "b.ipynb")])
+def test_names_of_files_are_shown_harmlessly(
+    course: Course, name: str, others: tuple[str, ...]
+) -> None:
+    """What a student calls a file moves no cursor and turns no line round."""
+    hand_in(course, "sly", name, *others)
+    (one,) = course.submissions("05_sums")
+    assert one.problem.isprintable()
+    assert ascii(name)[1:-1].replace("'", "") in one.problem or others
 
 
 def test_a_link_is_no_submission(course: Course) -> None:
