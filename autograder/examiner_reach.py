@@ -28,7 +28,7 @@ from autograder.examiner_link import ExaminerLink
 from autograder.examiner_logs import Listening
 from autograder.examiner_patches import Patches
 from autograder.examiner_random import Generators
-from autograder.examiner_source import definition, definition_at
+from autograder.examiner_source import definition, written_at
 from autograder.examiner_surroundings import Surroundings
 from autograder.handles import HandleError, describe, number_of
 from autograder.lab_facts import is_to_change
@@ -220,10 +220,11 @@ def patch_inspect(link: ExaminerLink, texts: list[str]) -> None:
         qualname, file, line = told
         called = link.names_of.get(number_of(value) or 0, "")
         found = definition(texts, qualname, called=called) if type(qualname) is str else None
-        number = re.fullmatch(r"<cell (\d{1,6})>", file) if type(file) is str else None
-        if found and number and type(line) is int and 0 < int(number[1]) <= len(texts):
-            # Its code may be another function's.
-            found = definition_at(texts[int(number[1]) - 1], line) or found
+        if found and type(file) is str and file and type(line) is int:
+            # Its code may be another function's, or in no cell at all.
+            found = written_at(texts, file, line, found)
+            if found is None:
+                raise OSError("could not get source code")
         if found is None:
             raise OSError(f"no answer cell defines {describe(value)}")
         link.claim(f"the source of {describe(value)}")

@@ -8,7 +8,7 @@ import importlib.util
 import re
 import symtable
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import cache, lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -24,7 +24,6 @@ __all__ = [
     "bound_names",
     "cell_tree",
     "definition",
-    "definition_at",
     "globals_of",
     "globals_used",
     "has_coroutines",
@@ -38,6 +37,7 @@ __all__ = [
     "targets",
     "targets_of",
     "words",
+    "written_at",
 ]
 
 ROOM_MODULES = (
@@ -64,6 +64,7 @@ _COMPREHENSIONS = (ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp)
 _SCOPES = (*DEFINITIONS, *_COMPREHENSIONS, ast.Lambda)
 _IMPORTS_MLFLOW = re.compile(r"^\s*(?:import|from)\s+mlflow\b", re.MULTILINE)
 _IMPORTS = re.compile(r"^\s*(?:from\s+([\w.]+)\s+import|import\s+([\w.]+))", re.MULTILINE)
+_CELL = re.compile(r"<cell (\d{1,6})>")
 _STATE_FOLLOWED = 40
 _CONSTANTS = 200_000
 _TRANSFORMER: Any = TransformerManager()  # type: ignore[no-untyped-call]
@@ -282,14 +283,23 @@ def definition(texts: Iterable[str], qualname: str, *, called: str = "") -> str 
     return _last(pairs, qualname)[0]
 
 
-def definition_at(text: str, line: int) -> str | None:
-    """Give the text of the function of a cell whose code begins in a line."""
-    if text[:1].isspace():  # the shell takes empty lines off, and counts otherwise
+def written_at(texts: Sequence[str], file: str, line: int, found: str) -> str | None:
+    """Give the text of the function whose code begins in a line of a cell; None where none does.
+
+    ``found`` is what the cells have under its name: a lambda's text, if there is one in that line.
+    """
+    number = _CELL.fullmatch(file)
+    if number is None or not 0 < int(number[1]) <= len(texts):
         return None
+    text = texts[int(number[1]) - 1]
+    if text[:1].isspace():  # the shell takes empty lines off, and counts otherwise
+        return found
+    is_lambda = False
     for node in ast.walk(cell_tree(text)):
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)) and _first(node) == line:
             return _lines(text, node)
-    return None
+        is_lambda = is_lambda or (isinstance(node, ast.Lambda) and node.lineno == line)
+    return found if is_lambda else None
 
 
 def _first(node: Any) -> int:

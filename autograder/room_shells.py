@@ -26,7 +26,9 @@ def warm_up() -> None:
 
 def _student() -> tuple[RoomShell, dict[str, Any]]:
     namespace: dict[str, Any] = {"__name__": "__main__"}
-    return make_shell(namespace), namespace
+    shell = make_shell(namespace)
+    shell.name_inner_cells()
+    return shell, namespace
 
 
 def _examiner() -> tuple[RoomShell, TestNames]:

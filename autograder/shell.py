@@ -102,6 +102,7 @@ class RoomShell(InteractiveShell):
     compile: Any
     display_pub: Any
     displayhook: Any
+    _cell_text = ""
 
     def system(self, command: str) -> None:
         """Run ``!command``: without a terminal, which rooms have none to give.
@@ -152,6 +153,7 @@ class RoomShell(InteractiveShell):
     def run_text(self, text: str, loop: asyncio.AbstractEventLoop) -> CellOutcome:
         """Run one cell to its end and say how it ended."""
         count = self.execution_count
+        self._cell_text = text
         try:
             result = loop.run_until_complete(
                 self.run_cell_async(
@@ -185,6 +187,14 @@ class RoomShell(InteractiveShell):
                     for node in nodes[len(nodes) - last :]:
                         self.compile(ast.Interactive([node]), name, "single")
         self.compile.flags = flags
+
+    def name_inner_cells(self) -> None:
+        """Name what a cell runs by ``run_cell`` so that it isn't taken for the cell itself."""
+
+        def name_code(raw: str, _: str, number: int) -> str:
+            return f"<cell within {number}>" if raw != self._cell_text else f"<cell {number}>"
+
+        self.compile.get_code_name = name_code
 
     def _rewrites(self) -> bool:
         """Say whether a cell has told this shell to rewrite cells in ways of its own."""
