@@ -51,6 +51,7 @@ _NESTED = 40
 _CACHED = type(lru_cache(id))
 _QUESTIONS = 2_000_000
 _NOTES = 30
+_SAID = 200
 _WORKING = frozenset(
     {
         *("call", "get", "item", "next", "await", "enter", "exit", "name", "set", "operate"),
@@ -302,11 +303,20 @@ class ExaminerLink:
         if isinstance(error, TypeError) or self.gone:
             return error
         if not self.judge.can_operate(handle, method):
-            return HandleTypeError(*error.args)
+            return HandleTypeError(f"{self._lacking(handle, method, others)}{error}")
         if is_operator(method):
             self.ask("operate", method, handle, *others)
         self.refusal = error
         return error
+
+    def _lacking(self, handle: Any, method: str, others: tuple[Any, ...]) -> str:
+        """Give what Python itself says of an operator that a class lacks: tests look for it."""
+        try:
+            if is_operator(method):
+                self.ask("operate", method, handle, *others)
+        except TypeError as error:
+            return f"{str(error)[:_SAID]}. "
+        return ""
 
     def source_signature(self, handle: Any) -> inspect.Signature:
         """Give the parameters that a callable of the student's has."""
