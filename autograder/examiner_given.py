@@ -40,7 +40,7 @@ from autograder.examiner_source import (
 from autograder.examiner_twins import changes_arguments
 from autograder.given_statements import as_assignment, is_literal, owner_of, roots_of
 from autograder.handles import number_of
-from autograder.lab_changes import changing_by, may_change
+from autograder.lab_changes import changed_in, changing_by, may_change
 from autograder.time_limit import CellTimeoutError, cpu_limit
 
 __all__ = ["Release"]
@@ -323,7 +323,8 @@ class Release:
             return node.name in self._kept
         if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
             # What counts its own calls, say, is one object: the student's room's, if used there.
-            has_state = not names.isdisjoint(self._changing - self._private)
+            changed = self._changing - self._private if self.known else changed_in(node)
+            has_state = not names.isdisjoint(changed)
             return not has_state and all(map(self._is_usual, node.decorator_list))
         if not isinstance(node, ast.Assign):
             return False

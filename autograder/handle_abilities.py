@@ -8,12 +8,12 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any, cast
 
+from autograder.handle_link import Link
 from autograder.handles import (
     MAX_ITEMS,
     NUMBERS,
     Handle,
     HandleError,
-    Link,
     describe,
     label_of,
     number_of,
