@@ -33,6 +33,7 @@ _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
 _KEPT_PACKAGES = ("autograder", "IPython", "traitlets", "ipykernel")
 _SIMPLE = (int, float, str, bool, list, dict)
 _LENT = 100_000
+_MEMBERS = 200
 _MOCKS = "unittest.mock"
 _MOCKS_OWN = frozenset(
     {
@@ -63,7 +64,7 @@ class Lending:
         if type(value).__module__.split(".")[0] in _KEPT_PACKAGES:
             raise TooLargeError("an object of the examiner's own isn't handed over")
         number = self._number(value)
-        kind = type(value)
+        kind: Any = type(value)
         name = str(getattr(value, "__name__", kind.__name__))[:80]
         mask, operators = abilities_of(value), _operators(value)
         if inspect.iscoroutinefunction(value):
@@ -72,11 +73,12 @@ class Lending:
             mask |= OWN_BIT
         given = self.name_of_base(kind)
         base = plain_base(value) if given is None else ["g", given]
-        fields, own = [], -1
+        fields, members, own = [], [], -1
         if mask & OWN_BIT:
             fields = list(getattr(kind, "__dataclass_fields__", ()))
-            own = self._number(kind)
-        return ["c", number, mask, name, operators, kind.__name__[:80], base, fields, own]
+            members, own = _members(kind), self._number(kind)
+        told = [operators, kind.__name__[:80], base, fields, members, own]
+        return ["c", number, mask, name, *told]
 
     def _number(self, value: Any) -> int:
         number = self._numbers.get(id(value))
@@ -199,6 +201,12 @@ def _set(target: Any, name: Any, value: Any) -> None:
     if type(target).__module__ == _MOCKS and str(name).startswith(("assert", "called")):
         raise AttributeError(f"{str(name)[:80]!r} of a test's object can't be changed")
     setattr(target, name, value)
+
+
+@functools.lru_cache(maxsize=512)
+def _members(kind: type) -> list[str]:
+    """Name what a test's class has for its objects, as far as these hand it over."""
+    return [name for name in dir(kind) if not name.startswith("_")][:_MEMBERS]
 
 
 def _is_own(value: Any) -> bool:

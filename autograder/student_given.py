@@ -136,6 +136,7 @@ def given(
     kind: str,
     base: type | None,
     fields: tuple[str, ...],
+    members: tuple[str, ...],
     own: int,
 ) -> Given:
     """Make the proxy of one object of the examiner's room.
@@ -154,19 +155,31 @@ def given(
         The class of this room that its class is derived from: a value type, or a given one.
     fields : tuple of str
         Those of a data class.
+    members : tuple of str
+        What its class has for its objects, if the test has written that: protocols look for it.
     own : int
         The number of its class, if the test has written that.
     """
-    known = (mask, operators, kind, id(base), fields, own)
+    known = (mask, operators, kind, id(base), fields, members, own)
     if known not in _classes:  # with the class, which may go otherwise, and its number with it
-        _classes[known] = _given_class(mask, operators, kind, base, fields), base
+        _classes[known] = _given_class(mask, operators, kind, base, fields, members), base
     return _classes[known][0].make(ask, number, label)
 
 
+def _member(name: str) -> property:
+    return property(lambda self: self._given_ask("get", self, name))
+
+
 def _given_class(
-    mask: int, operators: int, kind: str, base: type | None, fields: tuple[str, ...]
+    mask: int,
+    operators: int,
+    kind: str,
+    base: type | None,
+    fields: tuple[str, ...],
+    members: tuple[str, ...],
 ) -> _GivenType:
-    body: dict[str, Any] = {"__slots__": (), "__doc__": _DOC, "__hash__": Given.__hash__}
+    body: dict[str, Any] = {name: _member(name) for name in members}
+    body |= {"__slots__": (), "__doc__": _DOC, "__hash__": Given.__hash__}
     for bit, (ability, method) in enumerate(ABILITIES):
         if mask >> bit & 1 and ability in _METHODS:
             body[method] = _METHODS[ability]

@@ -2,6 +2,7 @@
 
 import collections
 import random
+import warnings
 from collections.abc import Callable
 from typing import Any
 
@@ -45,11 +46,13 @@ def _reshape(target: np.ndarray[Any, Any], new: np.ndarray[Any, Any]) -> None:
     """Give an array another shape or kind of number within the memory that it has."""
     is_plain = not target.dtype.hasobject and not new.dtype.hasobject
     _follow(is_plain and target.nbytes == new.nbytes, "an array has another size or type")
-    try:
-        setattr(target, "dtype", new.dtype)  # noqa: B010 - its stub says it can't be set
-        target.shape = new.shape
-    except (AttributeError, TypeError, ValueError):  # a view of another array
-        _follow(False, "an array has another shape")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # no view would be the same object
+        try:
+            setattr(target, "dtype", new.dtype)  # noqa: B010 - its stub says it can't be set
+            target.shape = new.shape
+        except (AttributeError, TypeError, ValueError):  # a view of another array
+            _follow(False, "an array has another shape")
 
 
 def _follow(can: bool, what: str) -> None:
