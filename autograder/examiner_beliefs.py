@@ -5,6 +5,7 @@ its operators count, and what is compared here instead.
 """
 
 import inspect
+from abc import ABC, abstractmethod
 from functools import cache, lru_cache
 from types import FunctionType
 from typing import Any
@@ -54,7 +55,7 @@ def _nearest(kinds: tuple[type, ...]) -> type:
         return tops[0]
 
 
-class Beliefs:
+class Beliefs(ABC):
     """The part of the link that says what counts of an object's word."""
 
     gone: str
@@ -67,13 +68,13 @@ class Beliefs:
     _classes: dict[int, type]
     _taking: bool
 
+    @abstractmethod
     def ask(self, op: str, /, *args: Any, **kwargs: Any) -> Any:
         """Ask one question and give its answer, or raise what it raised."""
-        raise NotImplementedError
 
+    @abstractmethod
     def claim(self, what: str) -> None:
         """Note that the student's word was taken for something."""
-        raise NotImplementedError
 
     def class_of(self, handle: Any) -> type:
         """Give the nearest class of this room that the room says the object is of.

@@ -395,7 +395,9 @@ class Judge:
         """Give what an operator of the lab's gives."""
         found = self._ask("operate", method, handle, *others)
         measures = method in _DIFFERENCES and is_with_value(others)
-        if measures and others != (0,) and not self._is_of_the_labs(found):
+        if method == "__radd__" and type(others[0]) is int and others[0] == 0:
+            measures = False  # how ``sum`` begins
+        if measures and not self._is_of_the_labs(found):
             raise refusal(handle, "takes no part in arithmetic with values that gives a value")
         if measures or number_of(handle) in self.measured:
             self.measured.add(number_of(found))

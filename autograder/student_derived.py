@@ -72,7 +72,7 @@ def _method(lent: Any) -> Any:
 
 
 def _alike(made: Any, lent: Any) -> Any:
-    made.__name__ = made.__qualname__ = lent.__name__
+    made.__name__ = made.__qualname__ = getattr(lent, "__name__", made.__name__)
     made.__doc__ = lent.__doc__
     made.__wrapped__ = lent  # whoever looks at the signature asks for it
     _lent[made] = lent
