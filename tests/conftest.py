@@ -6,6 +6,7 @@ Every file is one worker's, with what it made for its tests; those that take lon
 import gc
 import os
 import shlex
+import shutil
 import socket
 import subprocess
 import sys
@@ -120,6 +121,10 @@ def own_cache(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     if shared.name.startswith("popen-"):  # a worker's own folder lies in the session's
         shared = shared.parent
     with pytest.MonkeyPatch.context() as patch:
+        # The packages that this environment was made of needn't be fetched and unpacked anew.
+        if uv := shutil.which("uv"):
+            there = subprocess.run([uv, "cache", "dir"], capture_output=True, text=True, check=True)
+            patch.setenv("UV_CACHE_DIR", there.stdout.strip())
         patch.setenv("XDG_CACHE_HOME", str(shared / "cache"))
         # What mypy has found out about packages holds for every project that uses them.
         patch.setenv("MYPY_CACHE_DIR", str(shared / "mypy"))
