@@ -1,6 +1,6 @@
 """Notebooks to run in two rooms, and a way to run them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -66,8 +66,25 @@ Run = Callable[..., Execution]
 
 
 @pytest.fixture(scope="session")
-def run(warm_for: Any, borrowed: Any) -> Run:
-    """Run (kind, text) cells in rooms."""
+def run(warm_for: Any, borrowed: Any) -> Iterator[Run]:
+    """Run (kind, text) cells in rooms; those that come one after the other for the same lab are a
+    class, and have their engine in common."""
+    last: dict[tuple[Any, ...], RoomsEngine] = {}
+
+    def end() -> None:
+        while last:
+            last.popitem()[1].close()
+
+    def engine_for(warm: Any, reference: Any, *, compatible: bool) -> RoomsEngine:
+        lab = (warm, tuple(reference or ()), compatible)
+        if lab not in last:
+            end()
+            last[lab] = RoomsEngine(
+                lambda _: borrowed(warm),
+                reference=build(*reference) if reference else None,
+                compatible=compatible,
+            )
+        return last[lab]
 
     def go(
         *cells: Any,
@@ -77,25 +94,20 @@ def run(warm_for: Any, borrowed: Any) -> Run:
         **limits: Any,
     ) -> Execution:
         warm = warm_for("\n".join(cell[1] for cell in cells))
-        engine = RoomsEngine(
-            lambda _: borrowed(warm),
-            reference=build(*reference) if reference else None,
-            compatible=compatible,
-        )
         bounds = Limits(**{"cell_seconds": 20.0, "total_seconds": 60.0, **limits})
-        with closing(engine):
-            return engine.run(build(*cells), files, bounds)
+        return engine_for(warm, reference, compatible=compatible).run(build(*cells), files, bounds)
 
-    return go
+    yield go
+    end()
 
 
 @pytest.fixture(scope="session")
-def run_notebook(warm_for: Any) -> Callable[..., Execution]:
+def run_notebook(warm_for: Any, borrowed: Any) -> Callable[..., Execution]:
     """Run a notebook in two rooms, graded by another."""
 
     def go(notebook: Any, *, reference: Any) -> Execution:
         warm = warm_for("")
-        engine = RoomsEngine(lambda _: warm, reference=reference)
-        return engine.run(notebook, None, Limits(cell_seconds=20.0, total_seconds=60.0))
+        with closing(RoomsEngine(lambda _: borrowed(warm), reference=reference)) as engine:
+            return engine.run(notebook, None, Limits(cell_seconds=20.0, total_seconds=60.0))
 
     return go
