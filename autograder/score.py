@@ -37,6 +37,10 @@ __all__ = ["HIDDEN_FAILED", "redacted", "score_cell", "unscored"]
 HIDDEN_FAILED = "A hidden test of this question failed."
 RUN_IT = "(Run your own copy to see what came out.)"
 ON_STDERR = "where a warning, a log or a traceback counts as a failure"
+VALUE_AT_END = (
+    "What a test cell shows at its end is its points; for the teacher: where none are meant, "
+    "let the cell end with an assertion."
+)
 MAX_REASON = 500
 _NUMPY_NUMBER = re.compile(r"np\.(?:float|int|uint)\d+\((.+)\)")
 _SHORTEST_SECRET = 8
@@ -128,10 +132,11 @@ def _partial(
     if number is None and _is_display(cell):
         return _verdict(cell, worth, "passed", "", run)
     if number is None:
-        reason = "The test's result isn't a number" + (f": {first}." if first else ".")
+        seen = f": {first}." if first else "."
+        reason = f"The test's result isn't a number{seen} {VALUE_AT_END}"
     elif not math.isfinite(number) or not 0 <= number <= worth:
         seen = f", {first}," if first else ""
-        reason = f"The test's result{seen} isn't between 0 and {worth:g}."
+        reason = f"The test's result{seen} isn't between 0 and {worth:g}. {VALUE_AT_END}"
     else:
         status = "passed" if number == worth else "partial" if number > 0 else "failed"
         reason = "" if number == worth else f"Partial credit: {number:g} of {worth:g}."

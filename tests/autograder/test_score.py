@@ -10,7 +10,15 @@ from nbformat.v4 import new_code_cell, new_markdown_cell
 from nbgrader.utils import determine_grade
 
 from autograder.engine import CellRun
-from autograder.score import HIDDEN_FAILED, ON_STDERR, RUN_IT, redacted, score_cell, unscored
+from autograder.score import (
+    HIDDEN_FAILED,
+    ON_STDERR,
+    RUN_IT,
+    VALUE_AT_END,
+    redacted,
+    score_cell,
+    unscored,
+)
 
 TEST = """\
 assert add(1, 2) == 3, "Add the two numbers."
@@ -73,17 +81,19 @@ def failed(line: int | None, error: str = "AssertionError", message: str = "") -
         (None, 0, "not-run", "The test didn't run."),
         (ran("ok", stream("stderr", "secret argument")), 0, "failed",
          f"The test wrote to stderr, {ON_STDERR}. {RUN_IT}"),
-        (ran("ok", shown("'secret argument'")), 0, "failed", "The test's result isn't a number."),
+        (ran("ok", shown("'secret argument'")), 0, "failed",
+         f"The test's result isn't a number. {VALUE_AT_END}"),
         (ran("ok", shown("1.5")), 1.5, "partial", "Partial credit: 1.5 of 3."),
         (ran("ok", shown("3")), 3, "passed", ""),
         (ran("ok", shown("0")), 0, "failed", "Partial credit: 0 of 3."),
         (ran("ok", shown("nan")), 0, "failed",
-         "The test's result isn't between 0 and 3."),
+         f"The test's result isn't between 0 and 3. {VALUE_AT_END}"),
         (ran("ok", shown("np.float64(inf)")), 0, "failed",
-         "The test's result isn't between 0 and 3."),
-        (ran("ok", shown("-3")), 0, "failed", "The test's result isn't between 0 and 3."),
+         f"The test's result isn't between 0 and 3. {VALUE_AT_END}"),
+        (ran("ok", shown("-3")), 0, "failed",
+         f"The test's result isn't between 0 and 3. {VALUE_AT_END}"),
         (ran("ok", shown("3.01")), 0, "failed",
-         "The test's result isn't between 0 and 3."),
+         f"The test's result isn't between 0 and 3. {VALUE_AT_END}"),
         (ran("ok", shown("np.float64(0.5)")), 0.5, "partial", "Partial credit: 0.5 of 3."),
     ],
 )  # fmt: skip
@@ -101,9 +111,9 @@ def test_a_test_without_hidden_lines_quotes_what_it_put_out() -> None:
     said = score_cell(graded(OPEN_TEST), ran("ok", stream("stderr", "\nold name\nmore"))).reason
     assert said == "The test wrote to stderr: old name."
     said = score_cell(graded(OPEN_TEST), ran("ok", shown("'two'"))).reason
-    assert said == "The test's result isn't a number: 'two'."
+    assert said == f"The test's result isn't a number: 'two'. {VALUE_AT_END}"
     said = score_cell(graded(OPEN_TEST), ran("ok", shown("-3"))).reason
-    assert said == "The test's result, -3, isn't between 0 and 3."
+    assert said == f"The test's result, -3, isn't between 0 and 3. {VALUE_AT_END}"
     assert score_cell(graded(OPEN_TEST), failed(None, message="no")).reason == "no"
     first = OPEN_TEST.splitlines()[0]
     assert score_cell(graded(OPEN_TEST), failed(1)).reason == f"Not so: {first}"
@@ -153,8 +163,9 @@ def test_beside_the_answers_no_message_is_quoted_where_a_test_hides_something(ro
          f"A check of this question failed. {RUN_IT}"),
         ("f(1)", ran("ok", stream("stderr", "(41, 43)")),
          f"The test wrote to stderr, {ON_STDERR}. {RUN_IT}"),
-        ("f(1)", ran("ok", shown("4143.0")), "The test's result isn't between 0 and 3."),
-        ("f(1)", ran("ok", shown("'41'")), "The test's result isn't a number."),
+        ("f(1)", ran("ok", shown("4143.0")),
+         f"The test's result isn't between 0 and 3. {VALUE_AT_END}"),
+        ("f(1)", ran("ok", shown("'41'")), f"The test's result isn't a number. {VALUE_AT_END}"),
     ],
 )  # fmt: skip
 def test_after_a_hidden_test_nothing_that_an_answer_computed_is_quoted(
