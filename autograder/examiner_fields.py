@@ -18,6 +18,8 @@ _READING = frozenset(
 )
 _MADE = 10_000
 _HOLDING = (list, tuple, set)
+_ORDERED = (list, tuple)
+_PLAIN = (bool, int, float, complex, str, bytes, type(None), list, tuple, set, frozenset)
 
 Parts = dict[str, list[str]]
 
@@ -87,7 +89,7 @@ class Fields:
         given = dict(zip(known["made_of"], args, strict=False)) | names
         for name in known["made_of"]:
             same = True
-            if name not in given:
+            if name not in given or name in known.get("altered", ()):
                 continue
             has = _field(handle, name)
             with suppress(ValueError):  # of arrays, say, which aren't the same or not at once
@@ -98,29 +100,44 @@ class Fields:
     def _agrees(self, given: Any, has: Any) -> bool:
         """Say whether an object may have something, made of what was given: it may be converted.
 
-        What is of another type is. An object that was made of a dict has what was in that.
+        An object that was made of a dict has what was in that.
         """
         if number_of(has) is not None:
-            if number_of(given) is not None:
-                return bool(given == has)
-            known = self._of(has) if type(given) is dict else None
-            return known is None or all(
-                self._agrees(given[name], _field(has, name))
-                for name in known["made_of"]
-                if name in given
-            )
-        if type(has) is not type(given):
-            return True
-        if isinstance(given, dict) and given.keys() == has.keys():
+            return self._may_stand_for(given, has)
+        if isinstance(given, dict) and isinstance(has, dict) and given.keys() == has.keys():
             return all(self._agrees(value, has[key]) for key, value in given.items())
-        if isinstance(given, dict):
-            pairs = zip((*given, *given.values()), (*has, *has.values()), strict=True)
+        if isinstance(given, dict) and isinstance(has, dict):
+            pairs = zip((*given, *given.values()), (*has, *has.values()), strict=False)
             return len(given) == len(has) and all(self._agrees(*pair) for pair in pairs)
-        if isinstance(given, (list, tuple)):
+        if isinstance(given, _ORDERED) and isinstance(has, _ORDERED):
             return len(given) == len(has) and all(map(self._agrees, given, has))
-        if isinstance(given, (set, frozenset)) and set(map(type, given)) != set(map(type, has)):
-            return len(given) >= len(has)
-        return bool(given == has)
+        if isinstance(given, _PLAIN[-4:]) and isinstance(has, (set, frozenset)):
+            return given == has or (len(given) >= len(has) and bool(has))
+        return bool(given == has) if type(has) is type(given) else _is_converted(given, has)
+
+    def _may_stand_for(self, given: Any, has: Any) -> bool:
+        """Say whether an object in the student's room may be what was made of what was given."""
+        if number_of(given) is not None:
+            return bool(given == has)
+        if type(given) is dict:
+            known = self._of(has)
+            names = [name for name in given if type(name) is str]
+            names = [name for name in names if name in known["made_of"]] if known else names
+            return all(self._agrees(given[name], _field(has, name)) for name in names)
+        # A member of an enumeration, made of its value.
+        return type(given) not in _PLAIN or self._agrees(given, _field(has, "value"))
+
+
+def _is_converted(given: Any, has: Any) -> bool:
+    """Say whether a library that converts to a field's type makes one value of the other."""
+    from pydantic import TypeAdapter, ValidationError
+
+    if has is None or type(given) not in _PLAIN:
+        return type(given) not in _PLAIN
+    try:
+        return bool(TypeAdapter(type(has)).validate_python(given) == has)
+    except ValidationError:
+        return False
 
 
 def _field(handle: Any, name: str) -> Any:

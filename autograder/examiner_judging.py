@@ -222,8 +222,13 @@ class Judge:
         return classes if type(classes) is list else []
 
     def check(self, op: str, target: Any) -> None:
-        """Refuse to read an object of a class that a student made of a frame or an array."""
+        """Refuse to read an object of a class that a student made of a frame or an array.
+
+        And to take a difference from a value for true or not.
+        """
         number = number_of(target)
+        if op == "bool" and number is not None and number in self.measured:
+            raise refusal(target, "is a difference, whose truth would measure it")
         if number is None or op not in _READING or base_of(target) not in _TABLES:
             return
         if number not in self._readable:
@@ -397,9 +402,10 @@ class Judge:
         measures = method in _DIFFERENCES and is_with_value(others)
         if method == "__radd__" and type(others[0]) is int and others[0] == 0:
             measures = False  # how ``sum`` begins
-        if measures and not self._is_of_the_labs(found):
+        goes_on = number_of(handle) in self.measured and method not in _VERDICTS
+        if (measures or (goes_on and is_with_value(others))) and not self._is_of_the_labs(found):
             raise refusal(handle, "takes no part in arithmetic with values that gives a value")
-        if measures or number_of(handle) in self.measured:
+        if measures or goes_on:
             self.measured.add(number_of(found))
         return found
 

@@ -13,9 +13,11 @@ _DECORATORS = (
 )
 _BASES = frozenset({"BaseModel", "pydantic.BaseModel", "Struct", "msgspec.Struct"})
 _OTHERS = frozenset({"ABC", "abc.ABC", "object", "Protocol"})
-_MAKING = frozenset({"__init__", "__post_init__", "__new__", "__attrs_post_init__"})
+_MAKING = frozenset({"__init__", "__new__"})
+_AFTER = frozenset({"__post_init__", "__attrs_post_init__", "model_post_init"})
+_LOOKING = frozenset({"len", "isinstance", "abs", "type", "str", "repr", "sum", "min", "max"})
 _READING = frozenset({"__eq__", "__getattribute__", "__getattr__"})
-_PARTS = ("compared", "made_of", "by_name")
+_PARTS = ("compared", "made_of", "by_name", "altered")
 _NO_FIELDS = ("ClassVar", "InitVar", "KW_ONLY")
 _CONVERTING = ("validator", "kw_only", "strip", "alias", "converter", "BeforeValidator")
 
@@ -24,7 +26,7 @@ def compared_fields(texts: Iterable[str]) -> dict[str, dict[str, list[str]]]:
     r"""Give by which fields objects of data classes are equal, and which they are made of.
 
     Only of classes that leave this to their decorator or base. Nothing for what they are made of,
-    where they may convert it.
+    where they may convert it; those are ``altered`` that the class may set anew afterwards.
 
     Examples
     --------
@@ -34,6 +36,10 @@ def compared_fields(texts: Iterable[str]) -> dict[str, dict[str, list[str]]]:
     ['x']
     >>> compared_fields(["class Point(BaseModel):\n  x: int"])
     {'Point': {'compared': ['x'], 'made_of': ['x']}}
+    >>> after = "  def __post_init__(self):\n    assert self.y > 0\n    self.x = abs(self.x)"
+    >>> known = compared_fields([f"@dataclass\nclass P:\n  x: int\n  y: int\n{after}"])
+    >>> known["P"]["made_of"], known["P"]["altered"]
+    (['x', 'y'], ['x'])
     """
     found: dict[str, dict[str, list[str]]] = {}
     for node in (node for text in texts for node in parse_cell(text).body):
@@ -57,7 +63,7 @@ def _fields(
     if not is_one or strange or not own.isdisjoint(_READING) or "eq=False" in str(decorators):
         return None
     inherited = [found[base] for base in bases if base in found]
-    compared, made_of, by_name = (
+    compared, made_of, by_name, altered = (
         [name for each in inherited for name in each.get(part, ())] for part in _PARTS
     )
     is_by_name = False
@@ -71,8 +77,37 @@ def _fields(
             compared += [] if "compare=False" in text or "eq=False" in text else [inner.target.id]
             made_of += [] if "init=False" in text else [inner.target.id]
             by_name += [inner.target.id] if is_by_name else []
+    for inner in node.body:
+        if isinstance(inner, ast.FunctionDef) and inner.name in _AFTER:
+            altered += _altered(inner, [*compared, *made_of])
     converts = any(word in ast.unparse(node) for word in _CONVERTING)
     is_usual = own.isdisjoint(_MAKING) and not converts
     in_order = [name for name in dict.fromkeys(made_of) if name not in by_name]
     parts = {"compared": compared, "made_of": in_order + by_name if is_usual else []}
-    return parts | ({"by_name": by_name} if by_name else {})
+    more = {"by_name": by_name, "altered": list(dict.fromkeys(altered))}
+    return parts | {part: names for part, names in more.items() if names}
+
+
+def _altered(method: ast.FunctionDef, fields: list[str]) -> list[str]:
+    """Give the fields that a method may set, or change the content of; all, where it can't be told.
+
+    It only looks at a field that it compares, tests, writes into a text or counts with.
+    """
+    this = method.args.args[0].arg if method.args.args else ""
+    outer = {id(inner): node for node in ast.walk(method) for inner in ast.iter_child_nodes(node)}
+    found: list[str] = []
+    for node in ast.walk(method):
+        if isinstance(node, ast.Name) and node.id == this:
+            member = outer[id(node)]
+            if not isinstance(member, ast.Attribute):
+                return fields
+            if not isinstance(member.ctx, ast.Load) or not _only_looks(outer[id(member)]):
+                found.append(member.attr)
+    return found
+
+
+def _only_looks(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        return ast.unparse(node.func) in _LOOKING
+    looking = (ast.Compare, ast.BoolOp, ast.UnaryOp, ast.BinOp, ast.FormattedValue)
+    return isinstance(node, (*looking, ast.If, ast.IfExp, ast.Assert))

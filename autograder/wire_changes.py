@@ -1,6 +1,7 @@
 """Changes that student code made to a test's own objects, carried out on those objects."""
 
 import collections
+import enum
 import random
 import warnings
 from collections.abc import Callable
@@ -101,6 +102,8 @@ def change_copies(changes: Any, decode: Callable[[Any], Any], copied: list[Any])
         number, new, gone = change
         need(type(number) is int and 0 <= number < len(copied), "a change of nothing")
         need(type(new) is list and type(gone) is list, "a change of a copy")
+        is_shared = isinstance(copied[number], enum.Enum)
+        _follow(not is_shared, "a member of an enumeration, which others use, holds something else")
         attributes = vars(copied[number])
         for item in new:
             need(type(item) is list and len(item) == 2, "an attribute")
