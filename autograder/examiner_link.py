@@ -62,7 +62,6 @@ class ExaminerLink(Beliefs):
         self.bounds = Bounds()
         self.cpu_seconds = 60.0
         self.wall_seconds = 200.0
-        self.wants_warnings = False
         self.may_swallow = True
         self.gone = ""
         self.claims: dict[str, None] = {}
@@ -215,13 +214,13 @@ class ExaminerLink(Beliefs):
         return value
 
     def _wishes(self, op: str, args: tuple[Any, ...]) -> dict[str, int]:
-        """Give what is to be seen to beside a question: sharing, warnings, a loop that runs."""
+        """Give what is to be seen to beside a question: sharing, a loop that runs."""
         shares = (
             (self.shares and op in _SHARING)
             or op == "enter"
             or (op in _LOOKING and args[0] in self.handed)
         )
-        wanted = {"h": shares, "w": self.wants_warnings, "al": self.is_asynchronous}
+        wanted = {"h": shares, "al": self.is_asynchronous}
         return {name: 1 for name, is_wanted in wanted.items() if is_wanted}
 
     def _asked(

@@ -30,6 +30,7 @@ from autograder.examiner_patches import Patches
 from autograder.examiner_random import Generators
 from autograder.examiner_source import definition, written_at
 from autograder.examiner_surroundings import Surroundings
+from autograder.examiner_warnings import Warnings
 from autograder.handles import HandleError, describe, number_of
 from autograder.lab_facts import is_to_change
 from autograder.room_files import Stamp, is_inside, mark_files, stamp_files, write_files
@@ -54,12 +55,6 @@ _FILE_WORDS = frozenset(
         *("read_feather", "read_xml", "read_html", "scan_csv", "scan_parquet", "loadmat"),
     }
 )
-_WARNING = frozenset(
-    {
-        *("warns", "warnings", "catch_warnings", "deprecated_call", "assertWarns"),
-        *("assertWarnsRegex", "assert_warns", "assert_no_warnings", "assert_produces_warning"),
-    }
-)
 _INSIDES = re.compile(r"@\s*\w+|\b__\w+|\._\w+")
 _FILE_BYTES = 24 << 20
 _LARGEST = 1 << 62
@@ -80,6 +75,7 @@ class Reach:
         self._patches = Patches(link)
         self._surroundings = Surroundings(link)
         self._listening = Listening(link)
+        self._warnings = Warnings(link)
         link.answers.log_again = self._listening.hear
         self._decimals = Decimals(link.ask)
         self.generators = Generators(link)
@@ -93,7 +89,7 @@ class Reach:
         self._listening.begin(words)
         self._files = bool(words & _FILE_WORDS)
         self.generators.begin(text, active="random" in words)
-        self._link.wants_warnings = bool(words & _WARNING)
+        self._warnings.begin()
         self._link.before_question = self.before
         self._link.after_question = self.after
         if self._files:
@@ -118,6 +114,7 @@ class Reach:
             self._surroundings.carry()
             self._decimals.carry()
             self._listening.carry()
+            self._warnings.carry()
             if self._files:
                 self._push_files()
             self.generators.carry()
@@ -131,6 +128,7 @@ class Reach:
             self._surroundings.carry()
             self._decimals.carry()
             self._listening.carry()
+            self._warnings.carry()
             if self._files:
                 self._push_files()
             self.generators.carry()

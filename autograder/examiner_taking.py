@@ -5,13 +5,13 @@ containers both rooms have. Anything may have been made up, and is checked befor
 """
 
 import re
-import warnings
 from collections.abc import Callable
 from typing import Any
 
 from autograder.examiner_codec import LinkDecoder, replay
 from autograder.examiner_errors import build_error, without_steering
-from autograder.examiner_objects import RoomObjects, is_real
+from autograder.examiner_objects import RoomObjects
+from autograder.examiner_warnings import warn_again
 from autograder.handles import WAYS_OUT, HandleError
 from autograder.wire import Bounds, Frame, WireError
 from autograder.wire_changes import ChangeError, apply_change, change_copies
@@ -184,10 +184,7 @@ class Answers:
         need(type(warned) is list and len(warned) <= 50, "warnings")
         for item in warned:
             need(type(item) is list and len(item) == 2 and type(item[1]) is str, "a warning")
-            kind = decoder.decode(item[0])
-            # A handle says what its room says of its class, which would be asking within an answer.
-            known = is_real(kind) and issubclass(kind, Warning)
-            warnings.warn(item[1], kind if known else UserWarning, stacklevel=5)
+            warn_again(item[1], decoder.decode(item[0]))
 
 
 def _nothing_heard(*_: Any) -> None:

@@ -4,10 +4,11 @@ import ast
 import asyncio
 import builtins
 import codeop
+import contextvars
 import subprocess
 import sys
 import traceback
-from collections.abc import Iterable
+from collections.abc import Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -27,6 +28,7 @@ from autograder.cell_text import plain_python
 __all__ = ["CellOutcome", "RoomShell", "make_shell"]
 
 _EVALUE = 20_000
+_UNSET = object()
 
 
 def _transforms(manager: Any) -> list[list[Any]]:
@@ -155,11 +157,10 @@ class RoomShell(InteractiveShell):
         count = self.execution_count
         self._cell_text = text
         try:
-            result = loop.run_until_complete(
-                self.run_cell_async(
-                    text, store_history=True, transformed_cell=self._transform(text)
-                )
+            run = self.run_cell_async(
+                text, store_history=True, transformed_cell=self._transform(text)
             )
+            result = _completed(run, loop)
             self.events.trigger("post_execute")
             self.events.trigger("post_run_cell", result)
             error = result.error_before_exec or result.error_in_exec
@@ -209,6 +210,23 @@ class RoomShell(InteractiveShell):
             return str(self.transform_cell(text))  # type: ignore[no-untyped-call]
         except Exception:  # a broken magic: compiling the text as it is shows the error
             return text
+
+
+def _completed(waiting: Coroutine[Any, Any, Any], loop: asyncio.AbstractEventLoop) -> Any:
+    """Run what a cell does to its end, and keep the context variables that it sets.
+
+    How NumPy prints and treats errors is among them.
+    """
+    context = contextvars.copy_context()
+    task = loop.create_task(waiting, context=context)
+    try:
+        return loop.run_until_complete(task)
+    finally:
+        if task.done() and not task.cancelled():
+            task.exception()  # which is raised already
+        for variable, value in context.items():
+            if variable.get(_UNSET) is not value:
+                variable.set(value)
 
 
 def _text_of(value: Any) -> str:

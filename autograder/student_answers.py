@@ -7,8 +7,8 @@ win by that is to give other answers, which it may do anyway.
 import sys
 import threading
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -80,7 +80,6 @@ class Answerer:
         """Where what is printed goes, unless student code has redirected it."""
         self._open: list[Open] = []
         self._calls = 0
-        self._warned: list[warnings.WarningMessage] = []
         self._lock = threading.RLock()
         self._asked = threading.Condition(self._lock)
 
@@ -90,7 +89,7 @@ class Answerer:
         self.registry.free(body.get("free", ()))
         decoder = RoomDecoder(self.registry, frame, self._bounds, self.ask, tables=self._tables)
         self._tables.confirm(body.get("t"))
-        self._warned.clear()
+        self.operations.warned.caught.clear()
         with self._asked:
             depth = len(self._open)
             question = Open(decoder.made)
@@ -126,8 +125,8 @@ class Answerer:
         self._note_redirection(reply)
         if body.get("al") and self.operations.goes_on():
             reply["bg"] = 1
-        if self._warned:
-            reply["w"] = [self._warning(encoder, warned) for warned in self._warned[:50]]
+        if caught := self.operations.warned.caught[:50]:
+            reply["w"] = [self._warning(encoder, warned) for warned in caught]
         self._tell_log(reply, encoder)
         try:
             self._channel.send(reply, encoder.blobs)
@@ -171,7 +170,7 @@ class Answerer:
                 question.before = self._arguments.content(decoder.made)
             copied = attributes_of(decoder.copies)
             loop = self.operations.within_loop() if body.get("al") else nullcontext()
-            with self._limit(body.get("s", 0.0)), self._watched(body), loop:
+            with self._limit(body.get("s", 0.0)), self.operations.warned.watched(), loop:
                 result = OPERATIONS[body["op"]](self.operations, *args, **names)
             if (number := self._share(body["op"], result, new="h" in body)) is not None:
                 reply["twin"] = number
@@ -247,21 +246,6 @@ class Answerer:
         for item in frame.body.get("tw", ()):
             decoder.decode(item)
         return result
-
-    @contextmanager
-    def _watched(self, body: dict[str, Any]) -> Iterator[None]:
-        """Let the examiner see the warnings, if its cell looks at these."""
-        with self._warnings_seen() if body.get("w") else nullcontext():
-            yield
-
-    @contextmanager
-    def _warnings_seen(self) -> Iterator[None]:
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            try:
-                yield
-            finally:
-                self._warned = list(caught)
 
     def _warning(self, encoder: Encoder, warned: warnings.WarningMessage) -> Json:
         return [encoder.encode(warned.category), str(warned.message)[:2000]]

@@ -21,6 +21,7 @@ from autograder.student_logs import Logs
 from autograder.student_objects import Registry
 from autograder.student_surroundings import decimals, environment, surround
 from autograder.student_threads import call_together, rethrow
+from autograder.student_warnings import Warned
 
 __all__ = ["OPERATIONS", "Operations"]
 
@@ -51,6 +52,8 @@ class Operations:
         Where what is awaited runs; a new one if there is none.
     logs : Logs
         What was logged where the examiner listens.
+    warned : Warned
+        What was warned of where a test listens.
     """
 
     def __init__(self, namespace: dict[str, Any], registry: Registry) -> None:
@@ -59,6 +62,7 @@ class Operations:
         self._tasks = Tasks(self._own_loop)
         self._replaced: dict[tuple[str, str], Any] = {}
         self.logs = Logs()
+        self.warned = Warned()
         self._told: list[tuple[dict[str, Any], str, Any]] = []
         self.loop: asyncio.AbstractEventLoop | None = None
 
@@ -310,6 +314,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "surround": lambda _, changes, errors: surround(changes, errors),
     "decimals": lambda _, *new: decimals(*new),
     "environment": lambda _, names: environment(names),
+    "filters": lambda operations: operations.warned.filters(),
+    "hear_warnings": lambda operations, change: operations.warned.listen(change),
     "listen": lambda operations, *told: operations.logs.listen(*told),
     "seed": lambda _, plain, numpys: set_states(plain, numpys),
     "states": lambda _, known: None if known and fingerprint(states()) == known else states(),
