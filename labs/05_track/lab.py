@@ -16,7 +16,7 @@
 # | 3 | a query for the best run, a leaderboard, its figure | which run is the best, and is it really? | 25 |
 # | 4 | a certificate, an answer to the slide | can anybody get that number again? | 20 |
 #
-# **How to work.** Replace `raise NotImplementedError()` in the answer cells. The cells below each answer test it; run them as often as you like. Part of the points is given by tests that you don't see: they ask for what the text asks for, on other data and other seeds. The questions can be solved independently of each other. Run the notebook from its folder: it writes only to the folder `workspace` beside it.
+# **How to work.** Replace `raise NotImplementedError()` in the answer cells. The cells below each answer test it; run them as often as you like. Part of the points is given by tests that you don't see: they ask for what the text asks for, on other data and other seeds. The questions can be solved independently of each other. Run the notebook from its folder: it writes only to the folder `workspace` beside it. A grader takes text on stderr for a failure: write to a log with `logging` as much as you like (here it goes nowhere), and don't print tracebacks.
 
 # %% nbgrader={"schema_version": 3, "grade_id": "imports", "grade": false, "solution": false, "locked": true, "task": false}
 import hashlib
@@ -36,8 +36,9 @@ import pandas as pd
 from mlops_kit import tracking, worlds
 from mlops_kit.errors import TrackingError
 
-# A grader takes text on stderr for a failure; a package's advice about its next version isn't one.
+# A grader takes text on stderr for a failure; a package's advice and your log aren't one.
 warnings.simplefilter("ignore")
+logging.basicConfig(handlers=[logging.NullHandler()])
 logging.getLogger("mlflow").setLevel(logging.ERROR)
 
 # %% tags=["parameters"] nbgrader={"schema_version": 3, "grade_id": "parameters", "grade": false, "solution": false, "locked": true, "task": false}

@@ -17,13 +17,14 @@
 # | 3 | a delivery, twice | how does it get out, and back? | 20 |
 # | 4 | a figure, a short answer | what does a reviewer need to see? | 10 |
 #
-# **How to work.** Replace `raise NotImplementedError()` in the answer cells. The cells below each answer test it. Part of the points is given by tests that you don't see: other data, other models, other changes. Each question can be solved by itself, with one exception: the last test of question 4 puts your first four answers together.
+# **How to work.** Replace `raise NotImplementedError()` in the answer cells. The cells below each answer test it. Part of the points is given by tests that you don't see: other data, other models, other changes. Each question can be solved by itself, with one exception: the last test of question 4 puts your first four answers together. A grader takes text on stderr for a failure: write to a log with `logging` as much as you like (here it goes nowhere), and don't print tracebacks. Your first three functions become a file of the project, as their cells stand: use no `%%` magic there.
 
 # %% tags=["fresh-room"] nbgrader={"schema_version": 3, "grade_id": "imports", "grade": false, "solution": false, "locked": true, "task": false}
 import csv
 import inspect
 import io
 import json
+import logging
 import random
 import secrets
 import statistics
@@ -35,6 +36,9 @@ import matplotlib.pyplot as plt
 
 from mlops_kit import ci
 from mlops_kit.errors import CiError
+
+# A grader takes text on stderr for a failure; your log isn't one.
+logging.basicConfig(handlers=[logging.NullHandler()])
 
 # %% tags=["parameters", "fresh-room"] nbgrader={"schema_version": 3, "grade_id": "parameters", "grade": false, "solution": false, "locked": true, "task": false}
 SEED = 9  # which city you get

@@ -15,9 +15,10 @@
 # | 4 | the detector | what happened, since when, in which column? | 20 |
 # | 5 | a verdict on the model from late labels, a figure | do we have to train again? | 15 |
 #
-# **How to work.** Replace `raise NotImplementedError()` in the answer cells. The cells below each answer test it; run them as often as you like. Part of the points is given by tests that you don't see: they ask for what the text asks for, in other years. Nothing here needs a network; the notebook writes no files.
+# **How to work.** Replace `raise NotImplementedError()` in the answer cells. The cells below each answer test it; run them as often as you like. Part of the points is given by tests that you don't see: they ask for what the text asks for, in other years. Nothing here needs a network; the notebook writes no files. A grader takes text on stderr for a failure: write to a log with `logging` as much as you like (here it goes nowhere), and don't print tracebacks.
 
 # %% nbgrader={"schema_version": 3, "grade_id": "imports", "grade": false, "solution": false, "locked": true, "task": false}
+import logging
 import warnings
 
 import matplotlib.pyplot as plt
@@ -26,8 +27,9 @@ import pandas as pd
 
 from mlops_kit import drift, drift_contest, worlds
 
-# A grader takes text on stderr for a failure; a package's advice isn't one.
+# A grader takes text on stderr for a failure; a package's advice and your log aren't one.
 warnings.simplefilter("ignore")
+logging.basicConfig(handlers=[logging.NullHandler()])
 
 # %% tags=["parameters"] nbgrader={"schema_version": 3, "grade_id": "parameters", "grade": false, "solution": false, "locked": true, "task": false}
 SEED = 12  # which city you get

@@ -18,7 +18,7 @@
 # | 3 | int8 weights by hand, an int8 file in ONNX | how does it get smaller? | 20 |
 # | 4 | C, compiled and run; a choice; its figure | what goes to the device? | 30 |
 #
-# **How to work.** Replace `raise NotImplementedError()` in the answer cells. The cells below each answer test it; run them as often as you like. Part of the points is given by tests that you don't see: they ask for what the text asks for, on other models and other data. The questions can be solved independently of each other. No question is graded by a clock: time is counted in operations.
+# **How to work.** Replace `raise NotImplementedError()` in the answer cells. The cells below each answer test it; run them as often as you like. Part of the points is given by tests that you don't see: they ask for what the text asks for, on other models and other data. The questions can be solved independently of each other. No question is graded by a clock: time is counted in operations. A grader takes text on stderr for a failure: write to a log with `logging` as much as you like (here it goes nowhere), and don't print tracebacks.
 #
 # **A C compiler.** Question 7 compiles C. If this machine has none (`cc`, `gcc` or `clang`), your answer must say so in the way that the question defines, and that is what is tested here; where it's graded there is one.
 
@@ -47,8 +47,9 @@ from sklearn.tree import DecisionTreeClassifier
 from mlops_kit import edge
 from mlops_kit.errors import EdgeError, KitError
 
-# A grader takes text on stderr for a failure; a package's advice isn't one.
+# A grader takes text on stderr for a failure; a package's advice and your log aren't one.
 warnings.simplefilter("ignore")
+logging.basicConfig(handlers=[logging.NullHandler()])
 logging.getLogger().setLevel(logging.ERROR)
 
 # %% tags=["parameters"] nbgrader={"schema_version": 3, "grade_id": "parameters", "grade": false, "solution": false, "locked": true, "task": false}
