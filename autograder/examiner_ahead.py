@@ -22,6 +22,7 @@ from autograder.examiner_source import (
     words,
 )
 from autograder.examiner_twins import changes_arguments, changes_in_place, handed_over
+from autograder.given_statements import changed_definitions, handed_whole
 from autograder.lab_changes import changing_by, changing_in
 from autograder.room_shells import examiner_shell
 
@@ -77,6 +78,8 @@ def _read_locked(text: str) -> None:
             globals_used(piece)
         changes_arguments(node)
         changing_by(node)
+        changed_definitions(node)
+        handed_whole(node)
         prepared(node)
 
 

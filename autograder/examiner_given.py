@@ -7,19 +7,11 @@ the files and modules that the lab ships.
 """
 
 import ast
-import io
-import random
-import re
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from types import FunctionType, ModuleType
 from typing import Any
 
-import numpy as np
-import pandas as pd
-
 from autograder.examiner_bases import GivenBases
-from autograder.examiner_codec import tuple_fields
 from autograder.examiner_containers import GivenContainers
 from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_made import Made
@@ -29,44 +21,23 @@ from autograder.examiner_source import (
     DEFINITIONS,
     bound_names,
     cell_tree,
-    globals_of,
-    globals_used,
-    makes_tuples,
     names_of,
-    needs_room,
     targets_of,
     words,
 )
 from autograder.examiner_twins import changes_arguments
-from autograder.given_statements import as_assignment, is_literal, owner_of, roots_of
+from autograder.given_rules import GivenRules
+from autograder.given_statements import (
+    as_assignment,
+    is_literal,
+)
 from autograder.handles import number_of
-from autograder.lab_changes import changed_in, changing_by, may_change
+from autograder.lab_changes import changing_by, may_change
 from autograder.time_limit import CellTimeoutError, cpu_limit
 
 __all__ = ["Release"]
 
-_DECORATORS = frozenset(
-    {
-        *("functools", "contextlib", "dataclasses", "lru_cache", "cache", "wraps", "dataclass"),
-        *("contextmanager", "singledispatch", "total_ordering"),
-    }
-)
 _WORK_SECONDS = 2.0
-_STATES = (np.random.Generator, np.random.RandomState, random.Random, Iterator, io.IOBase)
-_FILES = frozenset(
-    {"open", "Path", "load", "loads", "read_text", "read_bytes", "exists", "glob", "iterdir"}
-    | {name for name in vars(pd) if name.startswith("read_")}
-    | {"loadtxt", "genfromtxt", "fromfile", "load_npz", "imread", "connect"}
-)
-_OUTSIDE = frozenset(
-    {
-        *("input", "time", "now", "today", "utcnow", "perf_counter", "monotonic", "environ"),
-        *("getenv", "uuid1", "uuid4", "getcwd", "cwd", "sleep", "print", "display", "globals"),
-    }
-)
-_SHARED_STATE = re.compile(
-    r"\brandom\.(?!default_rng\(|RandomState\(|Random\(|SeedSequence\(|Generator\(|PCG64\()"
-)
 Ask = Callable[..., Any]
 
 
@@ -93,31 +64,24 @@ class Release:
         self._ask, self._names, self._fresh = ask, names, fresh
         self._bases, self._containers = bases, containers
         self._fresh_values: set[str] = set()
+        self._rules = GivenRules(names)
         self.known = False
         self.changers: set[str] = set()
         """The given functions that change their arguments."""
         self.objects: dict[int, tuple[str, Any]] = {}
-        self._kept: set[str] = set()
-        self._private: set[str] = set()
         self._watched: set[str] = set()
-        self._changing: set[str] = set()
-        self._writes = False
-        self._streams: set[str] = set()
         self._values: set[str] = set()
-        self._in_room: set[str] = set()
-        self._words: dict[str, frozenset[str]] = {}
-        self._globals: dict[str, frozenset[str]] = {}
         self._made = Made()
         self._trusted = True
 
     def begin(self, order: Mapping[str, Any]) -> None:
         """Learn what the reference solution binds, and have what it imports."""
-        self.known = order["known"]
-        self._kept = set(order["kept"])
-        self._private = set(order["private"])
+        self.known = self._rules.known = order["known"]
+        self._rules.kept = set(order["kept"])
+        self._rules.private = set(order["private"])
         self._watched = set(order["watched"])
-        self._changing = set(order["changing"])
-        self._writes = bool(order["changes"])
+        self._rules.changing = set(order["changing"])
+        self._rules.writes = bool(order["changes"])
         self._names.students = set(order["students"])
         self._names.rebound_there = set(order["rebound"])
         body = [node for text in order["imports"] for node in cell_tree(text).body]
@@ -157,14 +121,14 @@ class Release:
         if self.known:
             self._names.given |= bound - students
         if not self._trusted:
-            changed = (n for n in self._values & words(text) if self._may_change(text, n))
+            changed = (n for n in self._values & words(text) if self._rules.may_change(text, n))
             self._let_go(set(changed))
         else:
-            objects = self._made.objects_of(self._classes()) & words(text)
+            objects = self._made.objects_of(self._rules.classes()) & words(text)
             self._let_go({name for name in objects if may_change(text, name)})
         body = cell_tree(text).body
         for node in body:
-            self._note_state(node)
+            self._rules.note_state(node)
         if fresh:
             self._take_functions(body, bound - students)
         else:
@@ -176,7 +140,7 @@ class Release:
             self._containers.kept.take(sorted(bound & self._watched))
         if self.known and not there and not fresh:
             self._work_out(body)
-        for name in bound & self._classes():
+        for name in bound & self._rules.classes():
             self._note_object(name, dict.get(self._names, name))
         self._keep_together(body, there=there or fresh)
         if self._trusted and self.known:
@@ -189,20 +153,20 @@ class Release:
 
     def _take_definitions(self, body: list[ast.stmt], *, there: bool) -> None:
         for node in body:
-            if isinstance(node, DEFINITIONS):
-                self._words[node.name] = names_of(node)
-                self._globals[node.name] = globals_used(node)
+            self._rules.note(node)
             if not there:
                 self._bases.gave(node)
             if changes_arguments(node):
                 self.changers |= targets_of(node)
-        for node in () if there else body:
-            if self._is_own(node, self._names.students):
-                self._define([node])
+        for node in body:
+            changed = self._rules.changed_by(node)
+            if there or not self._rules.is_own(node, changed) or not self._define([node]):
+                self._let_go(changed)
+            else:
                 if isinstance(node, ast.Assign) and is_literal(node.value):
                     self._containers.wrote(node)
                 if isinstance(node, ast.ClassDef):
-                    self._made.note([node.name], self.closure(names_of(node)))
+                    self._made.note([node.name], self._rules.closure(names_of(node)))
                     self._bases.have(node.name, dict.get(self._names, node.name))
 
     def _work_out(self, body: list[ast.stmt]) -> None:
@@ -215,55 +179,28 @@ class Release:
         for node in body if needed else ():
             names = targets_of(node)
             plain = as_assignment(node)
-            if names & needed and plain is not None and self._is_alone(plain, names):
+            if names & needed and plain is not None and self._rules.is_alone(plain, names):
                 with suppress(CellTimeoutError), cpu_limit(_WORK_SECONDS):
                     self._define([plain])
                 made |= {name for name in names if dict.__contains__(self._names, name)}
-                self._made.note(names & made, self.closure(names_of(plain)))
-                self._streams |= {name for name in names if self._has_state(name)}
+                self._made.note(names & made, self._rules.closure(names_of(plain)))
+                self._rules.streams |= {name for name in names if self._rules.has_state(name)}
                 continue
             made -= self._let_go(made & changing_by(node) if made & names_of(node) else set())
             if not isinstance(node, DEFINITIONS):
                 # What is drawn from a generator there, isn't here: they aren't alike any more.
-                self._forget(self._streams & self.closure(names_of(node)))
+                self._forget(self._rules.streams & self._rules.closure(names_of(node)))
         self._values |= {name for name in made if dict.__contains__(self._names, name)}
 
     def _needed(self, body: list[ast.stmt]) -> set[str]:
         """Give the names of a cell that tests use and this room hasn't, and what those are of."""
-        needed = {name for node in body for name in targets_of(node)} & self._kept
+        needed = {name for node in body for name in targets_of(node)} & self._rules.kept
         needed = {name for name in needed if not dict.__contains__(self._names, name)}
         for node in reversed(body) if needed else ():
             plain = as_assignment(node)
             if plain is not None and not needed.isdisjoint(targets_of(node)):
-                needed |= self.closure(names_of(plain.value))
+                needed |= self._rules.closure(names_of(plain.value))
         return needed
-
-    def _has_state(self, name: str) -> bool:
-        return isinstance(dict.get(self._names, name), _STATES)
-
-    def _may_change(self, text: str, name: str) -> bool:
-        return self._has_state(name) or may_change(text, name)
-
-    def _is_alone(self, node: ast.Assign, names: frozenset[str]) -> bool:
-        """Say whether an assignment needs nothing of the student's room and changes nothing."""
-        if not all(isinstance(target, ast.Name) for target in node.targets):
-            return False
-        if not names <= self._private - self._changing or not names.isdisjoint(self._names):
-            return False
-        found = self.closure(names_of(node.value))
-        own = [dict.get(self._names, name) for name in found]
-        there = self._names.given | self._names.students
-        used = _closed(globals_used(node.value), self._globals)
-        missing = {n for n in used & there if not dict.__contains__(self._names, n)}
-        return (
-            {*found, *(f"{name}." for name in found)}.isdisjoint(self._in_room)
-            and not missing
-            and not any(self._has_state(name) for name in found - self._streams)
-            and not any(map(number_of, own))
-            and _OUTSIDE.isdisjoint(found)
-            and (not self._writes or _FILES.isdisjoint(found))
-            and not _SHARED_STATE.search(ast.unparse(node))
-        )
 
     def take_fresh(self, text: str) -> None:
         """Have the values of cells with the tag, as a room without answers has them."""
@@ -276,11 +213,7 @@ class Release:
 
     def words(self, text: str) -> frozenset[str]:
         """Give the names that a cell uses, those within given functions that it uses included."""
-        return self.closure(words(text))
-
-    def closure(self, found: frozenset[str]) -> frozenset[str]:
-        """Add to names those within given functions of these names."""
-        return _closed(found, self._words)
+        return self._rules.closure(words(text))
 
     def _take_functions(self, body: list[ast.stmt], bound: frozenset[str]) -> None:
         """Have functions that stand for those of a cell whose calls get rooms of their own."""
@@ -292,64 +225,24 @@ class Release:
             elif isinstance(node, (ast.Assign, ast.AnnAssign)):
                 self._fresh_values |= bound & targets_of(node)
 
-    def _define(self, body: Iterable[ast.stmt]) -> None:
-        """Carry out the release's own definitions; one that fails here is the room's alone."""
+    def _define(self, body: Iterable[ast.stmt]) -> bool:
+        """Carry out the release's own statements; say whether all of them could be.
+
+        A definition that fails here is the room's alone.
+        """
+        done = True
         for code in (code for node in body for code in prepared(node)):
-            with suppress(Exception, StudentRoomGoneError):
+            try:
                 exec(code, self._names)  # noqa: S102 - the release's own text
-
-    def _note_state(self, node: ast.stmt) -> None:
-        """Note names of things that live in the student's room: a store, a base, an axis."""
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            module = getattr(node, "module", None)
-            for alias in node.names:
-                name = f"{module}.{alias.name}" if module else alias.name
-                if needs_room(name) or (module and needs_room(module)):
-                    self._in_room.add(f"{(alias.asname or alias.name).split('.')[0]}.")
-        self._in_room |= globals_of(node)  # a function of a locked cell counts with these
-        if isinstance(node, ast.Assign) and roots_of(node.value) & self._in_room:
-            self._in_room |= {form for name in targets_of(node) for form in (name, f"{name}.")}
-
-    def _is_own(self, node: ast.stmt, students: set[str]) -> bool:
-        """Say whether a statement of a locked cell is carried out here too."""
-        if isinstance(node, (ast.Import, ast.ImportFrom)):
-            return True
-        names = targets_of(node)
-        if names & students or names_of(node) & self._in_room:
-            return False
-        if makes_tuples(node):
-            return True
-        if isinstance(node, ast.ClassDef):
-            return node.name in self._kept
-        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef)):
-            # What counts its own calls, say, is one object: the student's room's, if used there.
-            changed = self._changing - self._private if self.known else changed_in(node)
-            has_state = not names.isdisjoint(changed)
-            return not has_state and all(map(self._is_usual, node.decorator_list))
-        if not isinstance(node, ast.Assign):
-            return False
-        if all(isinstance(target, ast.Attribute) for target in node.targets):
-            owners = [dict.get(self._names, name) for name in map(owner_of, node.targets)]
-            return is_literal(node.value) and all(type(one) is FunctionType for one in owners)
-        if not all(isinstance(target, ast.Name) for target in node.targets):
-            return False
-        return isinstance(node.value, ast.Lambda) or (
-            is_literal(node.value) and not names & self._changing
-        )
-
-    def _is_usual(self, decorator: ast.expr) -> bool:
-        """Say whether a decorator does here what it does there: Python's, or a library's."""
-        names = roots_of(decorator)
-        if names & _DECORATORS:
-            return True
-        own = [dict.get(self._names, name) for name in names if not name.endswith(".")]
-        return any(isinstance(value, ModuleType) for value in own)
+            except (Exception, StudentRoomGoneError):
+                done = False
+        return done
 
     def _keep_together(self, body: list[ast.stmt], *, there: bool) -> None:
         """Leave classes to the student's room of which a test finds objects there."""
-        for node in body if self._classes() else ():
+        for node in body if self._rules.classes() else ():
             if not self._is_here(node, there=there) and self._reaches_tests(node):
-                self._let_go(self._classes() & self.closure(names_of(node)))
+                self._let_go(self._rules.classes() & self._rules.closure(names_of(node)))
 
     def _is_here(self, node: ast.stmt, *, there: bool) -> bool:
         """Say whether this room has all that a statement of a locked cell gives."""
@@ -362,25 +255,13 @@ class Release:
     def _reaches_tests(self, node: ast.stmt) -> bool:
         """Say whether what a statement gives or changes is used by tests."""
         if isinstance(node, DEFINITIONS):
-            return node.name in self._kept
-        found = self.closure(targets_of(node) | changing_by(node))
-        return not self._kept.isdisjoint(found - set(self._words))
-
-    def _classes(self) -> set[str]:
-        """Give the names of the locked cells' classes that this room has for itself."""
-        own = {name: dict.get(self._names, name) for name in self._names.given}
-        # A handle would ask the student's room for its class.
-        return {
-            name
-            for name, value in own.items()
-            if issubclass(type(value), type)
-            and value.__module__ == "__main__"
-            and tuple_fields(value) is None  # they cross as they are
-        }
+            return node.name in self._rules.kept
+        found = self._rules.closure(targets_of(node) | changing_by(node))
+        return not self._rules.kept.isdisjoint(found - set(self._rules.words_of))
 
     def _let_go(self, names: set[str]) -> set[str]:
         """Leave what these names stand for to the student's room, and all of its kin."""
-        gone = self._made.kin(names, self._classes()) if names else names
+        gone = self._made.kin(names, self._rules.classes()) if names else names
         self._made.forget(gone)
         self._bases.let_go(gone)
         self._forget(gone)
@@ -391,7 +272,7 @@ class Release:
 
         If they are to be ``whole``, without those that have objects of the student's room in them.
         """
-        for name in sorted(bound & self._kept | self._values):
+        for name in sorted(bound & self._rules.kept | self._values):
             if (name not in self._values or not whole) and dict.__contains__(self._names, name):
                 continue
             with suppress(Exception, StudentRoomGoneError):
@@ -407,16 +288,7 @@ class Release:
         for name in names:
             dict.pop(self._names, name, None)
         self._values -= names
-        self._streams -= names
-
-
-def _closed(found: frozenset[str], of: Mapping[str, frozenset[str]]) -> frozenset[str]:
-    """Add to names those of what they stand for, as often as there are any."""
-    before = 0
-    while len(found) != before:
-        before = len(found)
-        found = found.union(*(of[name] for name in found if name in of))
-    return found
+        self._rules.streams -= names
 
 
 def _holds_handles(value: Any, depth: int = 4) -> bool:

@@ -6,7 +6,15 @@ from functools import lru_cache
 
 from autograder.examiner_source import cell_tree, names_in, targets_of
 
-__all__ = ["changed_in", "changed_names", "changing_by", "changing_in", "may_change"]
+__all__ = [
+    "SHOWING",
+    "changed_in",
+    "changed_names",
+    "changing_by",
+    "changing_in",
+    "may_change",
+    "registering",
+]
 
 _CHANGING = frozenset(
     {
@@ -14,12 +22,13 @@ _CHANGING = frozenset(
         *("discard", "setdefault", "sort", "reverse", "appendleft", "popleft", "extendleft"),
     }
 )
-_SHOWING = frozenset(
+SHOWING = frozenset(
     {
         *("print", "display", "head", "tail", "describe", "info", "sample", "plot", "hist", "len"),
         *("mean", "sum", "max", "min", "items", "keys", "values", "round", "to_string", "show"),
     }
 )
+"""What is called to look at something."""
 
 
 def changed_names(texts: Sequence[str]) -> set[str]:
@@ -51,6 +60,19 @@ def changed_in(tree: ast.AST) -> set[str]:
         if isinstance(place, ast.Name):
             found.add(place.id)
     return found
+
+
+def registering(texts: Sequence[str]) -> set[str]:
+    r"""Give the names of functions and classes with which texts register what is theirs.
+
+    Examples
+    --------
+    >>> sorted(registering(["@show.register\ndef _(x: int): ...", "Shape.register(Square)"]))
+    ['Shape', 'show']
+    """
+    nodes = (node for text in texts for node in ast.walk(cell_tree(text)))
+    found = (node for node in nodes if isinstance(node, ast.Attribute) and node.attr == "register")
+    return {node.value.id for node in found if isinstance(node.value, ast.Name)}
 
 
 def may_change(text: str, name: str) -> bool:
@@ -89,6 +111,6 @@ def changing_by(tree: ast.AST) -> frozenset[str]:
             function = node.value.func
             called = function.attr if isinstance(function, ast.Attribute) else ""
             called = function.id if isinstance(function, ast.Name) else called
-            if called not in _SHOWING:
+            if called not in SHOWING:
                 found |= names_in(node)
     return frozenset(found)

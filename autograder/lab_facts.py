@@ -18,7 +18,7 @@ from autograder.examiner_source import (
     targets,
     words,
 )
-from autograder.lab_changes import changed_names
+from autograder.lab_changes import changed_names, registering
 from autograder.lab_fields import compared_fields
 from autograder.lab_private import kept_names, private_names, watched_names
 
@@ -88,6 +88,7 @@ def facts_of(reference: "NotebookNode | None") -> dict[str, Any]:
     rebound = set().union(*map(globals_of, _statements(answers)))
     students = set().union(rebound, *map(bound_names, answers))
     private = private_names(answers, locked)
+    changing = changed_names((*answers, *locked)) | registering(answers)
     return {
         "known": reference is not None,
         "students": sorted(students),
@@ -99,7 +100,7 @@ def facts_of(reference: "NotebookNode | None") -> dict[str, Any]:
         "private": sorted(private),
         "watched": sorted(watched_names(answers, locked, tests) - students),
         "kept": sorted(kept_names(answers, locked, tests)),
-        "changing": sorted(changed_names((*answers, *locked)) | (changed_names(tests) - private)),
+        "changing": sorted(changing | (changed_names(tests) - private)),
         "changes": written_text((*answers, *locked), tests, students),
         "swallows": reference is None or any(map(may_swallow, (*answers, *locked))),
         "sets": set_names((*answers, *locked)) if reference is not None else None,
