@@ -179,6 +179,8 @@ class Release:
         for node in body if needed else ():
             names = targets_of(node)
             plain = as_assignment(node)
+            if made & names_of(node) and self._rules.fills(node, made) and self._define([node]):
+                continue
             if names & needed and plain is not None and self._rules.is_alone(plain, names):
                 with suppress(CellTimeoutError), cpu_limit(_WORK_SECONDS):
                     self._define([plain])

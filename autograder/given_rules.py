@@ -231,3 +231,14 @@ class GivenRules:
     def may_change(self, text: str, name: str) -> bool:
         """Say whether a cell may change what a name stands for, by using it if it has a state."""
         return self.has_state(name) or may_change(text, name)
+
+    def fills(self, node: ast.stmt, made: set[str]) -> bool:
+        """Say whether a definition is handed to what was made here, which it does here too."""
+        roots = set().union(*map(roots_of, decorating(node)))
+        names = targets_of(node) - {"_"}
+        return (
+            bool(roots & made)
+            and names <= self.private - self.changing
+            and not isinstance(node, ast.ClassDef)
+            and self._has_decorators(node)
+        )

@@ -102,6 +102,8 @@ def changing_in(text: str) -> frozenset[str]:
 def changing_by(tree: ast.AST) -> frozenset[str]:
     """Give what :func:`changing_in` gives of a piece of a cell that nobody changes."""
     found = changed_in(tree) | targets_of(tree)
+    for decorator in getattr(tree, "decorator_list", ()):
+        found |= names_in(decorator)  # a registry, say
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
             words = {keyword.arg for keyword in node.keywords}
