@@ -127,7 +127,7 @@ def kept_names(answers: Sequence[str], locked: Sequence[str], tests: Sequence[st
     statements = _statements(locked)
     private = private_names(answers, locked)
     classes = {node.name for node in statements if isinstance(node, ast.ClassDef)}
-    used = _closure(set().union(*map(words, tests)), statements)
+    used = _with_derived(set().union(*map(words, tests)), statements)
     flows = _flows(statements)
     kept = private & used
     for name in classes & private & _made_of(used, flows, statements):
@@ -137,6 +137,17 @@ def kept_names(answers: Sequence[str], locked: Sequence[str], tests: Sequence[st
         else:
             kept.discard(name)
     return kept
+
+
+def _with_derived(start: Set[str], statements: Sequence[ast.stmt]) -> set[str]:
+    """Add to names those that they use, and the classes derived from those: bases may know them."""
+    found, before = _closure(start, statements), 0
+    while len(found) != before:
+        before = len(found)
+        classes = (node for node in statements if isinstance(node, ast.ClassDef))
+        made = {n.name for n in classes if any(found & names_of(base) for base in n.bases)}
+        found = _closure(found | made, statements)
+    return found
 
 
 def _flows(statements: Sequence[ast.stmt]) -> list[tuple[Set[str], Set[str]]]:
