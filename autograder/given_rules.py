@@ -174,7 +174,7 @@ class GivenRules:
         given = {name for name in roots_of(decorator) if name in self._names.given}
         if not given and isinstance(node, ast.ClassDef):
             return True
-        alone = extends(decorator)
+        alone = targets_of(node) <= self.private or extends(decorator)
         found = self.closure(names_of(decorator))
         return (
             bool(given)
