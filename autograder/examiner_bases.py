@@ -42,18 +42,26 @@ class GivenBases:
     def __init__(self, link: Any, names: Any) -> None:
         self._link, self._names = link, names
         self._nodes: dict[str, ast.ClassDef] = {}
+        self._later: dict[str, list[ast.stmt]] = {}
         self._made: dict[str, type] = {}
         self._operators: set[str] = set()
         self._protocols: set[str] = set()
 
     def gave(self, node: ast.stmt) -> None:
-        """Note a class that a locked cell has defined."""
+        """Note a class that a locked cell has defined, or what it has set on one since."""
         if isinstance(node, ast.ClassDef):
-            self._nodes[node.name] = node
+            self._nodes[node.name], self._later[node.name] = node, []
             self._operators |= class_members([ast.unparse(node)])[node.name]
             self._made.pop(node.name, None)
             if any("Protocol" in names_of(base) for base in node.bases):
                 self._protocols.add(node.name)
+        for target in node.targets if isinstance(node, ast.Assign) else ():
+            match target:
+                case ast.Attribute(value=ast.Name(id=name), attr=attribute) if name in self._nodes:
+                    self._later[name].append(node)
+                    self._operators.add(attribute)
+                    if self._made.get(name) is not dict.get(self._names, name):
+                        self._made.pop(name, None)
 
     def may_inherit(self, text: str) -> bool:
         """Say whether a test cell defines classes and speaks of a given one."""
@@ -81,7 +89,8 @@ class GivenBases:
         if name is not None and name not in self._made:
             found: dict[str, Any] = {}
             with suppress(Exception):
-                for code in prepared(self._nodes[name]):
+                nodes = (self._nodes[name], *self._later[name])
+                for code in (code for node in nodes for code in prepared(node)):
                     exec(code, self._names, found)  # noqa: S102 - the release's own text
             if isinstance(kind := found.get(name), type):
                 self._made[name] = kind
