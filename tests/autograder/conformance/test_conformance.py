@@ -65,6 +65,7 @@ NEEDS_REFERENCE = {
     *("enumeration_members_compared", "an_app_whose_dependency_a_test_replaces"),
     *("what_a_test_changes_in_the_students_containers", "classes_derived_from_userdict_and_copied"),
     *("operators_of_a_given_class", "seeds_and_states_of_generators"),
+    "test_classes_of_given_ones_that_later_statements_change",
     *("objects_of_given_classes_as_keys", "operators_with_values_that_give_objects"),
     *("data_classes_with_fields_by_name_only", "models_made_of_what_they_convert"),
     *("frozen_models_as_keys", "given_names_that_functions_bind_anew"),
