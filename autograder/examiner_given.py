@@ -29,6 +29,7 @@ from autograder.examiner_twins import changes_arguments
 from autograder.given_rules import GivenRules
 from autograder.given_statements import (
     as_assignment,
+    handed_to_decorators,
     is_literal,
 )
 from autograder.handles import number_of
@@ -71,6 +72,7 @@ class Release:
         self.objects: dict[int, tuple[str, Any]] = {}
         self._watched: set[str] = set()
         self._values: set[str] = set()
+        self._lost: set[str] = set()
         self._made = Made()
         self._trusted = True
 
@@ -161,13 +163,39 @@ class Release:
         for node in body:
             changed = self._rules.changed_by(node)
             if there or not self._rules.is_own(node, changed) or not self._define([node]):
-                self._let_go(changed)
+                self._leave(node, changed)
             else:
                 if isinstance(node, ast.Assign) and is_literal(node.value):
-                    self._containers.wrote(node)
+                    self._have_literal(node)
                 if isinstance(node, ast.ClassDef):
                     self._made.note([node.name], self._rules.closure(names_of(node)))
                     self._bases.have(node.name, dict.get(self._names, node.name))
+
+    def _have_literal(self, node: ast.Assign) -> None:
+        """Note what a locked cell has written out, of which this room has its own."""
+        names = targets_of(node)
+        self._lost -= names
+        if names & self._rules.changing:
+            self._rules.held |= names
+        else:
+            self._containers.wrote(node)
+
+    def _leave(self, node: ast.stmt, changed: set[str]) -> None:
+        """Leave to the student's room what a statement changes that is carried out there alone.
+
+        What is changed there whenever a test calls something stays there.
+        """
+        if not isinstance(node, DEFINITIONS):
+            gone = self._rules.closure(names_of(node)) & self._rules.held
+        elif node.name in self._rules.kept:
+            gone = self._rules.changed_within(names_of(node)) | handed_to_decorators(node)
+            gone &= self._rules.private
+            self._lost |= gone
+        else:
+            gone = frozenset()
+        back = self._let_go(changed | gone) & self._rules.held
+        self._rules.held -= back
+        self._values |= back - self._lost if self._trusted else set()
 
     def _work_out(self, body: list[ast.stmt]) -> None:
         """Have by its own statement what only tests use and the student's room isn't believed on.
@@ -274,7 +302,7 @@ class Release:
 
         If they are to be ``whole``, without those that have objects of the student's room in them.
         """
-        for name in sorted(bound & self._rules.kept | self._values):
+        for name in sorted((bound & self._rules.kept | self._values) - self._lost):
             if (name not in self._values or not whole) and dict.__contains__(self._names, name):
                 continue
             with suppress(Exception, StudentRoomGoneError):

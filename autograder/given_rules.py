@@ -69,6 +69,8 @@ class GivenRules:
         self.writes = False
         self.streams: set[str] = set()
         """The generators, files and the like that were made here."""
+        self.held: set[str] = set()
+        """What was written out here and is changed: a log, a cache of what only tests use."""
         self.in_room: set[str] = set()
         self.words_of: dict[str, frozenset[str]] = {}
         self._globals_of: dict[str, frozenset[str]] = {}
@@ -113,11 +115,7 @@ class GivenRules:
 
     def changed_by(self, node: ast.stmt) -> set[str]:
         """Give the names of this room's own functions and classes that a statement may change."""
-        found, handed = changed_definitions(node), handed_whole(node)
-        if isinstance(node, ast.Expr) or decorating(node):
-            called = [node] if isinstance(node, ast.Expr) else decorating(node)
-            used = self.closure(frozenset[str]().union(*map(names_of, called)))
-            found = found.union(*(self._changes_of.get(name, ()) for name in used))
+        found, handed = changed_definitions(node) | self._changed_in_calls(node), handed_whole(node)
         classes = self.classes() if found or handed else set()
         functions = {
             n
@@ -125,7 +123,17 @@ class GivenRules:
             if type(value := dict.get(self._names, n)) is FunctionType
             and value.__module__ == "__main__"
         }
-        return functions | (found | handed) & classes
+        return functions | (found & self.held) | (found | handed) & classes
+
+    def _changed_in_calls(self, node: ast.stmt) -> frozenset[str]:
+        """Give what is changed by the functions that a statement is there to call."""
+        called = [node] if isinstance(node, ast.Expr) else decorating(node)
+        return self.changed_within(frozenset[str]().union(*map(names_of, called)))
+
+    def changed_within(self, found: frozenset[str]) -> frozenset[str]:
+        """Give what the functions and classes of these names change of the notebook's."""
+        used = self.closure(found)
+        return frozenset[str]().union(*(self._changes_of.get(name, ()) for name in used))
 
     def is_own(self, node: ast.stmt, changed: Set[str]) -> bool:
         """Say whether a statement of a locked cell is carried out here too.
@@ -152,7 +160,8 @@ class GivenRules:
         if not all(isinstance(target, ast.Name) for target in node.targets):
             return False
         return isinstance(node.value, ast.Lambda) or (
-            is_literal(node.value) and not names & self.changing
+            is_literal(node.value)
+            and (not names & self.changing or (self.known and names <= self.private))
         )
 
     def _is_change(self, node: ast.stmt, changed: Set[str]) -> bool:

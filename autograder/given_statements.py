@@ -16,6 +16,7 @@ __all__ = [
     "closed",
     "decorating",
     "extends",
+    "handed_to_decorators",
     "handed_whole",
     "is_literal",
     "is_of_outside",
@@ -75,6 +76,13 @@ def decorating(node: ast.stmt) -> list[ast.expr]:
     return node.decorator_list if isinstance(node, DEFINITIONS) else []
 
 
+def handed_to_decorators(node: ast.stmt) -> frozenset[str]:
+    """Give the names of what the decorators of a definition get, such as a list to fill."""
+    calls = (one for one in decorating(node) if isinstance(one, ast.Call))
+    values = (value for one in calls for value in (*one.args, *(k.value for k in one.keywords)))
+    return frozenset(value.id for value in values if isinstance(value, ast.Name))
+
+
 def extends(decorator: ast.expr) -> bool:
     """Say whether a decorator is something of what it begins with, such as ``show.register``."""
     function = decorator.func if isinstance(decorator, ast.Call) else decorator
@@ -99,7 +107,8 @@ def changed_definitions(node: ast.stmt) -> frozenset[str]:
         found = set().union(*(roots_of(one) for one in node.decorator_list if extends(one)))
         parts = [] if not isinstance(node, ast.ClassDef) else [*node.bases]
         parts += [] if not isinstance(node, ast.ClassDef) else [k.value for k in node.keywords]
-        return frozenset(found.union(*map(roots_of, parts)))
+        found = found.union(*map(roots_of, parts))
+        return frozenset(name for name in found if not name.endswith("."))
     found = changed_in(node)
     for call in (inner.value for inner in ast.walk(node) if isinstance(inner, ast.Expr)):
         if isinstance(call, ast.Call):
