@@ -106,9 +106,9 @@ def _decode_objects(decoder: Decoder, item: list[Any]) -> np.ndarray[Any, Any]:
     need(all(type(size) is int and 0 <= size < 1 << 31 for size in shape), "a shape of sizes")
     need(type(items) is list and len(items) == math.prod(shape), "as many items as the shape needs")
     flat = np.empty(len(items), object)
+    decoder.made[slot] = array = flat.reshape(shape)  # before its items: it may be one of them
     for index, value in enumerate(decoder.many(items)):
         flat[index] = value
-    decoder.made[slot] = array = flat.reshape(shape)
     return array
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 
 from autograder.wire_numpy import decode_plain_array, encode_plain_array, is_plain_dtype
 from autograder.wire_stdlib import decode_zone, encode_zone
-from autograder.wire_values import DECODERS, ENCODERS, MUTABLE, Decoder, Encoder, Json, need
+from autograder.wire_values import DECODERS, ENCODERS, LATE, MUTABLE, Decoder, Encoder, Json, need
 
 __all__ = ["columns_of"]
 
@@ -382,3 +382,4 @@ DECODERS.update(
     }
 )
 MUTABLE.update((pd.DataFrame, pd.Series))
+LATE.update((pd.DataFrame, pd.Series))

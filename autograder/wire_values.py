@@ -25,6 +25,7 @@ __all__ = [
     "ENCODERS",
     "Encoder",
     "Json",
+    "LATE",
     "MUTABLE",
     "TooLargeError",
     "need",
@@ -86,6 +87,7 @@ class Encoder:
         """What came with the question, of which an array may be a view."""
         self._known = known or {}
         self._numbers: dict[int, int] = {}
+        self._open: set[int] = set()
         self._blob_bytes = 0
         self._items = 0
         self._text_bytes = 0
@@ -108,9 +110,8 @@ class Encoder:
             if (number := self._known.get(id(value))) is not None:
                 return ["A", number]
             if (number := self._numbers.get(id(value))) is not None:
-                return ["r", number]
-            self._numbers[id(value)] = len(self.numbered)
-            self.numbered.append(value)
+                return self.fallback(value) if id(value) in self._open else ["r", number]
+            return self._mutable(function, value)
         return self._nested(function, value)
 
     def content(self, value: Any) -> Json:
@@ -165,6 +166,19 @@ class Encoder:
             return function(self, value)
         finally:
             self._depth -= 1
+
+    def _mutable(self, function: EncodeFunction, value: Any) -> Json:
+        """Encode and number a mutable object; one that goes by reference has no number there."""
+        place = len(self.numbered)
+        self._numbers[id(value)] = place
+        self.numbered.append(value)
+        if type(value) in LATE:
+            self._open.add(id(value))
+        made = self._nested(function, value)
+        self._open.discard(id(value))
+        if made[0] not in DECODERS and len(self.numbered) == place + 1:
+            del self._numbers[id(value)], self.numbered[place]
+        return made
 
     def _long(self, value: int) -> Json:
         if value.bit_length() > self.bounds.int_bits:
@@ -449,3 +463,6 @@ MUTABLE: set[type] = {
     collections.deque,
 }
 """The types whose objects keep their identity within a message and in its answer."""
+
+LATE: set[type] = set()
+"""Those of them that are built after their parts: one within itself goes by reference there."""
