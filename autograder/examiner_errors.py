@@ -125,7 +125,8 @@ def build_error(item: Any, decode: Callable[[Any], Any], depth: int = 0) -> Base
         vars(error)["_room_self"] = decode(item.get("self"))
     attributes = item.get("attributes")
     need(type(attributes) is dict and len(attributes) <= 50, "an error's attributes")
-    for name, value in attributes.items():
+    for name, plain in attributes.items():
+        value = decode(plain)
         need(type(value) in (str, int, float, bool), "an error's attribute")
         if not name.startswith("_"):
             vars(error).setdefault(name, value)

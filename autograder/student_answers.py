@@ -6,7 +6,6 @@ win by that is to give other answers, which it may do anyway.
 
 import sys
 import threading
-import warnings
 from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -14,12 +13,13 @@ from typing import Any
 
 from autograder.student_arguments import Arguments, Content
 from autograder.student_copies import attributes_of, changed_copies
+from autograder.student_errors import encode_error, encode_warning
 from autograder.student_given import Given, given_number
 from autograder.student_objects import Registry, RoomDecoder, RoomEncoder
 from autograder.student_operations import OPERATIONS, Operations
 from autograder.wire import Bounds, Channel, Frame, WireSizeError
 from autograder.wire_tables import TableMemory
-from autograder.wire_values import Encoder, Json, TooLargeError
+from autograder.wire_values import TooLargeError
 
 __all__ = ["Answerer"]
 
@@ -32,9 +32,6 @@ class Open:
     before: Content | None = None
 
 
-_TEXT = 100_000
-_CAUSES = 4
-_NOTE, _NOTES = 2_000, 20
 # What is said beside an answer and is never large.
 _SMALL = frozenset({"t", "out", "moved", "bg", "to"})
 # How long a thread waits for the next question before it uses an object of the test's.
@@ -126,7 +123,7 @@ class Answerer:
         if body.get("al") and self.operations.goes_on():
             reply["bg"] = 1
         if caught := self.operations.warned.caught[:50]:
-            reply["w"] = [self._warning(encoder, warned) for warned in caught]
+            reply["w"] = [encode_warning(encoder, warned) for warned in caught]
         self._tell_log(reply, encoder)
         try:
             self._channel.send(reply, encoder.blobs)
@@ -151,7 +148,7 @@ class Answerer:
         message["l"] = logged
         for told in logged:
             if "x" in told:
-                told["x"] = self._error(encoder, told["x"])
+                told["x"] = encode_error(encoder, told["x"])
 
     def _work(
         self, body: dict[str, Any], decoder: RoomDecoder, question: Open
@@ -183,7 +180,7 @@ class Answerer:
             reply["large"] = str(error)[:200]
         except BaseException as error:
             encoder = self._encoder(decoder)
-            reply["e"] = self._error(encoder, error)
+            reply["e"] = encode_error(encoder, error)
         return reply, encoder
 
     def _share(self, op: str, result: Any, *, new: bool) -> int | None:
@@ -247,105 +244,3 @@ class Answerer:
             decoder.decode(item)
         return result
 
-    def _warning(self, encoder: Encoder, warned: warnings.WarningMessage) -> Json:
-        return [encoder.encode(warned.category), str(warned.message)[:2000]]
-
-    def _error(self, encoder: RoomEncoder, error: BaseException, depth: int = 0) -> Json:
-        again = self.registry.raised_number(error)
-        if again is not None:
-            notes = _notes_of(error)
-            return {"again": again, **({"notes": notes} if notes else {})}
-        held: dict[str, Json] = {}
-        parts: tuple[Any, ...] = ()
-        try:
-            text = str(error)[:_TEXT]
-            attributes = {
-                name: _plain_or_none(value)
-                for name, value in list(vars(error).items())[:50]
-                if isinstance(name, str) and not name.startswith("__")
-            }
-            if self.registry.classes.name_of(type(error)) is not None:
-                held = {
-                    name: encoder.handle(value)
-                    for name, value in list(vars(error).items())[:20]
-                    if attributes.get(name, "") is None and not name.startswith("_")
-                }
-            if isinstance(error, BaseExceptionGroup) and depth <= _CAUSES:
-                parts = error.exceptions[:20]
-            notes = _notes_of(error)
-            own = (*error.args, *_file_named(error))
-            args: Json = _if_small(encoder, own[: 1 if parts else 20])
-        except BaseException:
-            text, attributes, args, held, notes = "(no text)", {}, [], {}, []
-        return {
-            "class": encoder.kind(type(error)),
-            "self": encoder.handle(error),
-            "text": text,
-            "args": args,
-            "attributes": {k: v for k, v in attributes.items() if v is not None},
-            **({"held": held} if held else {}),
-            **({"notes": notes} if notes else {}),
-            **self._before(encoder, error, depth),
-            "where": _where(error),
-            **(
-                {"parts": [self._error(encoder, part, depth + 1) for part in parts]}
-                if parts
-                else {}
-            ),
-        }
-
-    def _before(self, encoder: RoomEncoder, error: BaseException, depth: int) -> dict[str, Json]:
-        """Describe what an error was raised from, and what was being handled when it was."""
-        cause, context = error.__cause__, error.__context__
-        told: dict[str, Json] = {"quiet": 1} if error.__suppress_context__ is True else {}
-        if depth > _CAUSES:
-            return told
-        if cause is not None:
-            told["cause"] = self._error(encoder, cause, depth + 1)
-        if context is not None and context is cause:
-            told["context"] = 1
-        elif context is not None:
-            told["context"] = self._error(encoder, context, depth + 1)
-        return told
-
-
-def _plain_or_none(value: Any) -> Any:
-    """Give plain scalars of an exception's attributes; the rest is asked for by handle."""
-    if type(value) is str and len(value) > _TEXT:
-        return None
-    return value if type(value) in (str, int, float, bool) else None
-
-
-def _if_small(encoder: RoomEncoder, values: tuple[Any, ...]) -> list[Json]:
-    """Encode an error's arguments; nothing of those that are more than may cross."""
-    try:
-        return [encoder.encode(value) for value in values]
-    except TooLargeError:
-        return []
-
-
-def _notes_of(error: BaseException) -> list[str]:
-    """Give what ``add_note`` has added to an error."""
-    notes = getattr(error, "__notes__", [])
-    found = [note for note in notes if type(note) is str] if type(notes) is list else []
-    return [note[:_NOTE] for note in found[:_NOTES]]
-
-
-def _file_named(error: BaseException) -> tuple[str, ...]:
-    """Give the name of the file that an error is about: it isn't among its arguments."""
-    if not isinstance(error, OSError) or len(error.args) != 2 or type(error.filename) is not str:
-        return ()
-    return (error.filename,)
-
-
-def _where(error: BaseException) -> list[Any]:
-    """Give the last place in the student's own cells that the error passed."""
-    trace, found = error.__traceback__, ["", 0]
-    for _ in range(1000):
-        if trace is None:
-            break
-        code = trace.tb_frame.f_code
-        if code.co_filename.startswith("<cell"):
-            found = [code.co_filename, trace.tb_lineno]
-        trace = trace.tb_next
-    return found

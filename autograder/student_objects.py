@@ -108,19 +108,33 @@ class RoomEncoder(Encoder):
         tables: Any = None,
     ) -> None:
         super().__init__(bounds, known=known, tables=tables)
-        self._registry = registry
+        self.registry = registry
+        self.errors = 0
+        """How many errors are described in this message."""
+
+    def mark(self) -> tuple[int, ...]:
+        """Remember what is encoded by now."""
+        numbers = (self._blob_bytes, self._items, self._text_bytes)
+        return (len(self.numbered), len(self.blobs), *numbers)
+
+    def forget(self, mark: tuple[int, ...]) -> None:
+        """Take back what was encoded since, which doesn't cross."""
+        numbered, blobs, self._blob_bytes, self._items, self._text_bytes = mark
+        for value in self.numbered[numbered:]:
+            self._numbers.pop(id(value), None)
+        del self.numbered[numbered:], self.blobs[blobs:]
 
     def fallback(self, value: Any) -> Json:
         """Encode an object that isn't plain: a reference of some kind."""
-        if (kind := self._registry.tuples.get(type(value))) is not None:
+        if (kind := self.registry.tuples.get(type(value))) is not None:
             return ["N", kind, *self.many(value, len(value))]
-        if (name := self._registry.given_tuple(value)) is not None:
+        if (name := self.registry.given_tuple(value)) is not None:
             return ["G", name, self.handle(value), *self.many(value, len(value))]
         if (sparse := encode_sparse(self, value)) is not None:
             return sparse
         number = given_number(lent_method(value) or value)
         if number is None:
-            number = self._registry.coroutines.number(value)
+            number = self.registry.coroutines.number(value)
         if number is not None:
             return ["C", number]
         if isinstance(value, type):
@@ -132,12 +146,12 @@ class RoomEncoder(Encoder):
 
     def handle(self, value: Any) -> Json:
         """Encode a reference to an object."""
-        number = self._registry.number(value)
+        number = self.registry.number(value)
         return ["h", number, abilities_of(value), _label(value), plain_base(value)]
 
     def kind(self, value: type, depth: int = 0) -> Json:
         """Encode a class: a library's by name, the student's by reference."""
-        name = self._registry.classes.name_of(value)
+        name = self.registry.classes.name_of(value)
         if name is not None:  # the examiner may not have loaded it
             return ["T", *name, self._by_reference(value, depth)]
         return self._by_reference(value, depth)
@@ -146,7 +160,7 @@ class RoomEncoder(Encoder):
         if not issubclass(value, BaseException) or depth > _BASES:
             return self.handle(value)
         bases = [self.kind(base, depth + 1) for base in value.__bases__]
-        return ["X", self._registry.number(value), _label(value), bases]
+        return ["X", self.registry.number(value), _label(value), bases]
 
 
 def _label(value: Any) -> str:

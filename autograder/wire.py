@@ -110,6 +110,8 @@ def pack(body: dict[str, Any], blobs: Sequence[Blob], bounds: Bounds) -> list[Bl
         text = to_json(body).encode("ascii")
     except MemoryError:
         raise WireSizeError("a message is more than this room has memory for") from None
+    except (ValueError, RecursionError) as error:
+        raise WireSizeError(f"a message can't be written: {type(error).__name__}") from None
     views = [memoryview(blob).cast("B") for blob in blobs]
     size = sum(view.nbytes for view in views)
     if len(text) > bounds.text_bytes or size > bounds.blob_bytes:

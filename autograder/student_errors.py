@@ -1,0 +1,149 @@
+"""What is told of an error of student code: its class, its text and what is plain in it.
+
+However odd an error is, it costs no more than what is odd about it: there is always something to
+tell, and it is told with bounded work.
+"""
+
+import warnings
+from typing import Any
+
+from autograder.student_objects import RoomEncoder
+from autograder.wire_values import Json, TooLargeError
+
+__all__ = ["encode_error", "encode_warning"]
+
+_TEXT = 100_000
+_CAUSES = 4
+_MOST = 500
+_PARTS = 20
+_NOTE, _NOTES = 2_000, 20
+_WARNING = 2_000
+_FEW = 1 << 200
+
+
+def encode_error(encoder: RoomEncoder, error: BaseException, depth: int = 0) -> Json:
+    """Describe an error, with those in it, those it came from, and those that it came after."""
+    again = encoder.registry.raised_number(error)
+    if again is not None:
+        notes = _notes_of(error)
+        return {"again": again, **({"notes": notes} if notes else {})}
+    encoder.errors += 1
+    mark = encoder.mark()
+    try:
+        told = _own(encoder, error)
+    except BaseException:
+        encoder.forget(mark)
+        told = {"class": encoder.kind(Exception), "text": "(no text)", "args": [], "attributes": {}}
+    parts = _parts(error) if depth <= _CAUSES else ()
+    items = [encode_error(encoder, part, depth + 1) for part in parts if encoder.errors < _MOST]
+    return {
+        **told,
+        "self": encoder.handle(error),
+        **({"parts": items} if items else {}),
+        **_before(encoder, error, depth),
+        "where": _where(error),
+    }
+
+
+def encode_warning(encoder: RoomEncoder, warned: warnings.WarningMessage) -> Json:
+    """Describe a warning: its class and its text."""
+    return [encoder.encode(warned.category), str(warned.message)[:_WARNING]]
+
+
+def _own(encoder: RoomEncoder, error: BaseException) -> dict[str, Json]:
+    """Describe an error itself."""
+    text = str(error)[:_TEXT]
+    values = {
+        name: value
+        for name, value in list(vars(error).items())[:50]
+        if isinstance(name, str) and not name.startswith("__")
+    }
+    own = (*error.args, *_file_named(error))
+    args = _if_small(encoder, own[: 1 if _parts(error) else 20])
+    attributes = {name: _if_plain(encoder, value) for name, value in values.items()}
+    held: dict[str, Json] = {}
+    if encoder.registry.classes.name_of(type(error)) is not None:
+        held = {
+            name: encoder.handle(value)
+            for name, value in list(values.items())[:20]
+            if attributes[name] is None and not name.startswith("_")
+        }
+    notes = _notes_of(error)
+    return {
+        "class": encoder.kind(type(error)),
+        "text": text,
+        "args": args,
+        "attributes": {k: v for k, v in attributes.items() if v is not None},
+        **({"held": held} if held else {}),
+        **({"notes": notes} if notes else {}),
+    }
+
+
+def _parts(error: BaseException) -> tuple[BaseException, ...]:
+    """Give the errors in a group."""
+    if not isinstance(error, BaseExceptionGroup):
+        return ()
+    parts: tuple[BaseException, ...] = vars(BaseExceptionGroup)["exceptions"].__get__(error)
+    return parts[:_PARTS]
+
+
+def _before(encoder: RoomEncoder, error: BaseException, depth: int) -> dict[str, Json]:
+    """Describe what an error was raised from, and what was being handled when it was."""
+    cause, context = error.__cause__, error.__context__
+    told: dict[str, Json] = {"quiet": 1} if error.__suppress_context__ is True else {}
+    if depth > _CAUSES or encoder.errors >= _MOST:
+        return told
+    if cause is not None:
+        told["cause"] = encode_error(encoder, cause, depth + 1)
+    if context is not None and context is cause:
+        told["context"] = 1
+    elif context is not None:
+        told["context"] = encode_error(encoder, context, depth + 1)
+    return told
+
+
+def _if_plain(encoder: RoomEncoder, value: Any) -> Json:
+    """Encode plain scalars of an exception's attributes; the rest is asked for by handle."""
+    kind = type(value)
+    if kind is int and not -_FEW < value < _FEW:
+        return next(iter(_if_small(encoder, (value,))), None)
+    if kind is str and len(value) > _TEXT:
+        return None
+    return value if kind in (str, int, float, bool) else None
+
+
+def _if_small(encoder: RoomEncoder, values: tuple[Any, ...]) -> list[Json]:
+    """Encode an error's values; nothing of those that are more than may cross."""
+    mark = encoder.mark()
+    try:
+        return [encoder.encode(value) for value in values]
+    except TooLargeError:
+        encoder.forget(mark)
+        return []
+
+
+def _notes_of(error: BaseException) -> list[str]:
+    """Give what ``add_note`` has added to an error."""
+    notes = getattr(error, "__notes__", [])
+    found = [note for note in notes if type(note) is str] if type(notes) is list else []
+    return [note[:_NOTE] for note in found[:_NOTES]]
+
+
+def _file_named(error: BaseException) -> tuple[str, ...]:
+    """Give the name of the file that an error is about: it isn't among its arguments."""
+    if not isinstance(error, OSError) or len(error.args) != 2 or type(error.filename) is not str:
+        return ()
+    return (error.filename,)
+
+
+def _where(error: BaseException) -> list[Any]:
+    """Give the last place in the student's own cells that the error passed."""
+    trace, found = error.__traceback__, ["", 0]
+    for _ in range(1000):
+        if trace is None:
+            break
+        code = trace.tb_frame.f_code
+        if code.co_filename.startswith("<cell"):
+            found = [code.co_filename, trace.tb_lineno]
+        trace = trace.tb_next
+    return found
