@@ -83,9 +83,10 @@ def mirror(handle: Any, name: str, bases: tuple[type, ...]) -> type[BaseExceptio
     errors = (base for base in bases if issubclass(base, BaseException) and not _steers(base))
     kinds = tuple(errors) or (StudentError,)
     body = {"room_class": handle, "__module__": "student", "__str__": _text, "__getattr__": _ask}
+    shown = "".join(letter if letter.isprintable() else "?" for letter in name)
     for candidate in (kinds, kinds[:1], (StudentError,)):
         try:
-            made: Any = _MirrorType(name, candidate, dict(body))
+            made: Any = _MirrorType(shown, candidate, dict(body))
         except TypeError:
             continue
         else:

@@ -5,6 +5,7 @@ tell, and it is told with bounded work.
 """
 
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from autograder.student_objects import RoomEncoder
@@ -28,26 +29,29 @@ def encode_error(encoder: RoomEncoder, error: BaseException, depth: int = 0) -> 
         notes = _notes_of(error)
         return {"again": again, **({"notes": notes} if notes else {})}
     encoder.errors += 1
-    mark = encoder.mark()
-    try:
-        told = _own(encoder, error)
-    except BaseException:
-        encoder.forget(mark)
-        told = {"class": encoder.kind(Exception), "text": "(no text)", "args": [], "attributes": {}}
-    parts = _parts(error) if depth <= _CAUSES else ()
-    items = [encode_error(encoder, part, depth + 1) for part in parts if encoder.errors < _MOST]
-    return {
-        **told,
-        "self": encoder.handle(error),
-        **({"parts": items} if items else {}),
-        **_before(encoder, error, depth),
-        "where": _where(error),
+    told: Json = _or_nothing(encoder, lambda: _own(encoder, error))
+    told = told or {
+        "class": encoder.kind(Exception),
+        "text": "(no text)",
+        "args": [],
+        "attributes": {},
     }
+    return told | (_or_nothing(encoder, lambda: _around(encoder, error, depth)) or {})
 
 
 def encode_warning(encoder: RoomEncoder, warned: warnings.WarningMessage) -> Json:
     """Describe a warning: its class and its text."""
     return [encoder.encode(warned.category), str(warned.message)[:_WARNING]]
+
+
+def _or_nothing(encoder: RoomEncoder, encode: Callable[[], Json]) -> Json:
+    """Encode something; None, and nothing of it crosses, if student code doesn't let it."""
+    mark = encoder.mark()
+    try:
+        return encode()
+    except BaseException:
+        encoder.forget(mark)
+        return None
 
 
 def _own(encoder: RoomEncoder, error: BaseException) -> dict[str, Json]:
@@ -71,6 +75,7 @@ def _own(encoder: RoomEncoder, error: BaseException) -> dict[str, Json]:
     notes = _notes_of(error)
     return {
         "class": encoder.kind(type(error)),
+        "self": encoder.handle(error),
         "text": text,
         "args": args,
         "attributes": {k: v for k, v in attributes.items() if v is not None},
@@ -85,6 +90,17 @@ def _parts(error: BaseException) -> tuple[BaseException, ...]:
         return ()
     parts: tuple[BaseException, ...] = vars(BaseExceptionGroup)["exceptions"].__get__(error)
     return parts[:_PARTS]
+
+
+def _around(encoder: RoomEncoder, error: BaseException, depth: int) -> dict[str, Json]:
+    """Describe what is in an error, what came before it, and where it rose."""
+    parts = [
+        encode_error(encoder, part, depth + 1)
+        for part in (_parts(error) if depth <= _CAUSES else ())
+        if encoder.errors < _MOST
+    ]
+    told = {"parts": parts} if parts else {}
+    return told | _before(encoder, error, depth) | {"where": _where(error)}
 
 
 def _before(encoder: RoomEncoder, error: BaseException, depth: int) -> dict[str, Json]:

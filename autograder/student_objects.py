@@ -29,7 +29,11 @@ from autograder.wire_values import Decoder, Encoder, Json
 __all__ = ["Registry", "RoomDecoder", "RoomEncoder"]
 
 _LABEL = 80
-_BASES = 12
+_BASES, _DEPTH = 8, 12
+_CLASSES = 1_000
+# As Python knows them, whatever a class of classes says.
+_bases_of = vars(type)["__bases__"].__get__
+_name_of = vars(type)["__qualname__"].__get__
 
 
 class Registry:
@@ -109,6 +113,7 @@ class RoomEncoder(Encoder):
     ) -> None:
         super().__init__(bounds, known=known, tables=tables)
         self.registry = registry
+        self._classes = 0
         self.errors = 0
         """How many errors are described in this message."""
 
@@ -157,17 +162,20 @@ class RoomEncoder(Encoder):
         return self._by_reference(value, depth)
 
     def _by_reference(self, value: type, depth: int) -> Json:
-        if not issubclass(value, BaseException) or depth > _BASES:
+        self._classes += 1
+        is_error = issubclass(value, BaseException)
+        if not is_error or depth > _DEPTH or self._classes > _CLASSES:
             return self.handle(value)
-        bases = [self.kind(base, depth + 1) for base in value.__bases__]
+        bases = [self.kind(base, depth + 1) for base in _bases_of(value)[:_BASES]]
         return ["X", self.registry.number(value), _label(value), bases]
 
 
 def _label(value: Any) -> str:
-    if isinstance(value, (type, types.FunctionType, types.MethodType, types.BuiltinFunctionType)):
-        word = "class" if isinstance(value, type) else "function"
-        return f"{word} {getattr(value, '__qualname__', '?')}"[:_LABEL]
-    return str(type(value).__qualname__)[:_LABEL]
+    if isinstance(value, type):
+        return f"class {_name_of(value)}"[:_LABEL]
+    if isinstance(value, (types.FunctionType, types.MethodType, types.BuiltinFunctionType)):
+        return f"function {getattr(value, '__qualname__', '?')}"[:_LABEL]
+    return str(_name_of(type(value)))[:_LABEL]
 
 
 class _Unpickler(pickle.Unpickler):
