@@ -12,7 +12,7 @@ from collections.abc import Callable, Set
 from typing import Any, Protocol
 
 from autograder.handles import number_of
-from autograder.wire_logs import FIELDS, RECORDS, TEXT, from_plain, may_be_added
+from autograder.wire_logs import FIELDS, LINES, RECORDS, TEXT, from_plain, may_be_added
 from autograder.wire_values import Json, need
 
 __all__ = ["Listening"]
@@ -25,7 +25,6 @@ _WORDS = frozenset(
 )
 _WIDE = re.compile(r"\d{4}|\*")
 _PLACES = 100
-_LINE = 1 << 31
 _FRESH = (logging.NOTSET, True, False, ())
 State = tuple[int, bool, bool, tuple[Any, ...]]
 
@@ -126,13 +125,13 @@ def _state(logger: logging.Logger) -> State:
 
 
 def _whole(number: Json, lowest: int) -> int:
-    need(type(number) is int and lowest <= number < _LINE, "a number in a log record")
+    need(type(number) is int and lowest <= number < LINES, "a number in a log record")
     return int(number)
 
 
 def _record(item: dict[str, Any], error_of: Callable[[Json], BaseException]) -> logging.LogRecord:
     """Build a record of what the student's room tells of it."""
-    level, line, text = _whole(item.get("l"), -_LINE), _whole(item.get("o"), 0), item.get("g")
+    level, line, text = _whole(item.get("l"), -LINES), _whole(item.get("o"), 0), item.get("g")
     texts = {name: item.get(short) for short, name in FIELDS.items()}
     for value in (text, *(value for value in texts.values() if value is not None)):
         need(type(value) is str and len(value) <= TEXT, "a text of a log record")

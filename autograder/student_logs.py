@@ -9,7 +9,7 @@ import logging
 from typing import Any
 
 from autograder.wire import WireError, to_json
-from autograder.wire_logs import FIELDS, RECORDS, TEXT, may_be_added, to_plain
+from autograder.wire_logs import FIELDS, LINES, RECORDS, TEXT, may_be_added, to_plain
 
 __all__ = ["Logs"]
 
@@ -120,10 +120,11 @@ class _Taking(logging.Handler):
 
 def _told(record: logging.LogRecord) -> dict[str, Any]:
     """Give what is told of a record."""
-    text = record.getMessage()[:TEXT]
-    told: dict[str, Any] = {"l": record.levelno, "g": text, "o": record.lineno}
+    text = str(record.getMessage())[:TEXT]
+    level, line = _whole(record.levelno, 1 - LINES), _whole(record.lineno, 0)
+    told: dict[str, Any] = {"l": level, "g": text, "o": line, "n": str(record.name)[:TEXT]}
     error = record.exc_info[1] if record.exc_info else None
-    if error is not None:
+    if isinstance(error, BaseException):
         told["x"] = error
         if not record.exc_text and record.exc_info:
             told["t"] = logging.Formatter().formatException(record.exc_info)[-TEXT:]
@@ -136,6 +137,11 @@ def _told(record: logging.LogRecord) -> dict[str, Any]:
     if added := {name: item for part in extra for name, item in part.items()}:
         told["e"] = added
     return told
+
+
+def _whole(value: Any, lowest: int) -> int:
+    """Give a number of a record as near as it may be told."""
+    return max(lowest, min(int(value), LINES - 1)) if isinstance(value, int) else 0
 
 
 def _plain(**values: Any) -> dict[str, Any]:

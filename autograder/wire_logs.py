@@ -9,12 +9,14 @@ from typing import Any
 
 from autograder.wire_values import Json, need
 
-__all__ = ["FIELDS", "RECORDS", "TEXT", "from_plain", "may_be_added", "to_plain"]
+__all__ = ["FIELDS", "LINES", "RECORDS", "TEXT", "from_plain", "may_be_added", "to_plain"]
 
 RECORDS = 200
 """How many records one message brings."""
 TEXT = 20_000
 """How long a text in a record may be."""
+LINES = 1 << 31
+"""Levels and lines are below this."""
 FIELDS = {
     "n": "name",
     "v": "levelname",

@@ -201,6 +201,8 @@ LARGE = {
     "an error": "def solve(x): raise ValueError('x' * (150 << 20))",
     "an error's attribute": "class E(ValueError): pass\ndef solve(x):\n    error = E('no')\n"
     "    error.text = 'x' * (150 << 20)\n    raise error",
+    "errors in errors": "def solve(x):\n    error = ValueError(x)\n"
+    "    for _ in range(7): error = ExceptionGroup('g', [error] * 20)\n    raise error",
     "the ends of a range": "def solve(x): return range(10 ** 5000)",
     "what is printed": "def solve(x): print('x' * (150 << 20))",
     "what is handed to a test's function": "def solve(x, show=print): show('x' * (150 << 20))",
