@@ -14,6 +14,7 @@ from autograder.examiner_validation import validation_error
 from autograder.time_limit import CellTimeoutError
 from autograder.wire import WireError
 from autograder.wire_classes import find_class
+from autograder.wire_errors import set_field
 from autograder.wire_values import need
 
 __all__ = [
@@ -68,9 +69,21 @@ class _MirrorType(type):
 
     def make(cls, args: tuple[Any, ...]) -> BaseException:
         """Make an instance here, without asking the room."""
-        made: BaseException = cls.__new__(cls)  # type: ignore[call-overload]
+        kind: Any = cls
+        if issubclass(kind, BaseExceptionGroup):
+            return _grouped(kind, args)
+        made: BaseException = kind.__new__(kind)
         made.args = args
         return made
+
+
+def _grouped(kind: type[BaseExceptionGroup[Any]], args: tuple[Any, ...]) -> BaseException:
+    """Make a group of a student's class; what Python doesn't take for one holds what was meant."""
+    try:
+        return kind.__new__(kind, *args)
+    except (TypeError, ValueError):
+        text = str(args[0]) if args and type(args[0]) is str else ""
+        return kind.__new__(kind, text, [StudentError("an error of a group that isn't known")])
 
 
 def is_mirror(value: Any) -> bool:
@@ -116,11 +129,15 @@ def build_error(item: Any, decode: Callable[[Any], Any], depth: int = 0) -> Base
     text = item.get("text")
     need(type(text) is str and len(text) <= _TEXT, "an error's text")
     kind = decode_class(item.get("class"), decode)
-    raw = item.get("args")
+    raw, fields = item.get("args"), item.get("fields", {})
     need(type(raw) is list and len(raw) <= 20, "an error's arguments")
     args = tuple(decode(arg) for arg in raw)
+    need(type(fields) is dict and len(fields) <= 20, "an error's fields")
+    inner = [(name, decode(value)) for name, value in fields.items()]
     error = _group(kind, args, item.get("parts"), decode, depth)
     error = error or _instance(kind, args, str(text))
+    for name, value in inner:
+        set_field(error, name, value)
     if isinstance(type(error), _MirrorType):
         vars(error)["_room_text"] = text
         vars(error)["_room_self"] = decode(item.get("self"))
@@ -172,12 +189,15 @@ def _group(
     kind: type[BaseException], args: tuple[Any, ...], parts: Any, decode: Any, depth: int
 ) -> BaseException | None:
     """Build a group of errors, of those that are in it; None where it isn't one."""
-    if not issubclass(kind, BaseExceptionGroup) or parts is None or not args:
+    if not issubclass(kind, BaseExceptionGroup) or parts is None:
         return None
+    need(len(args) == 1 and type(args[0]) is str, "the text of a group")
     need(type(parts) is list and 0 < len(parts) <= 20, "the errors of a group")
     errors = [build_error(part, decode, depth + 1) for part in parts]
     try:
-        made = kind(str(args[0]), errors)
+        if isinstance(kind, _MirrorType):
+            return kind.__new__(kind, args[0], errors)
+        made = kind(args[0], errors)
     except TypeError:  # not every error may be in every group
         return None
     return made if type(made) is kind else None
@@ -226,6 +246,8 @@ def _instance(kind: type[BaseException], args: tuple[Any, ...], text: str) -> Ba
         return StudentError(text)
     if issubclass(kind, _LEAVING):
         return StudentStoppedError(f"the student's code raised {kind.__name__}: {text}")
+    if issubclass(kind, BaseExceptionGroup):  # too deep, or not of what it may hold
+        return StudentError(text)
     if isinstance(kind, _MirrorType):
         return cast("_MirrorType", kind).make(args)
     if (invalid := validation_error(kind, text)) is not None:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 from autograder.student_objects import RoomEncoder
+from autograder.wire_errors import fields_of
 from autograder.wire_values import Json, TooLargeError
 
 __all__ = ["encode_error", "encode_warning"]
@@ -62,11 +63,20 @@ def _own(encoder: RoomEncoder, error: BaseException) -> dict[str, Json]:
         for name, value in list(vars(error).items())[:50]
         if isinstance(name, str) and not name.startswith("__")
     }
-    own = (*error.args, *_file_named(error))
-    args = _if_small(encoder, own[: 1 if _parts(error) else 20])
+    is_known = encoder.registry.classes.name_of(type(error)) is not None
+    own = error.args[:20]
+    if isinstance(error, BaseExceptionGroup):
+        own = (str.__str__(vars(BaseExceptionGroup)["message"].__get__(error)),)
+    args = _if_small(encoder, own)
+    fields = {
+        name: encoded[0]
+        for name, value in fields_of(error).items()
+        if not any(value is arg for arg in own) or not is_known
+        if (encoded := _if_small(encoder, (value,)))
+    }
     attributes = {name: _if_plain(encoder, value) for name, value in values.items()}
     held: dict[str, Json] = {}
-    if encoder.registry.classes.name_of(type(error)) is not None:
+    if is_known:
         held = {
             name: encoder.handle(value)
             for name, value in list(values.items())[:20]
@@ -79,6 +89,7 @@ def _own(encoder: RoomEncoder, error: BaseException) -> dict[str, Json]:
         "text": text,
         "args": args,
         "attributes": {k: v for k, v in attributes.items() if v is not None},
+        **({"fields": fields} if fields else {}),
         **({"held": held} if held else {}),
         **({"notes": notes} if notes else {}),
     }
@@ -143,13 +154,6 @@ def _notes_of(error: BaseException) -> list[str]:
     notes = getattr(error, "__notes__", [])
     found = [note for note in notes if type(note) is str] if type(notes) is list else []
     return [note[:_NOTE] for note in found[:_NOTES]]
-
-
-def _file_named(error: BaseException) -> tuple[str, ...]:
-    """Give the name of the file that an error is about: it isn't among its arguments."""
-    if not isinstance(error, OSError) or len(error.args) != 2 or type(error.filename) is not str:
-        return ()
-    return (error.filename,)
 
 
 def _where(error: BaseException) -> list[Any]:
