@@ -92,7 +92,6 @@ class Answers:
             error = self._error(raised, decoder)
             if op not in _STEPPING:
                 error = without_steering(error, cancels=self.hears_cancelled)
-        self._warn(body.get("w"), decoder)
         if "cp" in body and change_copies(body["cp"], decoder.decode, copied):
             self._claim(_CHANGED)
         self.change(body.get("ch"), decoder, sent)
@@ -101,6 +100,7 @@ class Answers:
             value = self._twin(op, body["twin"], value)
         self._keep(body.get("keep"), sent)
         self._tables.let_go(body.get("t"))
+        self._warn(body.get("w"), decoder)
         self.hear(body.get("l"), decoder)
         if "large" in body:
             why = str(body["large"])[:200]
@@ -183,8 +183,11 @@ class Answers:
             return
         need(type(warned) is list and len(warned) <= 50, "warnings")
         for item in warned:
-            need(type(item) is list and len(item) == 2 and type(item[1]) is str, "a warning")
-            warn_again(item[1], decoder.decode(item[0]))
+            need(type(item) is list and len(item) in (2, 3) and type(item[1]) is str, "a warning")
+            kind = decoder.decode(item[0])
+            # No constructor of the student's runs here: that would be asking within an answer.
+            made = build_error(item[2], decoder.decode) if len(item) == 3 else None
+            warn_again(item[1], kind, made)
 
 
 def _nothing_heard(*_: Any) -> None:

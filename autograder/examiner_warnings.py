@@ -8,6 +8,7 @@ import re
 import warnings
 from typing import Any, Protocol
 
+from autograder.examiner_errors import is_mirror
 from autograder.examiner_objects import is_real
 from autograder.warning_filters import Change, Filter, changed_since, put_filters
 from autograder.wire_values import need
@@ -60,12 +61,25 @@ class Warnings:
             self._link.ask("hear_warnings", now)
 
 
-def warn_again(text: str, kind: Any) -> None:
-    """Show here what got through all filters there, to whoever listens."""
-    known = is_real(kind) and issubclass(kind, Warning)
+def warn_again(text: str, kind: Any, made: BaseException | None = None) -> None:
+    """Show here what got through all filters there, to whoever listens.
+
+    Parameters
+    ----------
+    text : str
+        What it says.
+    kind : type or handle
+        Its class. A handle would say what its room says of it, and isn't asked within an answer.
+    made : Warning, optional
+        The warning itself, where its class is the student's.
+    """
+    known = is_real(kind) and issubclass(kind, Warning) and not is_mirror(kind)
     with warnings.catch_warnings():
         warnings.simplefilter("always")
-        warnings.warn(text, kind if known else UserWarning, stacklevel=6)
+        if isinstance(made, Warning):
+            warnings.warn(made, stacklevel=6)
+        else:
+            warnings.warn(text, kind if known else UserWarning, stacklevel=6)
 
 
 def _may_hold(item: Filter) -> bool:

@@ -41,8 +41,14 @@ def encode_error(encoder: RoomEncoder, error: BaseException, depth: int = 0) -> 
 
 
 def encode_warning(encoder: RoomEncoder, warned: warnings.WarningMessage) -> Json:
-    """Describe a warning: its class and its text."""
-    return [encoder.encode(warned.category), str(warned.message)[:_WARNING]]
+    """Describe a warning: its class and its text; as an error if it is of the student's class."""
+    message = warned.message
+    text = _or_nothing(encoder, lambda: str(message)[:_WARNING])
+    told = [encoder.encode(warned.category), text or ""]
+    is_own = encoder.registry.classes.name_of(warned.category) is None
+    return (
+        [*told, encode_error(encoder, message)] if is_own and isinstance(message, Warning) else told
+    )
 
 
 def _or_nothing(encoder: RoomEncoder, encode: Callable[[], Json]) -> Json:

@@ -15,6 +15,8 @@ from typing import Any
 __all__ = ["ClassTable", "find_class"]
 
 _PARTS = 8
+# As Python knows them, whatever a class of classes says.
+_module_of, _qualname_of = (vars(type)[name].__get__ for name in ("__module__", "__qualname__"))
 _UNNAMED: dict[str, type] = {
     kind.__name__: kind
     for kind in vars(types).values()
@@ -62,7 +64,11 @@ class ClassTable:
         known = self._names.get(id(kind))
         if known is not None:
             return None if known[1] == "__main__" else known[1:]
-        module, qualname = getattr(kind, "__module__", None), getattr(kind, "__qualname__", None)
+        qualname = _qualname_of(kind)
+        try:
+            module = _module_of(kind)
+        except AttributeError:
+            return None
         if find_class(module, qualname) is not kind or not self._is_installed(module):
             return None
         return str(module), str(qualname)
