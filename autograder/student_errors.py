@@ -30,14 +30,14 @@ def encode_error(encoder: RoomEncoder, error: BaseException, depth: int = 0) -> 
         notes = _notes_of(error)
         return {"again": again, **({"notes": notes} if notes else {})}
     encoder.errors += 1
-    told: Json = _or_nothing(encoder, lambda: _own(encoder, error))
-    told = told or {
-        "class": encoder.kind(Exception),
-        "text": "(no text)",
-        "args": [],
-        "attributes": {},
+    kind = type(error)
+    said = _or_nothing(encoder, lambda: {"text": str(error)[:_TEXT], **_own(encoder, error)})
+    return {
+        "class": _or_nothing(encoder, lambda: encoder.kind(kind)) or encoder.kind(Exception),
+        "self": _or_nothing(encoder, lambda: encoder.handle(error)),
+        **(said or {"text": "(no text)", "args": [], "attributes": {}}),
+        **(_or_nothing(encoder, lambda: _around(encoder, error, depth)) or {}),
     }
-    return told | (_or_nothing(encoder, lambda: _around(encoder, error, depth)) or {})
 
 
 def encode_warning(encoder: RoomEncoder, warned: warnings.WarningMessage) -> Json:
@@ -46,9 +46,9 @@ def encode_warning(encoder: RoomEncoder, warned: warnings.WarningMessage) -> Jso
     text = _or_nothing(encoder, lambda: str(message)[:_WARNING])
     told = [encoder.encode(warned.category), text or ""]
     is_own = encoder.registry.classes.name_of(warned.category) is None
-    return (
-        [*told, encode_error(encoder, message)] if is_own and isinstance(message, Warning) else told
-    )
+    if is_own and isinstance(message, Warning):
+        told.append(encode_error(encoder, message))
+    return told
 
 
 def _or_nothing(encoder: RoomEncoder, encode: Callable[[], Json]) -> Json:
@@ -62,8 +62,7 @@ def _or_nothing(encoder: RoomEncoder, encode: Callable[[], Json]) -> Json:
 
 
 def _own(encoder: RoomEncoder, error: BaseException) -> dict[str, Json]:
-    """Describe an error itself."""
-    text = str(error)[:_TEXT]
+    """Describe what an error was made of and what it has."""
     values = {
         name: value
         for name, value in list(vars(error).items())[:50]
@@ -90,9 +89,6 @@ def _own(encoder: RoomEncoder, error: BaseException) -> dict[str, Json]:
         }
     notes = _notes_of(error)
     return {
-        "class": encoder.kind(type(error)),
-        "self": encoder.handle(error),
-        "text": text,
         "args": args,
         "attributes": {k: v for k, v in attributes.items() if v is not None},
         **({"fields": fields} if fields else {}),
