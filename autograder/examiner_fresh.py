@@ -12,7 +12,8 @@ from typing import Any
 from autograder.examiner_codec import replay
 from autograder.examiner_errors import StudentStoppedError, build_error
 from autograder.examiner_link import ExaminerLink
-from autograder.handles import HandleError, describe, number_of
+from autograder.examiner_saying import Sayings
+from autograder.handles import WAYS_OUT, HandleError, describe, number_of
 from autograder.time_limit import Hold
 from autograder.wire import Bounds, Channel, WireClosedError, WireError
 from autograder.wire_values import Decoder, Encoder, Json, TooLargeError, need
@@ -23,10 +24,20 @@ _MESSAGE_BYTES = 4_096
 
 
 class _PlainEncoder(Encoder):
-    """Encodes plain data and nothing else."""
+    """Encodes plain data and nothing else.
+
+    An object of the student's whose class is derived from a plain type goes as the plain value
+    that its room gives for it.
+    """
+
+    def __init__(self, bounds: Bounds, sayings: Sayings) -> None:
+        super().__init__(bounds)
+        self._sayings = sayings
 
     def fallback(self, value: Any) -> Json:
-        """Say what isn't plain."""
+        """Encode what a derived object holds; say what isn't plain."""
+        if number_of(value) is not None and self._sayings.has_value(value):
+            return self.encode(self._sayings.value_of(value))
         what = f"a {type(value).__name__}" if number_of(value) is None else describe(value)
         raise TooLargeError(f"{what} can't go there")
 
@@ -117,7 +128,7 @@ class FreshCalls:
 
     def _ask(self, room: Channel, op: str, name: str, /, *args: Any, **kwargs: Any) -> Any:
         """Ask a room one question; give the answer, and what in it isn't plain."""
-        encoder = _PlainEncoder(self._bounds)
+        encoder = _PlainEncoder(self._bounds, self._link.sayings)
         identity = secrets.token_hex(8)
         body: dict[str, Any] = {"q": identity, "op": op, "s": self._link.cpu_seconds}
         try:
@@ -125,7 +136,7 @@ class FreshCalls:
             body["k"] = {key: encoder.encode(value) for key, value in kwargs.items()}
         except TooLargeError as error:
             raise HandleError(
-                f"{name} runs in a fresh room, which gets plain data: {error}"
+                f"{name} runs in a fresh room, which gets plain data: {error}. {WAYS_OUT}"
             ) from None
         try:
             room.send(body, encoder.blobs, seconds=self._link.wall_seconds)

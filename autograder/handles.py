@@ -17,6 +17,7 @@ from autograder.handle_link import Link
 from autograder.wire_abilities import ABILITIES, CLASS_BIT
 
 __all__ = [
+    "WAYS_OUT",
     "Handle",
     "HandleError",
     "HandleTypeError",

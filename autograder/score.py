@@ -32,10 +32,14 @@ from autograder.notebook import cell_kind, grade_id, points
 from autograder.release import hidden_lines, hint_at
 from autograder.results import CellResult
 
-__all__ = ["HIDDEN_FAILED", "redacted", "score_cell", "unscored"]
+__all__ = ["BE_PLAIN", "HIDDEN_FAILED", "redacted", "score_cell", "unscored"]
 
 HIDDEN_FAILED = "A hidden test of this question failed."
 RUN_IT = "(Run your own copy to see what came out.)"
+BE_PLAIN = (
+    "(The test works with plain data: numbers, text, lists, dicts, arrays, frames. "
+    "Let your code give such data.)"
+)
 ON_STDERR = "where a warning, a log or a traceback counts as a failure"
 VALUE_AT_END = (
     "What a test cell shows at its end is its points; for the teacher: where none are meant, "
@@ -43,6 +47,7 @@ VALUE_AT_END = (
 )
 MAX_REASON = 500
 _NUMPY_NUMBER = re.compile(r"np\.(?:float|int|uint)\d+\((.+)\)")
+_NOT_PLAIN = "HandleError"
 _SHORTEST_SECRET = 8
 _UNPLACED = "A check of this question failed."
 
@@ -174,7 +179,8 @@ def _failure(cell: NotebookNode, run: CellRun, after_hidden: bool) -> str:
     # Beside the answers, a test's whole text is there to be read before its first line has run.
     is_read = bool(hidden) and run.room != "examiner"
     if after_hidden or is_read or any(number < (run.line or 0) for number in hidden):
-        return f"{said_by_teacher(cell.source, run.line) or _UNPLACED} {RUN_IT}"
+        advice = BE_PLAIN if run.error == _NOT_PLAIN else RUN_IT
+        return f"{said_by_teacher(cell.source, run.line) or _UNPLACED} {advice}"
     message = _first_line(run.message)
     if run.error == "AssertionError":
         said = said_by_teacher(cell.source, run.line)

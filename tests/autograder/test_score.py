@@ -11,6 +11,7 @@ from nbgrader.utils import determine_grade
 
 from autograder.engine import CellRun
 from autograder.score import (
+    BE_PLAIN,
     HIDDEN_FAILED,
     ON_STDERR,
     RUN_IT,
@@ -161,6 +162,7 @@ def test_beside_the_answers_no_message_is_quoted_where_a_test_hides_something(ro
         ("assert (\n  f(1)\n)", failed(2, "AssertionError", "(41, 43)"), f"Not so: f(1) {RUN_IT}"),
         ("f(1)", failed(None, "ValueError", "(41, 43)"),
          f"A check of this question failed. {RUN_IT}"),
+        ("f(1)", failed(1, "HandleError", "(41, 43)"), f"Stopped by an error at: f(1) {BE_PLAIN}"),
         ("f(1)", ran("ok", stream("stderr", "(41, 43)")),
          f"The test wrote to stderr, {ON_STDERR}. {RUN_IT}"),
         ("f(1)", ran("ok", shown("4143.0")),

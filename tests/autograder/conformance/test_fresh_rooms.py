@@ -248,6 +248,71 @@ def test_errors_of_the_harness_are_errors(judge: Any) -> None:
     assert "Text" in done.cells[4].message
 
 
+DERIVED = {
+    "text": "class Text(str): pass\ndef script(): return Text('print(1)')",
+    "text_that_says_otherwise": """\
+class Text(str):
+    def __str__(self): return "raise SystemExit(3)"
+    __repr__ = encode = strip = splitlines = __str__
+def script(): return Text("print(1)")""",
+    "markup": "from markupsafe import Markup\ndef script(): return Markup('print(1)')",
+    "member": """\
+from enum import Enum
+class Text(str, Enum): ONE = "print(1)"
+def script(): return Text.ONE""",
+}
+
+
+@pytest.mark.parametrize("name", DERIVED)
+def test_what_is_derived_from_text_goes_there_as_text(judge: Any, name: str) -> None:
+    """It is the student's data, and what is there is exactly plain."""
+    given = f"{HARNESS}\ndef kinds(*values): return [type(value).__name__ for value in values]\n"
+    test = "assert kinds(script(), [script()]) == ['str', 'list'] and perform(script())['passed']"
+    done = judge(DERIVED[name], test, given=("locked", given, TAG))
+    assert verdicts(done) == ["ok"], messages(done)
+    wrong = DERIVED[name].replace("print(1)", "raise SystemExit(3)")
+    assert verdicts(judge(wrong)) == ["error"]
+
+
+def test_what_is_derived_from_numbers_and_containers_goes_there_as_these(judge: Any) -> None:
+    """So do objects in them; what isn't plain in them is refused, and the way out is named."""
+    given = (
+        HARNESS
+        + """
+def told(value):
+    kinds = [type(value).__name__, *(type(item).__name__ for item in value)]
+    return kinds, sum(map(int, value))
+"""
+    )
+    answer = """
+import collections
+class Number(int): pass
+class Row(list): pass
+class Table(dict): pass
+class Odd: pass
+def row(): return Row([Number(1), 2])
+def table(): return Table({Number(3): 1})
+def counted(): return collections.Counter([3])
+def odd(): return Row([Odd()])
+def endless():
+    made = Row()
+    made.append(made)
+    return made
+def script(): return ""
+"""
+    done = judge(
+        answer,
+        "assert told(row()) == (['list', 'int', 'int'], 3)",
+        "assert told(table()) == (['dict', 'int'], 3)",
+        "assert told(counted()) == (['Counter', 'int'], 3)",
+        "told(odd())",
+        "told(endless())",
+        given=("locked", given, TAG),
+    )
+    assert verdicts(done) == ["ok"] * 3 + ["error"] * 2, messages(done)
+    assert "Odd" in done.cells[5].message and "student-room" in done.cells[5].message
+
+
 def test_a_given_cell_that_needs_an_answer_is_named(judge: Any) -> None:
     """Only cells with the tag run there, so that one which uses an answer says so."""
     done = judge(
