@@ -31,8 +31,9 @@ from autograder.failing_line import said_by_teacher
 from autograder.notebook import cell_kind, grade_id, points
 from autograder.release import hidden_lines, hint_at
 from autograder.results import CellResult
+from autograder.time_limit import THREADS_WAIT
 
-__all__ = ["BE_PLAIN", "HIDDEN_FAILED", "redacted", "score_cell", "unscored"]
+__all__ = ["BE_PLAIN", "HIDDEN_FAILED", "WAITING", "redacted", "score_cell", "unscored"]
 
 HIDDEN_FAILED = "A hidden test of this question failed."
 RUN_IT = "(Run your own copy to see what came out.)"
@@ -41,6 +42,7 @@ BE_PLAIN = (
     "Let your code give such data.)"
 )
 ON_STDERR = "where a warning, a log or a traceback counts as a failure"
+WAITING = "Threads of the answer use what the test lends them, and wait for one another."
 VALUE_AT_END = (
     "What a test cell shows at its end is its points; for the teacher: where none are meant, "
     "let the cell end with an assertion."
@@ -84,7 +86,8 @@ def score_cell(
         case "error":
             return _verdict(cell, 0.0, "failed", _failure(cell, run, after_hidden), run)
         case "timeout":
-            return _verdict(cell, 0.0, "failed", "The test took longer than it may.", run)
+            waits = f" {WAITING}" if THREADS_WAIT in run.message else ""
+            return _verdict(cell, 0.0, "failed", f"The test took longer than it may.{waits}", run)
         case "died":
             reason = "The notebook's process ended before the test was finished."
         case _:

@@ -8,34 +8,26 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
-from autograder.student_arguments import Arguments, Content
+from autograder.student_arguments import Arguments
 from autograder.student_copies import attributes_of, changed_copies
 from autograder.student_errors import encode_error, encode_warning
 from autograder.student_given import Given, given_number
 from autograder.student_objects import Registry, RoomDecoder, RoomEncoder
 from autograder.student_operations import OPERATIONS, Operations
+from autograder.student_turns import GivenUpError, Open, Turns
+from autograder.time_limit import THREADS_WAIT, CellTimeoutError, CpuLimit
 from autograder.wire import Bounds, Channel, Frame, WireSizeError
 from autograder.wire_tables import TableMemory
-from autograder.wire_values import TooLargeError
+from autograder.wire_values import Json, TooLargeError
 
 __all__ = ["Answerer"]
 
 
-@dataclass(slots=True)
-class Open:
-    """A question that is being answered: what came with it, and what was in that."""
-
-    made: list[Any]
-    before: Content | None = None
-
-
 # What is said beside an answer and is never large.
 _SMALL = frozenset({"t", "out", "moved", "bg", "to"})
-# How long a thread waits for the next question before it uses an object of the test's.
-_PATIENCE = 60.0
 
 
 class Answerer:
@@ -62,7 +54,7 @@ class Answerer:
         registry: Registry,
         *,
         said: Callable[[], list[Any]],
-        limit: Callable[[float], Any],
+        limit: Callable[[float], CpuLimit],
     ) -> None:
         self.registry = registry
         registry.names = namespace
@@ -75,10 +67,8 @@ class Answerer:
         self._arguments = Arguments(registry, self._bounds, self._tables)
         self.own_stdout = sys.stdout
         """Where what is printed goes, unless student code has redirected it."""
-        self._open: list[Open] = []
         self._calls = 0
-        self._lock = threading.RLock()
-        self._asked = threading.Condition(self._lock)
+        self._turns = Turns(channel, self._too_late)
 
     def answer(self, frame: Frame) -> None:
         """Answer one question; whatever happens, exactly one answer goes out."""
@@ -87,18 +77,13 @@ class Answerer:
         decoder = RoomDecoder(self.registry, frame, self._bounds, self.ask, tables=self._tables)
         self._tables.confirm(body.get("t"))
         self.operations.warned.caught.clear()
-        with self._asked:
-            depth = len(self._open)
-            question = Open(decoder.made)
-            self._open.append(question)
-            self._asked.notify_all()
-        try:
-            reply, encoder = self._work(body, decoder, question)
-        except BaseException:
-            del self._open[depth:]
-            raise
-        with self._lock:  # what a thread of the student's asks is answered before
-            del self._open[depth:]
+        limit = self._limit(body.get("s", 0.0))
+        question = Open(body["q"], decoder.made, deadline=monotonic() + limit.wall)
+        self._turns.begin(question)
+        reply, encoder = self._work(body, decoder, question, limit)
+        with self._turns.lock:  # what a thread of the student's asks is answered before
+            if not self._turns.to_answer(question) and question.deadline == 0.0:
+                reply["e"] = self._too_late()
             self._reply(body, question, reply, encoder)
 
     def _reply(
@@ -151,7 +136,7 @@ class Answerer:
                 told["x"] = encode_error(encoder, told["x"])
 
     def _work(
-        self, body: dict[str, Any], decoder: RoomDecoder, question: Open
+        self, body: dict[str, Any], decoder: RoomDecoder, question: Open, limit: CpuLimit
     ) -> tuple[dict[str, Any], RoomEncoder]:
         """Do what is asked; give the reply and the encoder of its values."""
         reply: dict[str, Any] = {"a": body["q"]}
@@ -166,8 +151,9 @@ class Answerer:
             if decoder.made:
                 question.before = self._arguments.content(decoder.made)
             copied = attributes_of(decoder.copies)
-            loop = self.operations.within_loop() if body.get("al") else nullcontext()
-            with self._limit(body.get("s", 0.0)), self.operations.warned.watched(), loop:
+            is_main = threading.current_thread() is threading.main_thread()
+            loop = self.operations.within_loop() if body.get("al") and is_main else nullcontext()
+            with limit if is_main else nullcontext(), self.operations.warned.watched(), loop:
                 result = OPERATIONS[body["op"]](self.operations, *args, **names)
             if (number := self._share(body["op"], result, new="h" in body)) is not None:
                 reply["twin"] = number
@@ -179,6 +165,8 @@ class Answerer:
             encoder = self._encoder(decoder)
             reply["large"] = str(error)[:200]
         except BaseException as error:
+            if isinstance(error, CellTimeoutError):
+                question.deadline = 0.0
             encoder = self._encoder(decoder)
             reply["e"] = encode_error(encoder, error)
         return reply, encoder
@@ -198,40 +186,65 @@ class Answerer:
 
     def ask(self, op: str, target: Given, /, *args: Any, **kwargs: Any) -> Any:
         """Use an object of the examiner's, while a question is open."""
-        with self._lock:
-            if not self._open and threading.current_thread() is not threading.main_thread():
-                self._asked.wait_for(lambda: bool(self._open), timeout=_PATIENCE)
-            if not self._open:
-                raise RuntimeError("an object that a test handed over is used after the test")
-            question = self._open[-1]
-            known = {id(value): number for number, value in enumerate(question.made)}
-            encoder = RoomEncoder(self.registry, self._bounds, known=known)
-            self._calls += 1
-            number = self._calls
-            body = {
-                "c": op,
-                "n": number,
-                "o": given_number(target),
-                "v": [encoder.encode(arg) for arg in args],
-                "k": [[name, encoder.encode(value)] for name, value in kwargs.items()],
-                "out": self._said(),
-            }
-            if changes := self._arguments.changes(question.made, question.before, encoder):
-                body["ch"] = changes
-                question.before = self._arguments.content(question.made)
-            self._note_moves(body)
-            self._note_redirection(body)
-            self._tell_log(body, encoder)
-            try:
-                self._channel.send(body, encoder.blobs)
-            except WireSizeError as error:
-                raise TooLargeError(str(error)) from None
+        with self._turns.lock:
+            question = self._turns.to_call()
+            number = self._call_back(question, op, target, args, kwargs)
+        try:
             while True:
                 frame = self._channel.receive()
                 if "q" in frame.body:
                     self.answer(frame)
                 elif frame.body.get("n") == number:  # not of a call that was given up
-                    return self._result(frame)
+                    break
+        except GivenUpError:  # the main thread has listened meanwhile
+            raise
+        except BaseException:
+            self._turns.called(question)
+            raise
+        with self._turns.lock:
+            try:
+                return self._result(frame)
+            finally:
+                self._turns.called(question)
+
+    def _call_back(
+        self,
+        question: Open,
+        op: str,
+        target: Given,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> int:
+        """Send a use of an object of the examiner's; give the number of the reply."""
+        known = {id(value): number for number, value in enumerate(question.made)}
+        encoder = RoomEncoder(self.registry, self._bounds, known=known)
+        self._calls += 1
+        number = self._calls
+        body = {
+            "c": op,
+            "n": number,
+            "o": given_number(target),
+            "v": [encoder.encode(arg) for arg in args],
+            "k": [[name, encoder.encode(value)] for name, value in kwargs.items()],
+            "out": self._said(),
+        }
+        if changes := self._arguments.changes(question.made, question.before, encoder):
+            body["ch"] = changes
+            question.before = self._arguments.content(question.made)
+        self._note_moves(body)
+        self._note_redirection(body)
+        self._tell_log(body, encoder)
+        try:
+            self._channel.send(body, encoder.blobs)
+        except WireSizeError as error:
+            raise TooLargeError(str(error)) from None
+        question.calls_back = True
+        return number
+
+    def _too_late(self) -> Json:
+        """Describe the error of a question that threads of the student's don't answer in time."""
+        error = CellTimeoutError(f"stopped when its time was up: {THREADS_WAIT}")
+        return encode_error(RoomEncoder(self.registry, self._bounds), error)
 
     def _result(self, frame: Frame) -> Any:
         decoder = RoomDecoder(self.registry, frame, self._bounds, self.ask)
@@ -243,4 +256,3 @@ class Answerer:
         for item in frame.body.get("tw", ()):
             decoder.decode(item)
         return result
-

@@ -8,8 +8,10 @@ import signal
 from types import TracebackType
 from typing import Any
 
-__all__ = ["CellTimeoutError", "CpuLimit", "Hold", "Unheld", "cpu_limit"]
+__all__ = ["THREADS_WAIT", "CellTimeoutError", "CpuLimit", "Hold", "Unheld", "cpu_limit"]
 
+THREADS_WAIT = "threads of it use what the test lends them, and wait for one another"
+"""Why code was stopped that is none of the main thread's."""
 _WALL_FACTOR = 3.0
 _WALL_EXTRA = 20.0
 _AGAIN = 1.0
@@ -36,17 +38,17 @@ class CpuLimit:
 
     def __init__(self, seconds: float, *, wall: float | None = None) -> None:
         self._mine = seconds
-        self._wall = wall or seconds * _WALL_FACTOR + _WALL_EXTRA
+        self.wall = wall or seconds * _WALL_FACTOR + _WALL_EXTRA
 
     def __enter__(self) -> None:
         kind = CpuLimit
         if kind._depth == 0 and self._mine > 0:
-            kind._seconds, kind._waited = self._mine, self._wall
+            kind._seconds, kind._waited = self._mine, self.wall
             if signal.getsignal(signal.SIGPROF) is not _stop:
                 signal.signal(signal.SIGPROF, _stop)
                 signal.signal(signal.SIGALRM, _stop)
             signal.setitimer(signal.ITIMER_PROF, self._mine, _AGAIN)
-            signal.setitimer(signal.ITIMER_REAL, self._wall, _AGAIN)
+            signal.setitimer(signal.ITIMER_REAL, self.wall, _AGAIN)
         kind._depth += 1
 
     def __exit__(

@@ -16,10 +16,12 @@ from autograder.score import (
     ON_STDERR,
     RUN_IT,
     VALUE_AT_END,
+    WAITING,
     redacted,
     score_cell,
     unscored,
 )
+from autograder.time_limit import THREADS_WAIT
 
 TEST = """\
 assert add(1, 2) == 3, "Add the two numbers."
@@ -74,6 +76,8 @@ def failed(line: int | None, error: str = "AssertionError", message: str = "") -
         (failed(5, "ValueError", "-1"), 0, "failed", f"{HIDDEN_FAILED} Try numbers below zero."),
         (failed(None, message="hidden negative sum"), 0, "failed", HIDDEN_FAILED),
         (ran("timeout"), 0, "failed", "The test took longer than it may."),
+        (ran("timeout", message=f"It was stopped: {THREADS_WAIT}."), 0, "failed",
+         f"The test took longer than it may. {WAITING}"),
         (ran("died"), 0, "not-run", "The notebook's process ended before the test was finished."),
         (ran("died", message="It ended with code 49."), 0, "not-run",
          "The notebook's process ended before the test was finished."),
