@@ -17,7 +17,6 @@ from autograder.handle_link import Link
 from autograder.wire_abilities import ABILITIES, CLASS_BIT
 
 __all__ = [
-    "WAYS_OUT",
     "Handle",
     "HandleError",
     "HandleTypeError",

@@ -4,7 +4,7 @@ import re
 import warnings
 from typing import Any
 
-__all__ = ["Change", "changed_since", "put_filters"]
+__all__ = ["Change", "Filter", "changed_since", "put_filters"]
 
 Filter = tuple[str, str, Any, str, int]
 """What is done, with a message (a pattern), of a class, in a module (a pattern), in a line."""
