@@ -8,7 +8,7 @@ import signal
 from types import TracebackType
 from typing import Any
 
-__all__ = ["THREADS_WAIT", "CellTimeoutError", "CpuLimit", "Hold", "Unheld", "cpu_limit"]
+__all__ = ["CellTimeoutError", "CpuLimit", "Hold", "Unheld", "cpu_limit"]
 
 THREADS_WAIT = "threads of it use what the test lends them, and wait for one another"
 """Why code was stopped that is none of the main thread's."""

@@ -18,7 +18,9 @@ def read_cases(name: str) -> dict[str, dict[str, str]]:
                 cases[case] = {part: "\n".join(held).strip("\n") for part, held in parts.items()}
             cases[line[4:]], parts = {}, {}
         elif line.startswith("--- "):
-            lines = parts.setdefault(line[4:], [])
+            if line[4:] in parts:
+                raise ValueError(f"{name}: {list(cases)[-1]} has {line[4:]!r} twice")
+            lines = parts[line[4:]] = []
         else:
             lines.append(line)
     del cases["end"]
