@@ -7,6 +7,7 @@ import socket
 import struct
 import threading
 import tracemalloc
+import warnings
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -295,7 +296,6 @@ BODIES = st.fixed_dictionaries(
 
 @settings(max_examples=600, deadline=None, suppress_health_check=list(HealthCheck))
 @given(BODIES, st.binary(max_size=20))
-@QUIET
 def test_a_room_that_makes_answers_up_is_believed_or_given_up(
     body: dict[str, Any], blob: bytes
 ) -> None:
@@ -303,7 +303,8 @@ def test_a_room_that_makes_answers_up_is_believed_or_given_up(
     link = ExaminerLink(MadeUpRoom(body, blob))  # type: ignore[arg-type]
     link.bounds = BOUNDS
     try:
-        link.ask("call", [1, 2], {"a": [3]})
+        with warnings.catch_warnings(record=True):  # it may warn of anything
+            link.ask("call", [1, 2], {"a": [3]})
     except (StudentRoomGoneError, HandleError):
         pass
     except Exception:
