@@ -17,7 +17,8 @@ _READING = frozenset(
     {"ancestry", "name", "given", "repr", "str", "format", "can", "hashable", "look"}
 )
 _MADE = 10_000
-_HOLDING = (list, tuple, set)
+_HOLDING = (list, tuple, set, frozenset)
+_FEW = 300
 _ORDERED = (list, tuple)
 _PLAIN = (bool, int, float, complex, str, bytes, type(None), list, tuple, set, frozenset)
 
@@ -107,13 +108,23 @@ class Fields:
         if isinstance(given, dict) and isinstance(has, dict) and given.keys() == has.keys():
             return all(self._agrees(value, has[key]) for key, value in given.items())
         if isinstance(given, dict) and isinstance(has, dict):
-            pairs = zip((*given, *given.values()), (*has, *has.values()), strict=False)
+            pairs = zip((*given, *given.values()), (*has, *has.values()), strict=True)
             return len(given) == len(has) and all(self._agrees(*pair) for pair in pairs)
         if isinstance(given, _ORDERED) and isinstance(has, _ORDERED):
             return len(given) == len(has) and all(map(self._agrees, given, has))
-        if isinstance(given, _PLAIN[-4:]) and isinstance(has, (set, frozenset)):
-            return given == has or (len(given) >= len(has) and bool(has))
+        if isinstance(given, _HOLDING) and isinstance(has, (set, frozenset)):
+            return given == has or self._agree_anyhow([*given], [*has])
         return bool(given == has) if type(has) is type(given) else _is_converted(given, has)
+
+    def _agree_anyhow(self, given: list[Any], has: list[Any]) -> bool:
+        """Say whether each item of either is, or was made of, one of the other."""
+        return len(has) <= len(given) <= _FEW and all(
+            any(self._agrees(one, other) for one, other in pairs)
+            for pairs in (
+                *([(one, other) for other in has] for one in given),
+                *([(one, other) for one in given] for other in has),
+            )
+        )
 
     def _may_stand_for(self, given: Any, has: Any) -> bool:
         """Say whether an object in the student's room may be what was made of what was given."""
@@ -131,13 +142,14 @@ class Fields:
 def _is_converted(given: Any, has: Any) -> bool:
     """Say whether a library that converts to a field's type makes one value of the other."""
     from pydantic import TypeAdapter, ValidationError
+    from pydantic.errors import PydanticUserError
 
     if has is None or type(given) not in _PLAIN:
         return type(given) not in _PLAIN
     try:
         return bool(TypeAdapter(type(has)).validate_python(given) == has)
-    except ValidationError:
-        return False
+    except (ValidationError, PydanticUserError):  # or no type that it knows
+        return bool(given == has)
 
 
 def _field(handle: Any, name: str) -> Any:

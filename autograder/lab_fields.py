@@ -99,8 +99,8 @@ def _altered(method: ast.FunctionDef, fields: list[str]) -> list[str]:
     for node in ast.walk(method):
         if isinstance(node, ast.Name) and node.id == this:
             member = outer[id(node)]
-            if not isinstance(member, ast.Attribute):
-                return fields
+            if not isinstance(member, ast.Attribute) or member.attr not in fields:
+                return fields  # what a method of its own does
             if not isinstance(member.ctx, ast.Load) or not _only_looks(outer[id(member)]):
                 found.append(member.attr)
     return found
