@@ -7,6 +7,8 @@ cells run. None of them is Python, so a cell that parses as it stands is left as
 import ast
 from functools import lru_cache
 
+from autograder.syntax import parse_python
+
 __all__ = ["plain_python"]
 
 
@@ -28,6 +30,6 @@ def plain_python(text: str) -> ast.Module | None:
     if text[:1].isspace():
         return None
     try:
-        return ast.parse(text)
+        return parse_python(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return None

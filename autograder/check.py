@@ -17,6 +17,7 @@ from autograder.handout import Handout, copy_files
 from autograder.kernel import CellOutcome, fresh_kernel
 from autograder.notebook import cell_kind, grade_id, points
 from autograder.score import score_cell
+from autograder.syntax import parse_python
 from autograder.work import Work
 
 __all__ = ["CheckReport", "QuestionReport", "check_work"]
@@ -231,7 +232,7 @@ def _said(ran: _Ran, session: _Session) -> str:
 def _syntax_error(source: str) -> tuple[str, int] | None:
     """Give Python's own words and line; IPython's are less telling where a bracket is open."""
     try:
-        ast.parse(source)
+        parse_python(source)
     except SyntaxError as error:
         return error.msg, error.lineno or 1
     except (ValueError, RecursionError, MemoryError):
@@ -266,7 +267,7 @@ def _failing_assert(ran: _Ran, error: Mapping[str, object]) -> str:
 def _statement(text: str, line: int) -> str:
     """Give the assert at a line, in one line, without its message."""
     try:
-        tree = ast.parse(text)
+        tree = parse_python(text)
     except SyntaxError:
         return ""
     for node in ast.walk(tree):

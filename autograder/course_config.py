@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from autograder.errors import CourseError
+from autograder.syntax import parse_python
 
 __all__ = ["CourseConfig", "read_config"]
 
@@ -101,7 +102,7 @@ def read_config(folder: Path) -> CourseConfig:
     """
     path = folder / CONFIG
     try:
-        tree = ast.parse(path.read_bytes())
+        tree = parse_python(path.read_bytes())
     except FileNotFoundError:
         return CourseConfig()
     except (OSError, SyntaxError, ValueError, RecursionError, MemoryError) as error:

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 from autograder.dotted import find_dotted
 from autograder.examiner_source import cell_tree
 from autograder.handles import number_of
+from autograder.syntax import parse_python
 
 __all__ = ["Patches", "replaced_in"]
 
@@ -86,7 +87,10 @@ def _dotted(node: ast.expr) -> ast.expr | None:
     if not isinstance(node, ast.Constant):
         return node
     text = str(node.value)
-    return ast.parse(text, mode="eval").body if _DOTTED.fullmatch(f"{text}.x") else None
+    if not _DOTTED.fullmatch(f"{text}.x"):
+        return None
+    statement = parse_python(text).body[0]
+    return statement.value if isinstance(statement, ast.Expr) else None
 
 
 def _of_module(node: ast.expr, name: str, modules: dict[str, str]) -> set[tuple[str, Target]]:

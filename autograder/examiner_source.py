@@ -17,6 +17,7 @@ from typing import Any
 from IPython.core.inputtransformer2 import TransformerManager
 
 from autograder.cell_text import plain_python
+from autograder.syntax import parse_python
 
 __all__ = [
     "DEFINITIONS",
@@ -75,7 +76,7 @@ _CELLS, _STATEMENTS = 512, 4096
 def parse_cell(text: str) -> ast.Module:
     """Parse a cell as IPython would; an empty module where it has a syntax error."""
     if plain_python(text) is not None:
-        return ast.parse(text)
+        return parse_python(text)
     return _rewritten(text)
 
 
@@ -86,8 +87,7 @@ def cell_tree(text: str) -> ast.Module:
 
 def _rewritten(text: str) -> ast.Module:
     try:
-        transformed: ast.Module = ast.parse(_TRANSFORMER.transform_cell(text))
-        return transformed
+        return parse_python(_TRANSFORMER.transform_cell(text))
     except (SyntaxError, ValueError, RecursionError, MemoryError):
         return ast.Module([], [])
 

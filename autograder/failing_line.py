@@ -4,6 +4,7 @@ import ast
 from collections.abc import Sequence
 
 from autograder.release import hidden_lines
+from autograder.syntax import parse_python
 
 __all__ = ["failing_line", "said_by_teacher"]
 
@@ -76,7 +77,7 @@ def said_by_teacher(source: str, line: int | None) -> str:
         return ""
     text = lines[line - 1].strip()
     try:
-        checks = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Assert)]
+        checks = [node for node in ast.walk(parse_python(source)) if isinstance(node, ast.Assert)]
     except SyntaxError:  # A magic command stands in the cell.
         return f"{'Not so' if text.startswith('assert') else 'Stopped by an error at'}: {text}"
     here = [one for one in checks if one.lineno <= line <= (one.end_lineno or one.lineno)]

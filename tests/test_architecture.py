@@ -241,6 +241,18 @@ def test_nothing_heavy_is_imported_at_the_top_of_the_kit() -> None:
     assert not found, found
 
 
+def test_only_one_module_of_the_autograder_parses() -> None:
+    """Threads that parse at once fail until Python 3.11.8: see `autograder/syntax.py`."""
+    found = [
+        f"{path.name}, line {node.lineno}"
+        for path in python_sources("autograder")
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Attribute) and ast.unparse(node) == "ast.parse"
+    ]
+    assert len(found) == 1, found
+    assert found[0].startswith("syntax.py"), found
+
+
 @pytest.mark.parametrize("part", ["mlops_kit", "autograder"])
 def test_every_module_lists_its_public_names_sorted(part: str) -> None:
     """`__all__` is there, sorted, and true."""
