@@ -29,6 +29,7 @@ from autograder.examiner_errors import is_mirror, notes_of
 from autograder.handles import number_of
 from autograder.wire import Bounds
 from autograder.wire_classes import find_class
+from autograder.wire_models import decode_part, models_in
 from autograder.wire_values import MUTABLE, Decoder, Encoder, Json, TooLargeError, need
 
 __all__ = ["LinkDecoder", "LinkEncoder", "Objects", "is_own", "replay"]
@@ -146,7 +147,7 @@ class LinkEncoder(Encoder):
         super().__init__(bounds, tables=tables)
         self._objects = objects
         self.copied: list[Any] = []
-        """The objects of libraries that go as copies."""
+        """The objects of libraries that go as copies, with the models in them."""
 
     def encode(self, value: Any) -> Json:
         """Encode one value; a container that the student's room has is that one, brought here."""
@@ -187,7 +188,7 @@ class LinkEncoder(Encoder):
         packed = self._packed(value)
         if packed[0] == "pk" and hasattr(value, "__dict__") and not isinstance(value, _BY_NAME):
             packed.append(len(self.copied))
-            self.copied.append(value)
+            self.copied += [value, *models_in(value)]
         return packed
 
     def error(self, error: BaseException) -> dict[str, Any]:
@@ -244,11 +245,15 @@ class LinkDecoder(Decoder):
     ) -> None:
         super().__init__(blob, bounds, known=known, tables=tables)
         self.naming = False
+        self.copied: list[Any] | None = None
+        """The test's own objects, while what was made of them is decoded."""
         self.may_mask = objects.may_mask
         self._objects = objects
 
     def foreign(self, item: list[Any]) -> Any:
         """Build what the student's room's own tags stand for."""
+        if self.copied is not None and item[0] != "C":
+            return decode_part(self, item, self.copied)
         match item[0]:
             case "h":
                 return self._objects.handle(item)

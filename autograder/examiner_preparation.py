@@ -89,7 +89,7 @@ class Preparation(ast.NodeTransformer):
             elif needs_room(f"{module}.{alias.name}") and not needs_room(module):
                 made.append(_assign(name, [f"{module}.{alias.name}"]))
             elif needs_room(module):
-                made.append(_assign(name, [module], alias.name))
+                made.append(_assign(name, [module, alias.name], "_room_part"))
             else:
                 made.append(ast.ImportFrom(node.module, [alias], 0))
         return [ast.fix_missing_locations(ast.copy_location(item, node)) for item in made]
@@ -157,10 +157,8 @@ def _is_shell_command(node: ast.Attribute) -> bool:
     return isinstance(node.value.func, ast.Name) and node.value.func.id == "get_ipython"
 
 
-def _assign(name: str, args: list[str], attribute: str = "") -> ast.Assign:
-    """Write ``name = _room_module(*args)``, or an attribute of it."""
+def _assign(name: str, args: list[str], function: str = "_room_module") -> ast.Assign:
+    """Write ``name = _room_module(*args)``, or of what else gives it."""
     constants: list[ast.expr] = [ast.Constant(arg) for arg in args]
-    value: ast.expr = ast.Call(ast.Name("_room_module", ast.Load()), constants, [])
-    if attribute:
-        value = ast.Attribute(value, attribute, ast.Load())
+    value = ast.Call(ast.Name(function, ast.Load()), constants, [])
     return ast.Assign([ast.Name(name, ast.Store())], value)

@@ -99,6 +99,7 @@ class _Room:
         """Put the functions in reach that :class:`CellCompiler` lets a test call."""
         put = dict.__setitem__
         put(self.names, "_room_module", self._module)
+        put(self.names, "_room_part", self._part)
         put(self.names, "_room_name", self._name)
         put(self.names, "_room_pattern", as_pattern)
         put(self.names, "_room_type", self._type)
@@ -129,6 +130,18 @@ class _Room:
         self.link.claim(f"what {name} says, which runs beside the student's code")
         self.link.own_work.imported(name, module)
         return self.link.ask("module", top) if top else module
+
+    def _part(self, name: str, part: str) -> Any:
+        """Give what ``from name import part`` does: an attribute, else a module in a package."""
+        module = self._module(name)
+        try:
+            return getattr(module, part)
+        except AttributeError:
+            pass
+        try:
+            return self._module(f"{name}.{part}")
+        except ImportError:
+            raise ImportError(f"cannot import name {part!r} from {name!r}", name=name) from None
 
     def _name(self, name: str) -> Any:
         try:

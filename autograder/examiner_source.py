@@ -42,8 +42,16 @@ __all__ = [
 ]
 
 ROOM_MODULES = (
-    *("mlflow", "matplotlib.pyplot", "pylab", "matplotlib.pylab", "fastapi.testclient"),
-    *("starlette.testclient", "joblib", "pickle", "cloudpickle", "dill", "shelve", "marshal"),
+    *(
+        "mlflow",
+        "matplotlib.pyplot",
+        "matplotlib.figure",
+        "pylab",
+        "matplotlib.pylab",
+        "fastapi",
+        "starlette",
+    ),
+    *("typer", "click", "hamilton", "joblib", "pickle", "cloudpickle", "dill", "shelve", "marshal"),
     *("subprocess", "sqlite3", "importlib", "runpy", "doctest", "code", "multiprocessing"),
     *("jinja2", "mako", "tracemalloc", "resource", "psutil"),
     *("cProfile", "profile", "pstats"),

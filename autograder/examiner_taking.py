@@ -92,8 +92,8 @@ class Answers:
             error = self._error(raised, decoder)
             if op not in _STEPPING:
                 error = without_steering(error, cancels=self.hears_cancelled)
-        if "cp" in body and change_copies(body["cp"], decoder.decode, copied):
-            self._claim(_CHANGED)
+        if body.get("cp"):
+            self._change_copies(body["cp"], decoder, copied)
         self.change(body.get("ch"), decoder, sent)
         self.change(body.get("later"), decoder, twins.values())
         if "twin" in body and "v" in body:
@@ -155,6 +155,19 @@ class Answers:
                 raise HandleError(str(error)) from None
             self._objects.twins.alike([target])
         self._claim(_CHANGED)
+
+    def _change_copies(self, changes: Json, decoder: LinkDecoder, copied: list[Any]) -> None:
+        """Do to a test's objects of libraries what student code did to the copies."""
+        decoder.copied = copied
+        untold = change_copies(changes, decoder.decode, copied)
+        decoder.copied = None
+        self._claim(_CHANGED)
+        if untold:
+            self._note(
+                f"the student's code changed what the test handed over, and what {untold[0]} holds "
+                "now can't be brought to the examiner's room. Either let the student's code return "
+                "it, or tag the test cell 'student-room'."
+            )
 
     def _keep(self, numbers: Json, sent: list[Any]) -> None:
         """Remember arguments that student code has kept and may change later."""

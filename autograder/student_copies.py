@@ -1,49 +1,118 @@
 """Objects of libraries that a test hands over: what student code did to the copies here.
 
 They cross as copies, a model to be trained or a namespace of settings, and in one process would
-be the test's own. What is plain of their attributes is told to the examiner's room.
+be the test's own. What is plain of their attributes is told to the examiner's room, and what can
+be told of a model's.
 """
 
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
+from autograder.student_given import given_number
 from autograder.student_objects import RoomEncoder
 from autograder.wire import Bounds, to_json
+from autograder.wire_models import encode_part, holds_models
 from autograder.wire_values import Encoder, Json, TooLargeError
 
 __all__ = ["attributes_of", "changed_copies"]
 
-States = dict[int, dict[str, tuple[str, list[bytes]] | None]]
+_MOST_LOST = 5
+_MANY = 200
+
+
+class _Look(NamedTuple):
+    """What an attribute holds, to compare."""
+
+    told: tuple[str, list[bytes]] | None
+    """As it is encoded; None where it can't be."""
+    held: tuple[Any, ...]
+    """The object, and what is in it if it is a list or a dictionary."""
+
+
+States = dict[int, dict[str, _Look]]
 
 
 def attributes_of(copies: dict[int, Any]) -> States:
-    """Give what is plain of the attributes of objects, to compare."""
-    return {number: _plain(copy) for number, copy in copies.items()}
+    """Give what is in the attributes of objects, to compare."""
+    numbers = _numbers(copies)
+    return {number: _look(copy, numbers) for number, copy in copies.items()}
 
 
 def changed_copies(copies: dict[int, Any], before: States, encoder: RoomEncoder) -> list[Json]:
-    """Give the objects of which attributes have changed, with what has, and which are gone."""
-    changes = []
+    """Give the objects of which attributes have changed.
+
+    Each with what has, which are gone, and which have changed and can't be told.
+    """
+    changes: list[Json] = []
+    numbers = _numbers(copies)
+    encoder.instead = partial(_part, numbers=numbers)
     for number, copy in copies.items():
-        now, known = _plain(copy), before[number]
-        new = [name for name, told in now.items() if told and told != known.get(name)]
+        now, known = _look(copy, numbers), before[number]
+        new = [name for name, look in now.items() if look.told and _is_new(look, known.get(name))]
+        lost = [
+            name for name, look in now.items() if not look.told and _is_new(look, known.get(name))
+        ]
         gone = [name for name in known if name not in now]
-        if new or gone:
+        if new or gone or lost:
             values = vars(copy)
-            changes.append([number, [[name, encoder.encode(values[name])] for name in new], gone])
+            told = [[name, encoder.encode(values[name])] for name in new]
+            changes.append([number, told, gone, lost[:_MOST_LOST]])
+    encoder.instead = None
     return changes
 
 
-def _plain(copy: Any) -> dict[str, tuple[str, list[bytes]] | None]:
-    """Give the attributes of an object, encoded; None for one that isn't plain."""
+def _numbers(copies: dict[int, Any]) -> dict[int, int]:
+    return {id(copy): number for number, copy in copies.items()}
+
+
+def _is_new(look: _Look, known: _Look | None) -> bool:
+    """Say whether an attribute holds something else than it did."""
+    if known is None:
+        return True
+    if look.told or known.told:
+        return look.told != known.told
+    return len(look.held) != len(known.held) or any(
+        one is not other for one, other in zip(look.held, known.held, strict=True)
+    )
+
+
+def _look(copy: Any, numbers: dict[int, int]) -> dict[str, _Look]:
     values = getattr(copy, "__dict__", None)
-    found: dict[str, tuple[str, list[bytes]] | None] = {}
-    for name, value in list(values.items())[:200] if type(values) is dict else ():
+    found: dict[str, _Look] = {}
+    for name, value in list(values.items())[:_MANY] if type(values) is dict else ():
         if type(name) is not str or name.startswith("__"):
             continue
-        encoder = Encoder(Bounds())
+        encoder = _PartEncoder(Bounds())
+        encoder.numbers = numbers
         try:
+            if holds_models(value):
+                raise TooLargeError("an array of models doesn't cross")
             text = to_json(encoder.encode(value))
-            found[name] = text, [bytes(blob) for blob in encoder.blobs]
+            told = text, [bytes(blob) for blob in encoder.blobs]
         except (TooLargeError, ValueError, RecursionError):
-            found[name] = None
+            found[name] = _Look(None, _held(value))
+        else:
+            found[name] = _Look(told, ())
     return found
+
+
+def _held(value: Any) -> tuple[Any, ...]:
+    if type(value) in (list, tuple):
+        return (value, *value[:_MANY])
+    return (value, *list(value.values())[:_MANY]) if type(value) is dict else (value,)
+
+
+class _PartEncoder(Encoder):
+    """Encodes attributes by value, or not at all."""
+
+    numbers: dict[int, int]
+
+    def fallback(self, value: Any) -> Json:
+        """Encode what isn't plain of a model."""
+        return _part(self, value, self.numbers)
+
+
+def _part(encoder: Encoder, value: Any, numbers: dict[int, int]) -> Json:
+    """Encode what isn't plain of a model; what the examiner has lent goes back to it."""
+    number = given_number(value)
+    return encode_part(encoder, value, numbers) if number is None else ["C", number]

@@ -111,6 +111,9 @@ _OWN = {
     "__deepcopy__": _deep_copy,
     "__dict__": property(_operation("vars")),
 }
+_ONE = {"__copy__": lambda self: self, "__deepcopy__": lambda self, _: self}
+"""Of functions and classes: each is its own copy."""
+_FUNCTIONS = frozenset({"function", "method", "builtin_function_or_method"})
 _METHODS: dict[str, Callable[..., Any]] = {
     "call": _call,
     "iter": _iterate,
@@ -192,6 +195,8 @@ def _given_class(
         body["__iter__"] = _self_iterate
     if mask & OWN_BIT:
         body |= {**_OWN, "_given_one": None}
+    if mask & CLASS_BIT or kind in _FUNCTIONS:
+        body |= _ONE
     if mask & CLASS_BIT:
         body["__instancecheck__"] = _operation("isinstance")
     if mask & ASYNC_BIT:  # what `asyncio` and `inspect` know an asynchronous function by

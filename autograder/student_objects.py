@@ -24,6 +24,7 @@ from autograder.wire import Bounds, Frame, WireError
 from autograder.wire_abilities import COROUTINE_BIT, abilities_of, plain_base, plain_class
 from autograder.wire_classes import ClassTable
 from autograder.wire_matrices import encode_sparse
+from autograder.wire_models import models_in
 from autograder.wire_values import Decoder, Encoder, Json
 
 __all__ = ["Registry", "RoomDecoder", "RoomEncoder"]
@@ -116,6 +117,8 @@ class RoomEncoder(Encoder):
         self._classes = 0
         self.errors = 0
         """How many errors are described in this message."""
+        self.instead: Callable[[Encoder, Any], Json] | None = None
+        """Encodes what isn't plain, where no reference may be."""
 
     def mark(self) -> tuple[int, ...]:
         """Remember what is encoded by now."""
@@ -131,6 +134,8 @@ class RoomEncoder(Encoder):
 
     def fallback(self, value: Any) -> Json:
         """Encode an object that isn't plain: a reference of some kind."""
+        if self.instead is not None:
+            return self.instead(self, value)
         if (kind := self.registry.tuples.get(type(value))) is not None:
             return ["N", kind, *self.many(value, len(value))]
         if (name := self.registry.given_tuple(value)) is not None:
@@ -264,9 +269,16 @@ class RoomDecoder(Decoder):
         return importlib.import_module(name)
 
     def _decode_pk(self, place: Json, number: int = -1) -> Any:
-        made = _Unpickler(bytes(self.bytes_at(place)), self.decode).load()
+        referred: list[Any] = []
+
+        def refer(pid: Any) -> Any:
+            referred.append(self.decode(pid))
+            return referred[-1]
+
+        made = _Unpickler(bytes(self.bytes_at(place)), refer).load()
         if number >= 0:
-            self.copies[number] = made
+            within = models_in(made, {id(value) for value in referred})
+            self.copies |= dict(enumerate([made, *within], number))
         return made
 
     def error(self, raised: dict[str, Any]) -> BaseException:

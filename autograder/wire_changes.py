@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from autograder.wire_models import check_attribute, check_model
 from autograder.wire_values import need
 
 __all__ = ["ChangeError", "apply_change", "change_copies"]
@@ -75,7 +76,8 @@ def _generator(target: np.random.Generator, new: np.random.Generator) -> None:
     target.bit_generator.state = new.bit_generator.state
 
 
-_HANDLES = "autograder.handles"
+_MOST_LOST = 5
+_LONGEST = 40
 _APPLY: dict[type, Callable[[Any, Any], None]] = {
     list: _list,
     dict: _mapping,
@@ -94,31 +96,48 @@ _APPLY: dict[type, Callable[[Any, Any], None]] = {
 }
 
 
-def change_copies(changes: Any, decode: Callable[[Any], Any], copied: list[Any]) -> bool:
-    """Set what student code has set on copies of a test's objects; say whether anything changed."""
+def change_copies(changes: Any, decode: Callable[[Any], Any], copied: list[Any]) -> list[str]:
+    """Set what student code has set on copies of a test's objects.
+
+    Parameters
+    ----------
+    changes : list
+        For each object that was changed its number, what is new, what is gone, and what is new
+        but couldn't be told.
+    decode : callable
+        Builds a value.
+    copied : list
+        The test's objects.
+
+    Returns
+    -------
+    list of str
+        What couldn't be told.
+    """
     need(type(changes) is list and len(changes) <= len(copied), "changes of copies")
+    untold = []
     for change in changes:
-        need(type(change) is list and len(change) == 3, "a change of a copy")
-        number, new, gone = change
+        need(type(change) is list and len(change) == 4, "a change of a copy")
+        number, new, gone, lost = change
         need(type(number) is int and 0 <= number < len(copied), "a change of nothing")
-        need(type(new) is list and type(gone) is list, "a change of a copy")
-        is_shared = isinstance(copied[number], enum.Enum)
+        need(all(type(part) is list for part in change[1:]), "a change of a copy")
+        target = copied[number]
+        is_shared = isinstance(target, enum.Enum)
         _follow(not is_shared, "a member of an enumeration, which others use, holds something else")
-        attributes = vars(copied[number])
+        attributes = vars(target)
         for item in new:
             need(type(item) is list and len(item) == 2, "an attribute")
-            _check_attribute(item[0])
             value = decode(item[1])
-            need(not callable(value) and type(value).__module__ != _HANDLES, "a plain attribute")
+            check_attribute(target, item[0], value)
             attributes[item[0]] = value
         for name in gone:
-            _check_attribute(name)
+            check_attribute(target, name, None)
             attributes.pop(name, None)
-    return bool(changes)
-
-
-def _check_attribute(name: Any) -> None:
-    need(type(name) is str and not name.startswith("__"), "the name of an attribute")
+        need(len(lost) <= _MOST_LOST and all(type(name) is str for name in lost), "names")
+        untold += [f"{name[:_LONGEST]!r} of a {type(target).__name__}" for name in lost]
+    for target in copied:
+        check_model(target)
+    return untold
 
 
 def apply_change(target: Any, new: Any) -> None:

@@ -112,12 +112,12 @@ class Encoder:
             if (number := self._numbers.get(id(value))) is not None:
                 return self.fallback(value) if id(value) in self._open else ["r", number]
             return self._mutable(function, value)
-        return self._nested(function, value)
+        return self.nested(function, value)
 
     def content(self, value: Any) -> Json:
         """Encode what is in a known mutable object, rather than a reference to it."""
         self.numbered.append(None)
-        return self._nested(ENCODERS[type(value)], value)
+        return self.nested(ENCODERS[type(value)], value)
 
     def blob(self, data: Blob) -> list[int]:
         """Attach bytes; give their place."""
@@ -160,7 +160,8 @@ class Encoder:
         """Encode a value that isn't plain; each room says how."""
         raise TooLargeError(f"a {type(value).__name__} can't cross by value")
 
-    def _nested(self, function: EncodeFunction, value: Any) -> Json:
+    def nested(self, function: EncodeFunction, value: Any) -> Json:
+        """Encode what has parts, one level deeper."""
         self._depth += 1
         try:
             return function(self, value)
@@ -174,7 +175,7 @@ class Encoder:
         self.numbered.append(value)
         if type(value) in LATE:
             self._open.add(id(value))
-        made = self._nested(function, value)
+        made = self.nested(function, value)
         self._open.discard(id(value))
         if made[0] not in DECODERS and len(self.numbered) == place + 1:
             del self._numbers[id(value)], self.numbered[place]
