@@ -139,6 +139,8 @@ def _print_proofs(report: "SelftestReport") -> None:
         console.print(_cells(proof.cells))
         for problem in proof.problems:
             console.print(f"[red]✗[/] {escape(problem)}", soft_wrap=True)
+        for remark in proof.remarks:
+            console.print(f"[yellow]![/] {escape(remark)}", soft_wrap=True)
         console.print(f"[green]✓ proved[/]{_where(proof)}" if proof.ok else "[red]not proved[/]")
 
 

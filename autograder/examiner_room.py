@@ -26,6 +26,7 @@ from autograder.examiner_derived import room_super
 from autograder.examiner_errors import StudentRoomGoneError, StudentTimeoutError
 from autograder.examiner_fresh import FreshCalls
 from autograder.examiner_given import Release
+from autograder.examiner_hints import hints
 from autograder.examiner_link import ExaminerLink
 from autograder.examiner_names import TestNames
 from autograder.examiner_own_work import OwnWork, Weakly, patch_process
@@ -281,7 +282,16 @@ class _Room:
             error = StudentRoomGoneError(self.link.gone)
         if error is None:
             error = self.link.lending.failed or self.link.refusal
+        if error is not None:
+            self._explain(text)
         return self._report(error, count, time.process_time() - started)
+
+    def _explain(self, text: str) -> None:
+        """Note what a failed test cell relies on that isn't so here."""
+        given = set(self.own_texts)
+        answers = [answer for answer in self.texts if answer not in given]
+        for hint in hints(text, self.own_texts[-1:], answers):
+            self.link.note(hint)
 
     def _run_again(self, text: str) -> Any:
         """Run a cell that passed once more; what it shows counts if it fails now."""

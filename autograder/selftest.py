@@ -78,6 +78,7 @@ class LabProof(_Record):
     wrong: tuple[_Wrong, ...]
     cpu_seconds: float
     problems: tuple[str, ...]
+    remarks: tuple[str, ...] = Field(default=(), description="What may not be as it was meant.")
     cells: tuple[CellProof, ...] = ()
     beside: bool = Field(default=False, description="Whether it's proved beside the answers.")
 
@@ -225,16 +226,17 @@ def try_rooms(teacher: Teacher, engine: Engine, *, progress: Progress | None = N
         count = sum(len(cases) for _, cases in plan)
         progress(teacher.lab, count, count)
     problems = _problems([reference], found[0])
-    graded = found[0]["reference"][0]
+    graded, empty = (found[0][title][0] for title in ("reference", "blank"))
     return LabProof(
         ok=not problems,
         wanted=_full_score(teacher),
         reference=graded.result.score,
-        blank=found[0]["blank"][0].result.score,
+        blank=empty.result.score,
         right=(),
         wrong=(),
         cpu_seconds=round(graded.cpu_seconds, 3),
         problems=tuple(problems),
+        remarks=tuple(_remarks(teacher, graded, empty)),
         cells=_cell_proofs(teacher, found),
         beside=True,
     )
@@ -349,6 +351,20 @@ def _check(case: _Case, graded: Graded) -> list[str]:
             f"{', '.join(sorted(case.fails)) or 'nothing'} was wanted"
         )
     return problems
+
+
+def _remarks(teacher: Teacher, reference: Graded, blank: Graded) -> list[str]:
+    """Say what of a lab that isn't ours its teacher may not have meant."""
+    won = [cell for cell in blank.result.cells if cell.score and cell.status != "manual"]
+    remarks = []
+    if won:
+        names = ", ".join(f"{cell.grade_id} ({cell.score:g})" for cell in won)
+        remarks.append(f"the release as it is handed out gets points for {names}")
+    tests = {grade_id(cell) for cell in teacher.graded if cell_kind(cell) == "test"}
+    for cell in reference.result.cells:
+        if cell.grade_id in tests and not cell.points and cell.reason:
+            remarks.append(f"{cell.grade_id}, for no points, isn't passed: {cell.reason}")
+    return remarks
 
 
 def _cell_proofs(teacher: Teacher, found: Sequence[_Found]) -> tuple[CellProof, ...]:
