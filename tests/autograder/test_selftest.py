@@ -266,3 +266,19 @@ def test_a_lab_of_elsewhere_is_tried_in_both_rooms(lab_folder: Path, fake_engine
         "q1_test": (True, True, ""),
         "q2_test": (False, True, "RoomError: not out of reach"),
     }
+
+
+def test_points_for_nothing_are_remarked_in_a_lab_of_elsewhere(
+    lab_folder: Path, fake_engine: Any
+) -> None:
+    """It is proved all the same: a teacher may want them."""
+    teacher = replace(lab_teacher(load_lab(lab_folder)), settings=None)
+    cells = {cell.metadata.get("nbgrader", {}).get("grade_id"): cell for cell in teacher.graded}
+    cells["q1_test"].source = "# Hidden tests were here."
+    cells["q2_test"].source = "print(2 / 0)"
+    cells["q2_test"].metadata["nbgrader"]["points"] = 0
+    found = try_rooms(teacher, Rooms(fake_engine, broken=""))
+    assert found.ok
+    points, failed = found.remarks
+    assert points == f"the release as it is handed out gets points for q1_test ({found.blank:g})"
+    assert failed.startswith("q2_test, for no points, isn't passed: ")
