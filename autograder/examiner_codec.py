@@ -89,6 +89,9 @@ class Objects(Protocol):
     def mirror(self, item: list[Any], decoder: Decoder) -> Any:
         """Build a class for an exception class of the student's."""
 
+    def name_class(self, handle: Any, module: Json, name: Json) -> None:
+        """Note what a library's class is called that stays in the student's room."""
+
     def module(self, name: Json, handle: Any) -> Any:
         """Give this room's module of that name, or the handle."""
 
@@ -261,7 +264,11 @@ class LinkDecoder(Decoder):
                 need(len(item) == 4, "a class")
                 found = find_class(item[1], item[2])
                 usable = found is not None and (self.naming or self._objects.is_shared(found))
-                return found if usable else self.decode(item[3])
+                if usable:
+                    return found
+                handle = self.decode(item[3])
+                self._objects.name_class(handle, item[1], item[2])
+                return handle
             case "X":
                 return self._objects.mirror(item, self)
             case "E":

@@ -5,21 +5,26 @@ the notebook has recorded of them.
 """
 
 import ast
+import sys
 from collections.abc import Iterable
+from types import FrameType
+from typing import Any
 
 from autograder.examiner_source import (
     DEFINITIONS,
     bound_names,
     cell_tree,
     globals_used,
-    names_of,
     targets,
 )
+from autograder.handles import WAYS_OUT, describe, number_of
 
-__all__ = ["hints"]
+__all__ = ["hints", "misused"]
 
 _RECORDS = frozenset({"In", "Out", "_", "__", "___", "_i", "_ii", "_iii", "_ih", "_oh"})
 _IMPORTS = (ast.Import, ast.ImportFrom)
+_LOOKED_AT, _FEW = 1000, 50
+_OWN = ("__main__", "autograder")
 
 
 def hints(text: str, tests: Iterable[str], answers: Iterable[str]) -> list[str]:
@@ -59,11 +64,49 @@ def hints(text: str, tests: Iterable[str], answers: Iterable[str]) -> list[str]:
     for name in sorted(read & bound)[:1]:
         found.append(
             f"{name!r} is bound by a test cell, and the answers read such a name: they "
-            "don't see the test's. Hand it over as an argument, or tag the test cell 'student-room'."
+            "don't see the test's. Hand it over as an argument, or tag the test cell "
+            "'student-room'."
         )
-    for name in sorted((_RECORDS & names_of(cell_tree(text))) - bound_names(text) - bound)[:1]:
+    for name in sorted((_RECORDS & globals_used(cell_tree(text))) - bound_names(text) - bound)[:1]:
         found.append(
             f"{name!r} is what this room's notebook has recorded, not the student's. Tag the test "
             "cell 'student-room' so that it runs beside the student's code."
         )
     return found
+
+
+def misused(error: BaseException) -> str | None:
+    """Say which of the student's objects a library of this room was given when it failed.
+
+    Parameters
+    ----------
+    error : BaseException
+        What a test cell ended with.
+    """
+    if WAYS_OUT in str(error):
+        return None
+    trace, found = error.__traceback__, None
+    while trace is not None:
+        package = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
+        if package == "__main__":
+            found = None
+        elif package not in _OWN and package in sys.modules:
+            found = _handle_in(trace.tb_frame, package) or found
+        trace = trace.tb_next
+    return found
+
+
+def _handle_in(frame: FrameType, package: str) -> str | None:
+    waiting: list[Any] = list(frame.f_locals.values())
+    seen = 0
+    while waiting and seen < _LOOKED_AT:
+        held, seen = waiting.pop(0), seen + 1
+        if number_of(held) is not None:
+            break
+        if type(held) in (list, tuple):
+            waiting += held[:_FEW]
+        elif type(held) is dict:
+            waiting += list(held.values())[:_FEW]
+    else:
+        return None
+    return f"{package} was given {describe(held)}, into which it can't look here. {WAYS_OUT}"

@@ -16,6 +16,7 @@ from autograder.examiner_lending import Lending
 from autograder.examiner_source import PURE_MODULES, lives_in_room
 from autograder.examiner_twins import Twins
 from autograder.handle_abilities import make_handle
+from autograder.handles import number_of
 from autograder.wire_abilities import COROUTINE_BIT
 from autograder.wire_values import Decoder, Json, need
 
@@ -51,6 +52,10 @@ class RoomObjects:
         self.given: dict[int, tuple[str, Any]] = {}
         """The objects of locked cells that exist in both rooms, by their ids."""
         self.is_named: Callable[[Any], bool] = lambda _: False
+        self.is_written: Callable[[str], bool] = lambda _: False
+        """Whether the lab asks students for a class of that name; libraries read it."""
+        self.classes: dict[int, tuple[str, str]] = {}
+        """The handles of libraries' classes, and what those are called in the student's room."""
         self._link = link
         self.awaiting = Awaiting(link.ask)
         self._handles: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
@@ -108,6 +113,12 @@ class RoomObjects:
             return True
         return not module.startswith(_DOUBLES) and not lives_in_room(module) and self.is_named(kind)
 
+    def name_class(self, handle: Any, module: Json, name: Json) -> None:
+        """Note what a library's class is called that stays in the student's room."""
+        need(type(module) is str and type(name) is str, "a class")
+        if (number := number_of(handle)) is not None:
+            self.classes[number] = module, name
+
     def module(self, name: Json, handle: Any) -> Any:
         """Give this room's module of that name; the room's own where state lives there."""
         return sys.modules.get(name, handle) if name in PURE_MODULES else handle
@@ -122,7 +133,8 @@ class RoomObjects:
         found = self._handles.get(number)
         if found is None:
             clean = "".join(c for c in label[:80] if c.isprintable())
-            found = make_handle(self._link, number, mask, clean, base and base[:20])
+            name = clean if self.is_written(clean) else "Handle"
+            found = make_handle(self._link, number, mask, clean, base and base[:20], name=name)
             self._handles[number] = found
         if mask & COROUTINE_BIT:
             coroutine = self._run(found)

@@ -20,6 +20,7 @@ from typing import Any
 
 from autograder.examiner_codec import is_own
 from autograder.handles import HandleError, number_of
+from autograder.wire_classes import find_class
 
 __all__ = ["OwnWork", "Weakly", "patch_process"]
 
@@ -60,6 +61,8 @@ class OwnWork:
     def __init__(self, own: Callable[[], list[str]], claim: Callable[[str], None]) -> None:
         self._own, self._claim = own, claim
         self._modules: dict[int, str] = {}
+        self.class_names: Mapping[int, tuple[str, str]] = {}
+        """What libraries' classes that have handles are called in their own room."""
 
     def imported(self, name: str, module: Any) -> None:
         """Note that a test has a module of the student's room."""
@@ -72,12 +75,25 @@ class OwnWork:
         """Give what stands for a function of such a module; None where there is none here."""
         module = self._modules.get(number_of(handle) or 0, "")
         own = vars(sys.modules[module]).get(name) if module in sys.modules else None
-        if isinstance(own, type) and issubclass(own, BaseException):
-            return own  # an answer may have put another class there
+        if isinstance(own, type):  # an answer may have put another class there
+            return own if issubclass(own, BaseException) else self._checked(handle, name, own)
         if (module, name) not in _HERE:
             return None
         is_ours = self._is_own_text if module == "jinja2" else _is_ours
         return _Here(handle, name, importlib.import_module(module), is_ours)
+
+    def _checked(self, handle: Any, name: str, own: type) -> Any:
+        """Give a class of the student's room that is the one that its module has here."""
+        there = handle._link.ask("get", handle, name)
+        called = own.__module__, own.__qualname__
+        known = self.class_names.get(number_of(there) or 0)
+        if there is not own and known != called and find_class(*called) is own:
+            module = self._modules[number_of(handle) or 0]
+            raise HandleError(
+                f"{module}.{name} is another class in the student's room by now: what it says of "
+                "objects proves nothing."
+            )
+        return there
 
     def _is_own_text(self, value: Any) -> bool:
         return type(value) is str and any(value in text for text in self._own())

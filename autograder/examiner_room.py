@@ -26,7 +26,7 @@ from autograder.examiner_derived import room_super
 from autograder.examiner_errors import StudentRoomGoneError, StudentTimeoutError
 from autograder.examiner_fresh import FreshCalls
 from autograder.examiner_given import Release
-from autograder.examiner_hints import hints
+from autograder.examiner_hints import hints, misused
 from autograder.examiner_link import ExaminerLink
 from autograder.examiner_names import TestNames
 from autograder.examiner_own_work import OwnWork, Weakly, patch_process
@@ -87,7 +87,9 @@ class _Room:
             *self._written(self.given_fields, "given"),
         ]
         self.link.objects.is_named = self._is_named
+        self.link.objects.is_written = lambda name: name in self.classes
         self.link.own_work = OwnWork(lambda: self.own_texts, self.link.claim)
+        self.link.own_work.class_names = self.link.objects.classes
         self.link.answers.is_tests_name = lambda name: dict.__contains__(self.names, name)
         self._functions()
         patch_inspect(self.link, self.texts)
@@ -283,15 +285,17 @@ class _Room:
         if error is None:
             error = self.link.lending.failed or self.link.refusal
         if error is not None:
-            self._explain(text)
+            self._explain(text, error)
         return self._report(error, count, time.process_time() - started)
 
-    def _explain(self, text: str) -> None:
+    def _explain(self, text: str, error: BaseException) -> None:
         """Note what a failed test cell relies on that isn't so here."""
         given = set(self.own_texts)
         answers = [answer for answer in self.texts if answer not in given]
         for hint in hints(text, self.own_texts[-1:], answers):
             self.link.note(hint)
+        if (what := misused(error)) is not None:
+            self.link.note(what)
 
     def _run_again(self, text: str) -> Any:
         """Run a cell that passed once more; what it shows counts if it fails now."""

@@ -208,13 +208,15 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "anext": _next_async,
     "awith": _enter_async,
 }
-_classes: dict[int, type] = {}
+_classes: dict[tuple[int, str], type] = {}
 _DOC = property(lambda self: _get(self, "_link").ask("get", self, "__doc__"))
 
 
-def make_handle(link: Link, number: int, mask: int, label: str, base: str | None) -> Any:
-    """Make a handle with the abilities of a mask."""
-    kind = _classes.get(mask)
+def make_handle(
+    link: Link, number: int, mask: int, label: str, base: str | None, *, name: str = "Handle"
+) -> Any:
+    """Make a handle with the abilities of a mask, of a class that goes by a name."""
+    kind = _classes.get((mask, name))
     if kind is None:
         body: dict[str, Any] = {"__slots__": (), "__module__": Handle.__module__, "__doc__": _DOC}
         for bit, (ability, method) in enumerate(ABILITIES):
@@ -228,5 +230,5 @@ def make_handle(link: Link, number: int, mask: int, label: str, base: str | None
             body |= {"__iter__": _iter_self, "send": _resuming("send"), "throw": _resuming("throw")}
         else:
             body |= NUMBERS
-        kind = _classes[mask] = type("Handle", (Handle,), body)
+        kind = _classes[mask, name] = type(name, (Handle,), body)
     return kind(link, number, mask, label, base)

@@ -108,7 +108,9 @@ class Handle:
 
     def __getattr__(self, name: str) -> Any:
         if name.startswith("__") and name.endswith("__") and name not in _READABLE:
-            raise AttributeError(f"{describe(self)} doesn't show {name!r} to the examiner")
+            raise AttributeError(
+                f"{describe(self)} doesn't show {name!r} to the examiner. {WAYS_OUT}"
+            )
         if name.startswith(_PROBES) and not _is_tests(sys._getframe(1)):
             raise AttributeError(name)
         link = _get(self, "_link")

@@ -1,0 +1,77 @@
+"""Why a test cell fails in a room of its own, for its teacher."""
+
+import json
+from typing import Any
+
+import pytest
+
+from autograder.examiner_hints import hints, misused
+from autograder.handle_abilities import make_handle
+
+ANSWER = "import numpy as np\ndef solve(x): return scale * np.sum(x)"
+
+
+class Link:
+    """Lets go of handles, and knows nothing of them."""
+
+    def free(self, number: int) -> None:
+        """Forget it."""
+
+    def class_of(self, handle: Any) -> type:
+        """Give the nearest class of this room."""
+        return object
+
+
+def error_of(code: str, **names: Any) -> Exception:
+    """Give what a test cell ends with."""
+    try:
+        exec(compile(code, "<cell 1>", "exec"), {"__name__": "__main__", **names})
+    except Exception as error:
+        return error
+    raise AssertionError("it didn't fail")
+
+
+@pytest.mark.parametrize("text", ["scale = 3", "for scale in (1, 2): solve(scale)", "scale += 1"])
+def test_a_name_that_answers_read_and_a_test_binds_is_named(text: str) -> None:
+    """Whatever binds it."""
+    (said,) = hints(f"{text}\nassert solve(2) == 6", [text], ["x = 3", ANSWER])
+    assert said.startswith("'scale' is bound by a test cell")
+    assert "'student-room'" in said
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "import numpy as np\nassert solve(2) == 6",
+        "x = 3\nassert solve(x) == 6",
+        "def check(scale): return scale\nassert check(2)",
+        "for _ in range(3): assert solve(2)",
+        "cart.In = 3",
+    ],
+)
+def test_a_test_that_relies_on_nothing_gets_no_hint(text: str) -> None:
+    """Its imports, its own names and what isn't a notebook's record."""
+    assert hints(text, [text], [ANSWER]) == []
+
+
+@pytest.mark.parametrize("text", ["assert _ == 42", "exec(In[-2])", "assert Out[2] == 3"])
+def test_a_notebooks_record_is_named(text: str) -> None:
+    """This room's holds the test's cells, not the student's."""
+    (said,) = hints(text, [text], [ANSWER])
+    assert "has recorded" in said
+
+
+def test_a_library_that_was_given_a_handle_is_named() -> None:
+    """Also where the handle is within something."""
+    handle: Any = make_handle(Link(), 1, 0, "Cart", None)  # type: ignore[arg-type]
+    error = error_of("json.dumps({'cart': [cart]})", json=json, cart=handle)
+    said = misused(error)
+    assert said is not None
+    assert said.startswith("json was given <the student's object of class Cart>")
+
+
+def test_an_error_without_a_handle_in_it_says_enough() -> None:
+    """So does one of the test's own code."""
+    handle: Any = make_handle(Link(), 1, 0, "Cart", None)  # type: ignore[arg-type]
+    assert misused(error_of("json.dumps({1: object()})", json=json)) is None
+    assert misused(error_of("1 / 0", cart=handle)) is None
