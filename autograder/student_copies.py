@@ -10,8 +10,8 @@ from typing import Any, NamedTuple
 
 from autograder.student_given import given_number
 from autograder.student_objects import RoomEncoder
-from autograder.wire import Bounds, to_json
-from autograder.wire_models import encode_part, holds_models
+from autograder.wire import Bounds, WireError, to_json
+from autograder.wire_models import check_attribute, check_model, encode_part
 from autograder.wire_values import Encoder, Json, TooLargeError
 
 __all__ = ["attributes_of", "changed_copies"]
@@ -85,11 +85,11 @@ def _look(copy: Any, numbers: dict[int, int]) -> dict[str, _Look]:
         encoder = _PartEncoder(Bounds())
         encoder.numbers = numbers
         try:
-            if holds_models(value):
-                raise TooLargeError("an array of models doesn't cross")
+            check_attribute(copy, name, value)
+            check_model(copy)
             text = to_json(encoder.encode(value))
             told = text, [bytes(blob) for blob in encoder.blobs]
-        except (TooLargeError, ValueError, RecursionError):
+        except (TooLargeError, WireError, ValueError, RecursionError):
             found[name] = _Look(None, _held(value))
         else:
             found[name] = _Look(told, ())

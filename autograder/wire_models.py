@@ -115,8 +115,8 @@ def encode_part(encoder: Encoder, value: Any, known: Mapping[int, int]) -> Json:
 
     Raises
     ------
-    TooLargeError
-        If it is anything else.
+    TooLargeError, WireError
+        If it is anything else, or would be refused.
     """
     if (number := known.get(id(value))) is not None:
         return ["same", number]
@@ -147,6 +147,9 @@ def _named(value: Any) -> Json:
 def _encode_model(encoder: Encoder, value: Any) -> Json:
     attributes = vars(value)
     encoder.count(len(attributes))
+    check_model(value)
+    for name, held in attributes.items():
+        check_attribute(value, name, held)
     told = [[name, encoder.encode(held)] for name, held in attributes.items()]
     return ["model", type(value).__module__, type(value).__qualname__, told]
 
