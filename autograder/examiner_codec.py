@@ -30,6 +30,7 @@ from autograder.handles import number_of
 from autograder.wire import Bounds
 from autograder.wire_classes import find_class
 from autograder.wire_models import decode_part, models_in
+from autograder.wire_onnx import onnx_model
 from autograder.wire_values import MUTABLE, Decoder, Encoder, Json, TooLargeError, need
 
 __all__ = ["LinkDecoder", "LinkEncoder", "Objects", "is_own", "replay"]
@@ -264,11 +265,7 @@ class LinkDecoder(Decoder):
                 need(len(item) == 4, "a class")
                 found = find_class(item[1], item[2])
                 usable = found is not None and (self.naming or self._objects.is_shared(found))
-                if usable:
-                    return found
-                handle = self.decode(item[3])
-                self._objects.name_class(handle, item[1], item[2])
-                return handle
+                return found if usable else self._class(item)
             case "X":
                 return self._objects.mirror(item, self)
             case "E":
@@ -280,19 +277,37 @@ class LinkDecoder(Decoder):
                 need(isinstance(kind, type) and tuple_fields(kind) is not None, "a named tuple")
                 return kind._make(self.many(item[2:]))
             case "G":
-                need(len(item) > 2 and type(item[1]) is str, "a given named tuple")
-                kind = self._objects.given_class(item[1])
-                fields = tuple_fields(kind) if isinstance(kind, type) else None
-                if fields is None:
-                    return self.decode(item[2])
-                need(len(fields) == len(item) - 3, "a given named tuple")
-                self._objects.pass_over(item[2])
-                return kind._make(self.many(item[3:]))
+                return self._given_tuple(item)
+            case "onnx":
+                need(len(item) == 3, "an ONNX model")
+                return self._instead(onnx_model(self, item[1]), item[2])
             case "m":
                 need(len(item) == 3, "a module")
                 return self._objects.module(item[1], self.decode(item[2]))
             case _:
                 return super().foreign(item)
+
+    def _instead(self, value: Any, handle: Json) -> Any:
+        """Give a value, or the handle of what can't be one here."""
+        if value is None:
+            return self.decode(handle)
+        self._objects.pass_over(handle)
+        return value
+
+    def _class(self, item: list[Any]) -> Any:
+        handle = self.decode(item[3])
+        self._objects.name_class(handle, item[1], item[2])
+        return handle
+
+    def _given_tuple(self, item: list[Any]) -> Any:
+        need(len(item) > 2 and type(item[1]) is str, "a given named tuple")
+        kind: Any = self._objects.given_class(item[1])
+        fields = tuple_fields(kind) if isinstance(kind, type) else None
+        if fields is None:
+            return self.decode(item[2])
+        need(len(fields) == len(item) - 3, "a given named tuple")
+        self._objects.pass_over(item[2])
+        return kind._make(self.many(item[3:]))
 
 
 def _show_again(data: dict[str, Any]) -> None:

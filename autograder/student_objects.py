@@ -25,6 +25,7 @@ from autograder.wire_abilities import COROUTINE_BIT, abilities_of, plain_base, p
 from autograder.wire_classes import ClassTable
 from autograder.wire_matrices import encode_sparse
 from autograder.wire_models import models_in
+from autograder.wire_onnx import onnx_parts
 from autograder.wire_values import Decoder, Encoder, Json
 
 __all__ = ["Registry", "RoomDecoder", "RoomEncoder"]
@@ -142,6 +143,8 @@ class RoomEncoder(Encoder):
             return ["G", name, self.handle(value), *self.many(value, len(value))]
         if (sparse := encode_sparse(self, value)) is not None:
             return sparse
+        if (parts := onnx_parts(self, value)) is not None:
+            return [*parts, self.handle(value)]
         number = given_number(lent_method(value) or value)
         if number is None:
             number = self.registry.coroutines.number(value)
