@@ -57,7 +57,7 @@ class Objects(Protocol):
     may_mask: bool
     twins: Any
 
-    def lend(self, value: Any) -> Json:
+    def lend(self, value: Any, *, validates: bool = False) -> Json:
         """Hand over an object of this room."""
 
     def lent(self, number: Json) -> Any:
@@ -209,6 +209,10 @@ class LinkEncoder(Encoder):
         """Encode a reference to one of the test's own objects."""
         name = self._objects.given_name(value)
         return ["g", name] if name is not None else self._objects.lend(value)
+
+    def validator(self, function: Any) -> Json:
+        """Encode a reference to a function whose failed assertions are for a library to note."""
+        return self._objects.lend(function, validates=True)
 
     def _error_class(self, kind: type[BaseException]) -> Json:
         """Encode the class of an error: a library's, or one made there with the nearest base."""

@@ -6,11 +6,14 @@ it stays here: each of its methods is lent, and called with the object it is ask
 
 import builtins
 from abc import ABCMeta
-from functools import cached_property
-from types import FunctionType
-from typing import Any
+from enum import EnumMeta
+from functools import cached_property, partial
+from types import FunctionType, MethodType, NoneType
+from typing import Any, Protocol
 
+from autograder.examiner_class_body import BodyItem, annotations_of, hung_on, meant
 from autograder.handles import describe, number_of
+from autograder.wire_values import ENCODERS
 
 __all__ = ["base_in_room", "room_super"]
 
@@ -21,6 +24,8 @@ _OF_THE_STATEMENT = frozenset(
         *("__annotations_cache__", "__conditional_annotations__", "__classdictcell__"),
     }
 )
+_PLAIN_KINDS = (type, ABCMeta, EnumMeta, type(Protocol))
+_SIMPLE = (NoneType, bool, int, float, str)
 
 
 class _Deriving(ABCMeta):
@@ -40,6 +45,14 @@ class _Deriving(ABCMeta):
             for member, value in namespace.items()
             if member not in _OF_THE_STATEMENT
         }
+        hints = annotations_of(namespace)
+        if hints or None in members.values():
+            is_read = _reads_bodies(link, base._handle)
+            tell = partial(BodyItem, within=namespace["__qualname__"], is_read=is_read)
+            for member, told in members.items():
+                members[member] = told or ["value", tell(member, namespace[member])]
+            hints = {m: tell(m, meant(hint) if is_read else hint) for m, hint in hints.items()}
+            members |= {"__annotations__": ["value", hints]} if hints else {}
         given = [*namespace.get("__orig_bases__", bases)]
         made = link.ask("derive", name, given, members, keywords)
         if (cell := namespace.get("__classcell__")) is not None:
@@ -47,18 +60,30 @@ class _Deriving(ABCMeta):
         return made
 
 
-def _member(value: Any) -> list[Any]:
-    """Describe what a class body has bound: what it is, and the functions it is made of."""
+def _reads_bodies(link: Any, handle: Any) -> bool:
+    """Say whether a library reads the bodies of classes derived from one of the student's room."""
+    if not any(kind is plain for kind in link.judge.ancestry(handle)[:1] for plain in _PLAIN_KINDS):
+        return True
+    begin = link.ask("get", handle, "__init_subclass__")
+    is_written = MethodType in link.judge.ancestry(begin)
+    return is_written and link.ask("get", begin, "__module__") != "__main__"
+
+
+def _member(value: Any) -> list[Any] | None:
+    """Describe what a class body has bound: what it is, and the functions it is made of.
+
+    None is given for what is neither plain nor one of Python's kinds of methods.
+    """
     kind = type(value)
     if kind is FunctionType:
         return ["method", value]
     if kind is property:
         return ["property", value.fget, value.fset, value.fdel]
-    if kind in (staticmethod, classmethod):
-        return [kind.__name__, value.__func__]
+    if kind in (staticmethod, classmethod) and type(value.__func__) is FunctionType:
+        return None if hung_on(value) else [kind.__name__, value.__func__]
     if kind is cached_property:
         return ["cached_property", value.func]
-    return ["value", value]
+    return ["value", value] if kind in ENCODERS or kind in _SIMPLE else None
 
 
 def base_in_room(link: Any, handle: Any) -> type:

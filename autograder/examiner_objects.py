@@ -80,9 +80,12 @@ class RoomObjects:
         """Number an error of this room, so that it can come back as itself."""
         return self.lending.keep(error)
 
-    def lend(self, value: Any) -> Json:
+    def lend(self, value: Any, *, validates: bool = False) -> Json:
         """Hand an object of this room to student code."""
-        return self.lending.lend(value)
+        told = self.lending.lend(value)
+        if validates:
+            self.lending.validators.add(told[1])
+        return told
 
     def lent(self, number: Json) -> Any:
         """Give back an object that was handed over."""

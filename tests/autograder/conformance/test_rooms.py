@@ -147,6 +147,17 @@ def test_what_cannot_work_says_so(test: str, says: str, run: Any) -> None:
     assert "student-room" in cell.message
 
 
+@pytest.mark.parametrize("item", ["size: Own", "size: list[Own] = []", "size: int = Own()"])
+def test_what_a_library_cannot_read_of_a_tests_class_says_so(item: str, run: Any) -> None:
+    """The error names the part of the class body that isn't brought over, and the ways out."""
+    model = ("answer", "from pydantic import BaseModel\nclass Size(BaseModel): x: int")
+    execution = run(model, ("test", f"class Own: pass\nclass More(Size):\n    {item}\nMore(x=1)"))
+    cell = execution.cells[1]
+    assert (cell.status, cell.error) == ("error", "HandleError")
+    assert "'size' in the body of More" in cell.message
+    assert "student-room" in cell.message
+
+
 def test_what_a_tests_object_does_not_let_answers_set_names_the_way_out(run: Any) -> None:
     """An answer that sets what the reference doesn't is told of in the teacher's words."""
     cells = [
