@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any, cast
 
 from autograder.handle_link import Link
+from autograder.handle_schemas import SCHEMAS
 from autograder.handles import (
     MAX_ITEMS,
     NUMBERS,
@@ -219,6 +220,7 @@ def make_handle(
     kind = _classes.get((mask, name))
     if kind is None:
         body: dict[str, Any] = {"__slots__": (), "__module__": Handle.__module__, "__doc__": _DOC}
+        body |= SCHEMAS
         for bit, (ability, method) in enumerate(ABILITIES):
             if mask >> bit & 1:
                 body[method] = _METHODS[ability]

@@ -158,6 +158,16 @@ def test_what_a_library_cannot_read_of_a_tests_class_says_so(item: str, run: Any
     assert "student-room" in cell.message
 
 
+def test_the_schema_of_a_students_model_in_a_tests_names_the_ways_out(run: Any) -> None:
+    """What isn't described is refused, also to a test that catches all errors."""
+    model = ("answer", "from pydantic import BaseModel\nclass Size(BaseModel): x: int")
+    test = "from pydantic import TypeAdapter\ntry: TypeAdapter(list[Size]).json_schema()"
+    cell = run(model, ("test", f"{test}\nexcept Exception: pass")).cells[1]
+    assert (cell.status, cell.error) == ("error", "HandleError")
+    assert "JSON schema" in cell.message
+    assert "student-room" in cell.message
+
+
 def test_what_a_tests_object_does_not_let_answers_set_names_the_way_out(run: Any) -> None:
     """An answer that sets what the reference doesn't is told of in the teacher's words."""
     cells = [
