@@ -10,7 +10,8 @@ import sys
 from collections.abc import Callable
 from typing import Any
 
-from autograder.handles import describe
+from autograder.handles import describe, number_of
+from autograder.wire_abilities import CLASS_BIT
 
 __all__ = ["SCHEMAS"]
 
@@ -34,12 +35,17 @@ def _core_schema(self: Any, source: Any, handler: Callable[[Any], Any]) -> Any:
         handler(source)  # raises that error where the test doesn't allow such classes
         return core.is_instance_schema(self)
 
+    unexpected = sys.modules["pydantic_core"].PydanticSerializationUnexpectedValue
+    is_class = _get(self, "_mask") & CLASS_BIT
+
     def validate(value: Any, info: Any) -> Any:
         if info.mode != "json":
             return adapter.validate_python(value, context=info.context)
         return adapter.validate_json(json.dumps(value), context=info.context)
 
     def write(value: Any, info: Any) -> Any:
+        if number_of(value) is not None and is_class and not isinstance(value, self):
+            raise unexpected(describe(value))  # which has a union try another of its types
         wishes = {name: getattr(info, name, None) for name in _WISHES}
         given = {name: wish for name, wish in wishes.items() if wish is not None}
         return adapter.dump_python(value, mode=info.mode, **given)
