@@ -62,7 +62,7 @@ _READABLE = frozenset(
         *("__closure__", "__suppress_context__", "__orig_bases__", "__origin__", "__args__"),
         *("__total__", "__required_keys__", "__optional_keys__", "__supertype__"),
         *("__traceback__", "__sklearn_tags__", "__sklearn_clone__", "__sklearn_is_fitted__"),
-        *("__subclasses__", "__tablename__", "__table__"),
+        *("__subclasses__", "__tablename__", "__table__", "__config__"),
     }
 )
 
