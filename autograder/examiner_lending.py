@@ -34,6 +34,8 @@ _KEPT_PACKAGES = ("autograder", "IPython", "traitlets", "ipykernel")
 _SIMPLE = (int, float, str, bool, list, dict)
 _LENT = 100_000
 _MEMBERS = 200
+_PROTOCOL = frozenset({"__sklearn_tags__", "__sklearn_clone__", "__sklearn_is_fitted__"})
+"""What scikit-learn asks of an estimator: one that the test has written has these for it."""
 _MOCKS = "unittest.mock"
 _MOCKS_OWN = frozenset(
     {
@@ -50,6 +52,8 @@ class Lending:
     def __init__(self) -> None:
         self._objects: list[Any] = []
         self._numbers: dict[int, int] = {}
+        self._put: dict[tuple[int, str], Any] = {}
+        """The objects of the student's that student code has set on lent ones, by its name."""
         self._loop: asyncio.AbstractEventLoop | None = None
         self._tasks = Tasks(self._apart, self._note_failure)
         self.validators: set[int] = set()
@@ -98,14 +102,19 @@ class Lending:
     def use(self, op: Json, number: Json, args: list[Any], names: dict[str, Any]) -> Any:
         """Do what student code asks of a lent object."""
         target = self.own(number)
-        need(type(op) is str and (op in _USES or op in _TASKS), "a use of a lent object")
+        need(type(op) is str and op in (*_USES, *_TASKS, "del"), "a use of a lent object")
         try:
             if op == "set":
                 self._check_set(target, *args)
-            if op in _TASKS:
+            result: Any = None
+            if op == "del":
+                self._delete(target, *args)
+            elif op in _TASKS:
                 result = self._work_at(op, target, *args)
             else:
                 result = _USES[op](target, *args, **names)
+            if op == "set":
+                self._note_set(target, *args)
         except BaseException as error:
             if number not in self.validators or not isinstance(error, AssertionError):
                 self._note_failure(error)
@@ -150,6 +159,20 @@ class Lending:
                 "beside the student's code."
             )
 
+    def _note_set(self, target: Any, name: Any, value: Any) -> None:
+        if number_of(value) is not None and name in getattr(target, "__dict__", ()):
+            self._put[id(target), name] = value
+
+    def _delete(self, target: Any, name: Any = "") -> None:
+        """Take back an object that student code has put on one of a test's own, and nothing else.
+
+        scikit-learn does so with what a model is to know while it is fitted in another.
+        """
+        put = self._put.pop((id(target), _check_name(target, name)), None)
+        if put is None or not _is_own(target) or vars(target).get(name) is not put:
+            raise AttributeError(f"{str(name)[:80]!r} of a test's object can't be deleted")
+        delattr(target, name)
+
     def keep(self, error: BaseException) -> int:
         """Number an error, so that it can come back as itself."""
         self.raised.append(error)
@@ -174,6 +197,8 @@ def _check_name(target: Any, name: Any) -> str:
         secret = True
     if isinstance(target, functools.partial):  # its arguments may be what is expected
         secret = True
+    if name in _PROTOCOL and _is_own(target) and hasattr(type(target), name):
+        own = True
     if secret or (name.startswith("_") and name not in _READABLE and not own):
         raise AttributeError(f"{str(name)[:80]!r} of a test's object isn't handed over")
     return str(name)
@@ -209,7 +234,8 @@ def _set(target: Any, name: Any, value: Any) -> None:
 @functools.lru_cache(maxsize=512)
 def _members(kind: type) -> list[str]:
     """Name what a test's class has for its objects, as far as these hand it over."""
-    return [name for name in dir(kind) if not name.startswith("_")][:_MEMBERS]
+    names = [name for name in dir(kind) if not name.startswith("_")][:_MEMBERS]
+    return names + [name for name in sorted(_PROTOCOL) if hasattr(kind, name)]
 
 
 def _is_own(value: Any) -> bool:

@@ -57,6 +57,9 @@ class Given(metaclass=_GivenType):
     def __setattr__(self, name: str, value: Any) -> None:
         self._given_ask("set", self, name, value)
 
+    def __delattr__(self, name: str) -> None:
+        self._given_ask("del", self, name)
+
     def __repr__(self) -> str:
         return f"<given by the test: {self._given_label}>"
 
