@@ -4,6 +4,7 @@ Nothing here is trusted: student code shares the process and can change any of i
 win by that is to give other answers, which it may do anyway.
 """
 
+import pickle
 import sys
 import threading
 from collections.abc import Callable
@@ -26,8 +27,14 @@ from autograder.wire_values import Json, TooLargeError
 __all__ = ["Answerer"]
 
 
+_BUFFERS = (memoryview, pickle.PickleBuffer)
 # What is said beside an answer and is never large.
 _SMALL = frozenset({"t", "out", "moved", "bg", "to"})
+
+
+def _plain(value: Any) -> Any:
+    """Give the bytes that are handed to a test's object in a buffer, as to a stream of its own."""
+    return bytes(memoryview(value)) if type(value) in _BUFFERS else value
 
 
 class Answerer:
@@ -224,8 +231,8 @@ class Answerer:
             "c": op,
             "n": number,
             "o": given_number(target),
-            "v": [encoder.encode(arg) for arg in args],
-            "k": [[name, encoder.encode(value)] for name, value in kwargs.items()],
+            "v": [encoder.encode(_plain(arg)) for arg in args],
+            "k": [[name, encoder.encode(_plain(value))] for name, value in kwargs.items()],
             "out": self._said(),
         }
         if changes := self._arguments.changes(question.made, question.before, encoder):
