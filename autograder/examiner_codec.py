@@ -69,6 +69,9 @@ class Objects(Protocol):
     def is_shared(self, kind: type) -> bool:
         """Say whether a library's class is used as this room's own."""
 
+    def may_annotate(self, kind: type) -> bool:
+        """Say whether a library's class is this room's own where annotations are asked for."""
+
     def raised(self, number: Json) -> BaseException:
         """Give an error of this room that an object handed over raised."""
 
@@ -252,7 +255,8 @@ class LinkDecoder(Decoder):
         tables: Any = None,
     ) -> None:
         super().__init__(blob, bounds, known=known, tables=tables)
-        self.naming = False
+        self.naming = self.annotating = False
+        """Whether classes are asked for, or annotations."""
         self.copied: list[Any] | None = None
         """The test's own objects, while what was made of them is decoded."""
         self.may_mask = objects.may_mask
@@ -267,9 +271,8 @@ class LinkDecoder(Decoder):
                 return self._objects.handle(item)
             case "T":
                 need(len(item) == 4, "a class")
-                found = find_class(item[1], item[2])
-                usable = found is not None and (self.naming or self._objects.is_shared(found))
-                return found if usable else self._class(item)
+                found = find_class(item[1], item[2]) if self.naming else self.annotated_class(item)
+                return self._class(item) if found is None else found
             case "X":
                 return self._objects.mirror(item, self)
             case "E":
@@ -312,6 +315,19 @@ class LinkDecoder(Decoder):
         need(len(fields) == len(item) - 3, "a given named tuple")
         self._objects.pass_over(item[2])
         return kind._make(self.many(item[3:]))
+
+    def annotated_class(self, item: list[Any]) -> type | None:
+        """Give a library's class: what an annotation names is compared with a test's own."""
+        need(len(item) > 2, "a class")
+        found = find_class(item[1], item[2])
+        if found is None or self._objects.is_shared(found):
+            return found
+        return found if self.annotating and self._objects.may_annotate(found) else None
+
+    def pass_over(self, item: Json) -> None:
+        """Let the student's room forget an object for which no handle is built."""
+        if item[0] == "h":
+            self._objects.pass_over(item)
 
 
 def _show_again(data: dict[str, Any]) -> None:

@@ -49,6 +49,10 @@ _LOOKING = frozenset({"name", "given"})
 _CALLING = frozenset({"call", "together"})
 
 
+def _asks_annotations(op: str, args: tuple[Any, ...]) -> bool:
+    return op == "signature" or (op == "get" and args[1:] == ("__annotations__",))
+
+
 class ExaminerLink(Beliefs):
     """Asks the student's room.
 
@@ -105,7 +109,7 @@ class ExaminerLink(Beliefs):
         self._lock = threading.RLock()
         self._questions = 0
         self._stopped = 0
-        self._taking = False
+        self._taking = self.annotating = False
 
     def begin(self) -> None:
         """Start a test cell: its claims and notes are its own."""
@@ -170,6 +174,7 @@ class ExaminerLink(Beliefs):
     def _ask(self, op: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if self.gone:
             raise StudentRoomGoneError(self.gone)
+        annotating, self.annotating = self.annotating or _asks_annotations(op, args), False
         self._questions += 1
         if self._questions > _QUESTIONS or len(self._open) > _NESTED:
             raise HandleError("the test asks the student's room too many questions at once")
@@ -206,7 +211,9 @@ class ExaminerLink(Beliefs):
                 self.waited += perf_counter() - began
         self._taking = True  # what is a key there may be one here
         try:
-            value = self.answers.take(op, frame, encoder.numbered, encoder.copied)
+            value = self.answers.take(
+                op, frame, encoder.numbered, encoder.copied, annotating=annotating
+            )
         finally:
             self._taking = False
         self.printing.redirected(there=frame.body.get("to") == 1)

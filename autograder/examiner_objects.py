@@ -31,6 +31,11 @@ def is_real(kind: Any) -> bool:
     return issubclass(type(kind), type) and kind is not object
 
 
+def _is_ordinary(kind: type) -> bool:
+    """Say whether a class is neither a double's nor one of a library of the student's room."""
+    return not kind.__module__.startswith(_DOUBLES) and not lives_in_room(kind.__module__)
+
+
 class RoomObjects:
     """The objects that one room has of the other, as the coding of messages needs them.
 
@@ -114,7 +119,14 @@ class RoomObjects:
         module = kind.__module__
         if module in _VALUE_MODULES or issubclass(kind, BaseException):
             return True
-        return not module.startswith(_DOUBLES) and not lives_in_room(module) and self.is_named(kind)
+        return self.is_named(kind) and _is_ordinary(kind)
+
+    def may_annotate(self, kind: type) -> bool:
+        """Say whether a class that an annotation of the student's names is this room's own.
+
+        A test compares it with its own, which no class decides here that has a say in that.
+        """
+        return _is_ordinary(kind) and type(kind).__eq__ is type.__eq__
 
     def name_class(self, handle: Any, module: Json, name: Json) -> None:
         """Note what a library's class is called that stays in the student's room."""

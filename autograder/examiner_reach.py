@@ -291,6 +291,7 @@ def patch_dataclasses(link: ExaminerLink) -> None:
             if number_of(value) is None:
                 return original(value, *args, **names)
             there = link.ask("get", link.ask("module", module), name)
+            link.annotating = name in _HINTS
             return link.ask("call", there, value, *args, **names)
 
         return function
@@ -352,6 +353,9 @@ def guard_process(add_hook: Callable[[Callable[[str, Any], None]], None]) -> Non
 
     warnings.filterwarnings("ignore", message="coroutine .* was never awaited")
     add_hook(hook)
+
+
+_HINTS = frozenset({"get_type_hints", "get_annotations"})
 
 
 class _Nothing:

@@ -58,7 +58,15 @@ class Answers:
         self.log_again: Callable[[Json, Callable[[Json], BaseException]], None] = _nothing_heard
         """Logs here what was logged there."""
 
-    def take(self, op: str, frame: Frame, sent: list[Any], copied: list[Any]) -> Any:
+    def take(
+        self,
+        op: str,
+        frame: Frame,
+        sent: list[Any],
+        copied: list[Any],
+        *,
+        annotating: bool = False,
+    ) -> Any:
         """Give what an answer brings, or raise it.
 
         Parameters
@@ -69,6 +77,8 @@ class Answers:
             The answer.
         sent, copied : list
             The mutable objects that went with the question, and those that went as copies.
+        annotating : bool, default: False
+            Whether annotations were asked for.
 
         Raises
         ------
@@ -83,7 +93,7 @@ class Answers:
             self._objects, frame.blob, self._bounds, known=sent, tables=self._tables
         )
         self._tables.confirm(body.get("t"))
-        decoder.naming = op in _NAMING
+        decoder.naming, decoder.annotating = op in _NAMING, annotating
         value = decoder.decode(body["v"]) if "v" in body else None
         raised = body.get("e")
         error: BaseException | None = None

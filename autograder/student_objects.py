@@ -162,6 +162,10 @@ class RoomEncoder(Encoder):
         number = self.registry.number(value)
         return ["h", number, abilities_of(value), _label(value), plain_base(value)]
 
+    def class_name(self, kind: type) -> tuple[str, str] | None:
+        """Give the module and name of a library's class; None for the student's own."""
+        return self.registry.classes.name_of(kind)
+
     def kind(self, value: type, depth: int = 0) -> Json:
         """Encode a class: a library's by name, the student's by reference."""
         name = self.registry.classes.name_of(value)

@@ -1,7 +1,7 @@
 """Annotations on the wire: what is made of Python's own types, such as ``list[int] | None``.
 
-They say what a function takes; a test compares them with its own. Anything that names another
-class stays a handle.
+They say what a function takes; a test compares them with its own. A library's class in one counts
+where annotations are asked for, and the whole is a handle elsewhere, as is what names any other.
 """
 
 import collections.abc
@@ -32,49 +32,99 @@ _TYPINGS = frozenset(
     }
 )
 _PARTS = 20
+_SHORT, _SMALL = 200, 1 << 53
 
 
-def _parts(args: tuple[Any, ...]) -> list[Json] | None:
-    parts = [_part(arg) for arg in args[: _PARTS + 1]]
-    return None if None in parts or len(parts) > _PARTS else parts
+class _Writer:
+    """Writes one annotation; ``found`` are the libraries' classes in it."""
+
+    def __init__(self, encoder: Encoder) -> None:
+        self._class_name = encoder.class_name
+        self.found = 0
+
+    def _parts(self, args: tuple[Any, ...]) -> list[Json] | None:
+        parts = [self._part(arg) for arg in args[: _PARTS + 1]]
+        return None if None in parts or len(parts) > _PARTS else parts
+
+    def _part(self, arg: Any) -> Json:
+        """Write an argument: a type by name, more of the same, a list of them; else None."""
+        if (name := _NAMES.get(id(arg))) is not None:
+            return name
+        if type(arg) is list:
+            parts = self._parts(tuple(arg))
+            return None if parts is None else ["l", *parts]
+        if type(arg) in _KINDS:
+            return self.written(arg)
+        if not isinstance(arg, type) or (known := self._class_name(arg)) is None:
+            return None
+        self.found += 1
+        return ["T", *known]
+
+    def written(self, value: Any) -> Json:
+        """Give what an annotation is made of; None if it can't be told."""
+        args = typing.get_args(value)
+        if typing.get_origin(value) in (typing.Annotated, typing.Literal):
+            return self._with_values(value, args)
+        head, parts = _head(value), self._parts(args)
+        return [head, *parts] if head and parts else None
+
+    def _with_values(self, value: Any, args: tuple[Any, ...]) -> Json:
+        is_literal = typing.get_origin(value) is typing.Literal
+        values = args if is_literal else args[1:]
+        if len(values) > _PARTS or not all(map(_is_short, values)):
+            return None
+        if is_literal:
+            return ["Literal", *values]
+        part = self._part(args[0])
+        return None if part is None else ["Annotated", part, *values]
 
 
-def _part(arg: Any) -> Json:
-    """Write an argument: a plain type by name, more of the same, a list of them; else None."""
-    if (name := _NAMES.get(id(arg))) is not None:
-        return name
-    if type(arg) is list:
-        parts = _parts(tuple(arg))
-        return None if parts is None else ["l", *parts]
-    return _written(arg) if type(arg) in _KINDS else None
+def _is_short(value: Any) -> bool:
+    """Say whether a value in an annotation is plain and small enough to be written there."""
+    if type(value) is str:
+        return len(value) <= _SHORT
+    if type(value) is int:
+        return -_SMALL < value < _SMALL
+    return value is None or type(value) in (bool, float)
 
 
-def _written(value: Any) -> Json:
-    args = typing.get_args(value)
+def _head(value: Any) -> str:
     kind = type(value)
     if kind is types.UnionType or typing.get_origin(value) is typing.Union:
-        head = "|" if kind is types.UnionType else "Union"
-    elif kind is types.GenericAlias or kind is type(collections.abc.Callable[[int], int]):
-        head = _ORIGIN_NAMES.get(id(typing.get_origin(value)), "")
-    else:
-        head = f"typing.{value._name}" if value._name in _TYPINGS else ""
-    parts = _parts(args)
-    return [head, *parts] if head and parts else None
+        return "|" if kind is types.UnionType else "Union"
+    if kind is types.GenericAlias or kind is type(collections.abc.Callable[[int], int]):
+        return _ORIGIN_NAMES.get(id(typing.get_origin(value)), "")
+    return f"typing.{value._name}" if value._name in _TYPINGS else ""
 
 
 def _encode(encoder: Encoder, value: Any) -> Json:
-    written = _written(value)
-    return encoder.fallback(value) if written is None else ["an", written]
+    writer = _Writer(encoder)
+    written = writer.written(value)
+    if written is None:
+        return encoder.fallback(value)
+    return ["an", written, encoder.fallback(value)] if writer.found else ["an", written]
 
 
-def _read(item: Json, depth: int = 0) -> Any:
+class _OtherClassError(Exception):
+    """A class in an annotation isn't used as this room's own."""
+
+
+def _read(decoder: Decoder, item: Json, depth: int = 0) -> Any:
     need(depth < _PARTS, "an annotation")
     if type(item) is str:
         need(item in _PLAIN, "an annotation")
         return _PLAIN[item]
     need((type(item) is list and 1 < len(item) <= _PARTS + 1) or item == ["l"], "an annotation")
-    head, parts = item[0], [_read(part, depth + 1) for part in item[1:]]
+    head = item[0]
     need(type(head) is str, "an annotation")
+    if head == "T":
+        found = decoder.annotated_class(item)
+        if found is None:
+            raise _OtherClassError
+        return found
+    if head in ("Annotated", "Literal"):
+        return _read_with_values(decoder, head, item[1:], depth)
+    parts = [_read(decoder, part, depth + 1) for part in item[1:]]
     if head == "l":
         return parts
     if head == "|":
@@ -92,9 +142,24 @@ def _read(item: Json, depth: int = 0) -> Any:
     return origin[tuple(parts) if len(parts) > 1 else parts[0]]
 
 
-def _decode(_: Decoder, item: list[Any]) -> Any:
-    need(len(item) == 2, "an annotation")
-    return _read(item[1])
+def _read_with_values(decoder: Decoder, head: str, items: list[Any], depth: int) -> Any:
+    values = items if head == "Literal" else items[1:]
+    need(values and all(map(_is_short, values)), "an annotation")
+    if head == "Literal":
+        return typing.Literal[tuple(values)]
+    return typing.Annotated[(_read(decoder, items[0], depth + 1), *values)]
+
+
+def _decode(decoder: Decoder, item: list[Any]) -> Any:
+    need(len(item) in (2, 3), "an annotation")
+    try:
+        made = _read(decoder, item[1])
+    except _OtherClassError:
+        need(len(item) == 3, "an annotation")
+        return decoder.decode(item[2])
+    if len(item) == 3:
+        decoder.pass_over(item[2])
+    return made
 
 
 _KINDS = (
@@ -103,6 +168,8 @@ _KINDS = (
     type(typing.List[int]),  # noqa: UP006 - the class of such a one is what is wanted
     type(typing.Optional[int]),  # noqa: UP045 - likewise
     type(typing.Callable[[int], int]),
+    type(typing.Annotated[int, ""]),
+    type(typing.Literal[""]),
     type(collections.abc.Callable[[int], int]),
 )
 for _kind in _KINDS:

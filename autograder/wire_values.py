@@ -160,6 +160,10 @@ class Encoder:
         """Encode a value that isn't plain; each room says how."""
         raise TooLargeError(f"a {type(value).__name__} can't cross by value")
 
+    def class_name(self, _: type) -> tuple[str, str] | None:
+        """Give the module and name of a library's class, where the other room may know it."""
+        return None
+
     def nested(self, function: EncodeFunction, value: Any) -> Json:
         """Encode what has parts, one level deeper."""
         self._depth += 1
@@ -245,6 +249,13 @@ class Decoder:
     def foreign(self, item: list[Any]) -> Any:
         """Build what a tag of one room's own stands for; here there are none."""
         raise WireError(f"a value doesn't decode: unknown tag {item[0][:20]!r}")
+
+    def annotated_class(self, _: list[Any]) -> type | None:
+        """Give the class that an annotation names, if it is used as this room's own."""
+        return None
+
+    def pass_over(self, item: Json) -> None:
+        """Leave out what something else was built for."""
 
     def bytes_at(self, place: Json) -> memoryview:
         """Give the attached bytes at a place."""

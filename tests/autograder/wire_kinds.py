@@ -189,6 +189,8 @@ KINDS: dict[Any, st.SearchStrategy[Any]] = {
             [typing.Optional[int], typing.Union[str, list[int], None]],  # noqa: UP007, UP045
             [typing.Callable[[int, str], bool], typing.Callable[..., typing.Any]],
             [abc.Callable[[int], str | None], abc.Callable[..., int]],
+            [typing.Annotated[int, "cm", 3], typing.Annotated[list[str] | None, True, None]],
+            [typing.Literal["a", "b"], typing.Literal[1, None]],
         )
     },
     type(NotImplemented): st.just(NotImplemented),
