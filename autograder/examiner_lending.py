@@ -13,6 +13,7 @@ from collections.abc import Callable, Set
 from typing import Any
 
 from autograder.awaiting import Tasks
+from autograder.examiner_signatures import signature_of
 from autograder.handles import number_of
 from autograder.wire_abilities import (
     ASYNC_BIT,
@@ -31,7 +32,6 @@ _SECRET_NAMES = ("gi_", "cr_", "ag_", "f_", "co_", "tb_", "func_", "im_")
 _READABLE = frozenset({"__name__", "__qualname__", "__doc__", "__signature__"})
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
 _KEPT_PACKAGES = ("autograder", "IPython", "traitlets", "ipykernel")
-_SIMPLE = (int, float, str, bool, list, dict)
 _LENT = 100_000
 _MEMBERS = 200
 _PROTOCOL = frozenset({"__sklearn_tags__", "__sklearn_clone__", "__sklearn_is_fitted__"})
@@ -206,16 +206,9 @@ def _check_name(target: Any, name: Any) -> str:
 
 def _read(target: Any, name: Any) -> Any:
     """Read an attribute; of what a function takes, as much as is needed to call it."""
-    if _check_name(target, name) != "__signature__" or hasattr(target, "__signature__"):
-        return getattr(target, str(name))
-    parameters = [
-        item.replace(
-            default=item.default if item.default is item.empty else None,
-            annotation=item.annotation if item.annotation in _SIMPLE else item.empty,
-        )
-        for item in inspect.signature(target).parameters.values()
-    ]
-    return inspect.Signature(parameters)
+    if _check_name(target, name) == "__signature__":
+        return signature_of(target)
+    return getattr(target, str(name))
 
 
 def _set(target: Any, name: Any, value: Any) -> None:

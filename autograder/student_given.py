@@ -16,6 +16,7 @@ from typing import Any
 
 from autograder.awaiting import Awaiting
 from autograder.wire_abilities import ABILITIES, ASYNC_BIT, CLASS_BIT, OWN_BIT, named
+from autograder.wire_signatures import annotations_of, without_left_out
 
 __all__ = ["Given", "GivenCoroutines", "given", "given_number"]
 
@@ -50,6 +51,8 @@ class Given(metaclass=_GivenType):
         object.__setattr__(self, "_given_label", label)
 
     def __getattr__(self, name: str) -> Any:
+        if name == "__annotations__" and type(self).__name__ in _FUNCTIONS:
+            return annotations_of(self)
         if name.startswith("__") and name not in _READABLE:
             raise AttributeError(name)
         return self._given_ask("get", self, name)
@@ -68,7 +71,20 @@ _READABLE = frozenset({"__name__", "__qualname__", "__doc__", "__signature__"})
 
 
 def _call(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+    args, kwargs = without_left_out(self, args, kwargs)
     return self._given_ask("call", self, *args, **kwargs)
+
+
+def _call_async(self: Any, /, *args: Any, **kwargs: Any) -> Any:
+    return _call(self, *args, **kwargs)
+
+
+_ASYNC = {
+    "_is_coroutine": getattr(asyncio.coroutines, "_is_coroutine", None),
+    "_is_coroutine_mark": getattr(inspect, "_is_coroutine_mark", None),
+}
+"""What `asyncio` and `inspect` know an asynchronous function by, and frameworks its call."""
+vars(_call_async).update(_ASYNC)
 
 
 def _operation(name: str) -> Callable[..., Any]:
@@ -202,9 +218,8 @@ def _given_class(
         body |= _ONE
     if mask & CLASS_BIT:
         body["__instancecheck__"] = _operation("isinstance")
-    if mask & ASYNC_BIT:  # what `asyncio` and `inspect` know an asynchronous function by
-        body["_is_coroutine"] = getattr(asyncio.coroutines, "_is_coroutine", None)
-        body["_is_coroutine_mark"] = getattr(inspect, "_is_coroutine_mark", None)
+    if mask & ASYNC_BIT:
+        body |= {**_ASYNC, "__call__": _call_async}
     if base is not None:
         body["__class__"] = property(lambda _: base)
     like: Any = dataclasses.make_dataclass(kind, fields) if fields else base

@@ -71,7 +71,7 @@ class _Writer:
     def _with_values(self, value: Any, args: tuple[Any, ...]) -> Json:
         is_literal = typing.get_origin(value) is typing.Literal
         values = args if is_literal else args[1:]
-        if len(values) > _PARTS or not all(map(_is_short, values)):
+        if not 0 < len(values) <= _PARTS or not all(map(_is_short, values)):
             return None
         if is_literal:
             return ["Literal", *values]

@@ -1,0 +1,81 @@
+"""What student code is told of the parameters of a test's function: enough to call it.
+
+Names, kinds, and annotations that are types: those of libraries and the student's own, and what is
+made of them. Values in an annotation are the test's, unless they are in the student's room anyway.
+"""
+
+import inspect
+import types
+import typing
+from typing import Any
+
+from autograder.handles import number_of
+from autograder.wire_classes import find_class
+from autograder.wire_signatures import LEFT_OUT
+
+__all__ = ["signature_of"]
+
+_NONE = inspect.Parameter.empty
+_DEPTH = 8
+
+
+def signature_of(target: Any) -> inspect.Signature:
+    """Give the parameters of a test's function or class, with what stands for their defaults."""
+    signature = _signature(target)
+    parameters = [
+        item.replace(default=_default(item.default), annotation=_told(item.annotation))
+        for item in signature.parameters.values()
+    ]
+    return inspect.Signature(parameters, return_annotation=_told(signature.return_annotation))
+
+
+def _signature(target: Any) -> inspect.Signature:
+    """Give a signature as it is, its annotations evaluated where the test has written texts.
+
+    A text that joins types stays one: handles of classes aren't joined.
+    """
+    signature = inspect.signature(target)
+    told = [item.annotation for item in signature.parameters.values()]
+    texts = [one for one in (*told, signature.return_annotation) if type(one) is str]
+    if not texts or any("|" in text for text in texts):
+        return signature
+    try:
+        return inspect.signature(target, eval_str=True)
+    except Exception:  # whatever comes of evaluating them
+        return signature
+
+
+def _default(value: Any) -> Any:
+    return value if value is _NONE or number_of(value) is not None else LEFT_OUT
+
+
+def _told(annotation: Any) -> Any:
+    """Give an annotation, without what is the test's in it."""
+    if typing.get_origin(annotation) is typing.Annotated and not _is_known(annotation):
+        annotation = annotation.__origin__
+    return annotation if annotation is _NONE or _is_known(annotation) else _NONE
+
+
+def _is_known(part: Any, depth: int = 0) -> bool:
+    """Say whether a part of an annotation is a type of a library's or the student's."""
+    if number_of(part) is not None or part is None or part is ...:
+        return True
+    if depth > _DEPTH:
+        return False
+    if type(part) is list:
+        return all(_is_known(one, depth + 1) for one in part)
+    kind, args = typing.get_origin(part), typing.get_args(part)
+    if kind is None:
+        return issubclass(type(part), type) and _is_librarys(part)
+    if kind is typing.Annotated:
+        known = all(number_of(one) is not None for one in args[1:])
+        return known and _is_known(args[0], depth + 1)
+    if kind is not typing.Union and kind is not types.UnionType and not _is_librarys(kind):
+        return False
+    return all(_is_known(one, depth + 1) for one in args)
+
+
+def _is_librarys(kind: Any) -> bool:
+    if not issubclass(type(kind), type) or kind.__module__ == "__main__":
+        return False
+    return find_class(kind.__module__, kind.__qualname__) is kind
