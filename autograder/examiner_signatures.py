@@ -21,28 +21,12 @@ _DEPTH = 8
 
 def signature_of(target: Any) -> inspect.Signature:
     """Give the parameters of a test's function or class, with what stands for their defaults."""
-    signature = _signature(target)
+    signature = inspect.signature(target)  # texts aren't evaluated: they may be the student's
     parameters = [
         item.replace(default=_default(item.default), annotation=_told(item.annotation))
         for item in signature.parameters.values()
     ]
     return inspect.Signature(parameters, return_annotation=_told(signature.return_annotation))
-
-
-def _signature(target: Any) -> inspect.Signature:
-    """Give a signature as it is, its annotations evaluated where the test has written texts.
-
-    A text that joins types stays one: handles of classes aren't joined.
-    """
-    signature = inspect.signature(target)
-    told = [item.annotation for item in signature.parameters.values()]
-    texts = [one for one in (*told, signature.return_annotation) if type(one) is str]
-    if not texts or any("|" in text for text in texts):
-        return signature
-    try:
-        return inspect.signature(target, eval_str=True)
-    except Exception:  # whatever comes of evaluating them
-        return signature
 
 
 def _default(value: Any) -> Any:
