@@ -11,10 +11,13 @@ import functools
 import io
 import pickle
 import re
+import sys
+from collections.abc import Mapping
 from types import FunctionType
 from typing import Any, ForwardRef, cast
 
 from autograder.examiner_codec import LinkEncoder, is_own
+from autograder.examiner_texts import WrittenText, check_annotation
 from autograder.handles import WAYS_OUT, number_of
 from autograder.student_derived import fill, method_of, nested_class
 from autograder.wire_values import ENCODERS, Encoder, Json, TooLargeError
@@ -24,6 +27,7 @@ __all__ = ["BodyItem", "annotations_of", "hung_on", "meant"]
 _OF_CLASSES = frozenset({"__dict__", "__weakref__", "__module__", "__qualname__"})
 _ANNOTATING = ("__annotate_func__", "__annotate__")
 _MAKING: Any = vars(copyreg)["__newobj__"]
+_CHECKED = re.compile(r"^_room_annotation\((.*?)(?:, '[^']*')*\)$")  # of a text, by the compiler
 _LOOKED_UP = re.compile(r"_room_name\('(\w+)'\)")  # what is made of a name in a class body
 
 
@@ -59,11 +63,26 @@ def annotations_of(namespace: dict[str, Any]) -> dict[str, Any]:
 
 
 def meant(annotation: Any) -> Any:
-    """Give an annotation; of one that is a text, the text as it was written.
+    """Give what an annotation that is a text of the test's says; the text, if that isn't known yet.
 
-    It isn't worked out here: it may be what a name of the student's stands for.
+    Another text isn't worked out here: it may be the student's.
     """
-    return _LOOKED_UP.sub(r"\1", annotation) if type(annotation) is str else annotation
+    if type(annotation) is WrittenText:
+        try:
+            return check_annotation(eval(annotation, {}, _names_of_the_test()), ())  # noqa: S307
+        except NameError:
+            return str(annotation)
+    if type(annotation) is not str:
+        return annotation
+    plain = _CHECKED.sub(r"\1", annotation)
+    return _LOOKED_UP.sub(r"\1", plain)
+
+
+def _names_of_the_test() -> Mapping[str, Any]:
+    frame: Any = sys._getframe(1)
+    while frame is not None and frame.f_globals.get("__name__") != "__main__":
+        frame = frame.f_back
+    return {} if frame is None else frame.f_globals
 
 
 class _Function:

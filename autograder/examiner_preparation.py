@@ -30,6 +30,7 @@ __all__ = ["Preparation", "prepared"]
 
 # A process that forks examiners' rooms prepares a lab's cells once for all of them.
 _STATEMENTS = 4096
+_PLAIN = {"int", "float", "str", "bool", "bytes", "list", "dict", "tuple", "set", "object"}
 
 
 class Preparation(ast.NodeTransformer):
@@ -49,9 +50,24 @@ class Preparation(ast.NodeTransformer):
         self.generic_visit(node)
         self._outer.pop()
         self._firsts.pop()
+        if getattr(node, "returns", None) is not None:
+            node.returns = _checked(node.returns)
         return node
 
     visit_AsyncFunctionDef = visit_Lambda = visit_FunctionDef  # noqa: N815 - what `ast` calls them
+
+    def visit_arg(self, node: ast.arg) -> Any:
+        """Look at the annotation of a parameter."""
+        self.generic_visit(node)
+        if node.annotation is not None:
+            node.annotation = _checked(node.annotation)
+        return node
+
+    def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
+        """Look at the annotation of a field."""
+        self.generic_visit(node)
+        node.annotation = _checked(node.annotation)
+        return node
 
     def visit_ClassDef(self, node: ast.ClassDef) -> Any:
         """Find the student's names in a class body."""
@@ -155,6 +171,18 @@ def _is_shell_command(node: ast.Attribute) -> bool:
     if node.attr not in ("system", "getoutput") or not isinstance(node.value, ast.Call):
         return False
     return isinstance(node.value.func, ast.Name) and node.value.func.id == "get_ipython"
+
+
+def _checked(annotation: ast.expr) -> ast.expr:
+    """Have an annotation looked at, unless it is made of plain types."""
+    nodes = list(ast.walk(annotation))
+    texts = [node for node in nodes if isinstance(node, ast.Constant) and type(node.value) is str]
+    names = {node.id for node in nodes if isinstance(node, ast.Name)}
+    if not texts and names <= _PLAIN and not any(isinstance(node, ast.Call) for node in nodes):
+        return annotation
+    args: list[ast.expr] = [annotation, *(ast.Constant(node.value) for node in texts)]
+    made = ast.Call(ast.Name("_room_annotation", ast.Load()), args, [])
+    return ast.fix_missing_locations(ast.copy_location(made, annotation))
 
 
 def _assign(name: str, args: list[str], function: str = "_room_module") -> ast.Assign:

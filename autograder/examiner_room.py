@@ -39,6 +39,7 @@ from autograder.examiner_reach import (
 )
 from autograder.examiner_shipped import use_shipped_modules
 from autograder.examiner_source import bound_names, has_coroutines, words
+from autograder.examiner_texts import check_annotation, patch_logging
 from autograder.examiner_twins import changes_in_place, handed_over
 from autograder.handles import HandleError, describe, number_of
 from autograder.match_patterns import as_pattern
@@ -96,6 +97,7 @@ class _Room:
         patch_dataclasses(self.link)
         patch_process(self.link.ask, lambda: self.link.waited)
         patch_expressions(lambda: "\n".join(self.own_texts))
+        patch_logging(lambda: "\n".join(self.own_texts))
         guard_process(sys.addaudithook)
 
     def _functions(self) -> None:
@@ -103,6 +105,7 @@ class _Room:
         put = dict.__setitem__
         put(self.names, "_room_module", self._module)
         put(self.names, "_room_part", self._part)
+        put(self.names, "_room_annotation", self._annotation)
         put(self.names, "_room_name", self._name)
         put(self.names, "_room_pattern", as_pattern)
         put(self.names, "_room_type", self._type)
@@ -145,6 +148,9 @@ class _Room:
             return self._module(f"{name}.{part}")
         except ImportError:
             raise ImportError(f"cannot import name {part!r} from {name!r}", name=name) from None
+
+    def _annotation(self, value: Any, *written: str) -> Any:
+        return check_annotation(value, written, self.names.get)
 
     def _name(self, name: str) -> Any:
         try:

@@ -1,0 +1,135 @@
+"""Texts of the student's that a library would run here: annotations, and settings of loggers.
+
+A text that stands as an annotation is Python to whoever asks for types, and a logger's settings
+name classes and functions that are called. What a student's code returned is none of these.
+"""
+
+import ast
+import logging.config
+import re
+import typing
+from collections.abc import Callable, Iterator
+from functools import wraps
+from typing import Any, ForwardRef
+
+from autograder.handles import HandleError
+from autograder.syntax import parse_python
+
+__all__ = ["WrittenText", "check_annotation", "patch_logging"]
+
+_DEEPEST = 8
+_TAG = "Tag the test cell 'student-room' so that it runs beside the student's code."
+_OF_LOGGING = re.compile(r"logging(\.handlers)?\.\w+")
+_CALLED = ("()", ".", "listener", "queue")
+_STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
+
+
+class WrittenText(str):
+    """A text that stands in a test as an annotation: it may be worked out here."""
+
+    __slots__ = ()
+
+
+def check_annotation(
+    value: Any, written: tuple[str, ...], value_of: Callable[[str], Any] = lambda _: None
+) -> Any:
+    """Give an annotation of a test back, unless it holds a text that the test hasn't written.
+
+    Parameters
+    ----------
+    value : object
+        The annotation.
+    written : tuple of str
+        The texts that stand in it.
+    value_of : callable, optional
+        Gives what a name stands for; nothing, if it isn't given.
+
+    Raises
+    ------
+    HandleError
+        If it holds another text, or names one.
+
+    Examples
+    --------
+    >>> check_annotation(list[int], (), lambda name: None)
+    list[int]
+    """
+    found = [text for text in _texts(value) if text not in written]
+    found += [text for name in _names(written) for text in _texts(value_of(name))]
+    if found:
+        raise HandleError(
+            f"an annotation of the test is a text of the student's, {found[0][:80]!r}: a library "
+            f"that looks at it would run that text in the examiner's room. {_TAG}"
+        )
+    return WrittenText(value) if type(value) is str else value
+
+
+def _texts(value: Any, depth: int = 0) -> Iterator[str]:
+    """Give the texts in an annotation that are Python to whoever looks at it."""
+    if issubclass(type(value), str):
+        yield str.__str__(value)
+    elif type(value) is ForwardRef:
+        yield value.__forward_arg__
+    elif depth < _DEEPEST and typing.get_origin(value) is not typing.Literal:
+        is_annotated = typing.get_origin(value) is typing.Annotated
+        parts = value if type(value) in (list, tuple) else typing.get_args(value)
+        for part in parts[:1] if is_annotated else parts:
+            yield from _texts(part, depth + 1)
+
+
+def _names(texts: tuple[str, ...]) -> Iterator[str]:
+    for text in texts:
+        try:
+            tree = parse_python(text)
+        except (SyntaxError, ValueError, RecursionError, MemoryError):
+            continue
+        yield from (node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+
+
+def patch_logging(own: Callable[[], str]) -> None:
+    """Refuse settings of loggers that name what isn't logging's own, or a test's.
+
+    Parameters
+    ----------
+    own : callable
+        Gives the text of the tests and given cells.
+    """
+    by_dict, by_file = logging.config.dictConfig, logging.config.fileConfig
+
+    @wraps(by_dict)
+    def checked(config: Any) -> None:
+        for text in _called(config):
+            if type(text) is not str or text not in own():
+                raise HandleError(
+                    f"the settings of loggers name {str(text)[:80]!r}, which would be called in "
+                    f"the examiner's room. {_TAG}"
+                )
+        by_dict(config)
+
+    @wraps(by_file)
+    def refused(*_: Any, **__: Any) -> None:
+        raise HandleError(
+            "a file of settings for loggers holds Python, which isn't run in the examiner's room. "
+            f"{_TAG}"
+        )
+
+    setattr(logging.config, "dictConfig", checked)  # noqa: B010 - its stub says it can't be set
+    setattr(logging.config, "fileConfig", refused)  # noqa: B010
+
+
+def _called(config: Any) -> Iterator[Any]:
+    """Give what logging would look up and call, or change, beyond its own."""
+    waiting = [config]
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, dict):
+            for key, value in part.items():
+                is_named = key == "class" and not isinstance(value, (dict, list, tuple))
+                is_strange = is_named and not (type(value) is str and _OF_LOGGING.fullmatch(value))
+                if key in _CALLED or is_strange:
+                    yield value
+            waiting += part.values()
+        elif isinstance(part, (list, tuple)):
+            waiting += part
+        elif isinstance(part, str) and part.startswith("ext://") and part not in _STREAMS:
+            yield part
