@@ -17,7 +17,7 @@ from types import FunctionType
 from typing import Any, ForwardRef, cast
 
 from autograder.examiner_codec import LinkEncoder, is_own
-from autograder.examiner_texts import WrittenText, check_annotation
+from autograder.examiner_texts import WrittenText, as_written, check_annotation
 from autograder.handles import WAYS_OUT, number_of
 from autograder.student_derived import fill, method_of, nested_class
 from autograder.wire_values import ENCODERS, Encoder, Json, TooLargeError
@@ -27,7 +27,6 @@ __all__ = ["BodyItem", "annotations_of", "hung_on", "meant"]
 _OF_CLASSES = frozenset({"__dict__", "__weakref__", "__module__", "__qualname__"})
 _ANNOTATING = ("__annotate_func__", "__annotate__")
 _MAKING: Any = vars(copyreg)["__newobj__"]
-_CHECKED = re.compile(r"^_room_annotation\((.*?)(?:, '[^']*')*\)$")  # of a text, by the compiler
 _LOOKED_UP = re.compile(r"_room_name\('(\w+)'\)")  # what is made of a name in a class body
 
 
@@ -74,8 +73,7 @@ def meant(annotation: Any) -> Any:
             return str(annotation)
     if type(annotation) is not str:
         return annotation
-    plain = _CHECKED.sub(r"\1", annotation)
-    return _LOOKED_UP.sub(r"\1", plain)
+    return _LOOKED_UP.sub(r"\1", as_written(annotation))
 
 
 def _names_of_the_test() -> Mapping[str, Any]:

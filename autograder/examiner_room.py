@@ -39,7 +39,7 @@ from autograder.examiner_reach import (
 )
 from autograder.examiner_shipped import use_shipped_modules
 from autograder.examiner_source import bound_names, has_coroutines, words
-from autograder.examiner_texts import check_annotation, patch_logging
+from autograder.examiner_texts import check_annotation, patch_logging, patch_references
 from autograder.examiner_twins import changes_in_place, handed_over
 from autograder.handles import HandleError, describe, number_of
 from autograder.match_patterns import as_pattern
@@ -98,6 +98,7 @@ class _Room:
         patch_process(self.link.ask, lambda: self.link.waited)
         patch_expressions(lambda: "\n".join(self.own_texts))
         patch_logging(lambda: "\n".join(self.own_texts))
+        patch_references(lambda: "\n".join(self.own_texts))
         guard_process(sys.addaudithook)
 
     def _functions(self) -> None:

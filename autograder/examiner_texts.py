@@ -15,10 +15,12 @@ from typing import Any, ForwardRef
 from autograder.handles import HandleError
 from autograder.syntax import parse_python
 
-__all__ = ["WrittenText", "check_annotation", "patch_logging"]
+__all__ = ["WrittenText", "as_written", "check_annotation", "patch_logging", "patch_references"]
 
 _DEEPEST = 8
 _TAG = "Tag the test cell 'student-room' so that it runs beside the student's code."
+_CHECKED = re.compile(r"^_room_annotation\((.*?)(?:, '[^']*')*\)$")  # of a text, by the compiler
+_SPACES = re.compile(r"[\s'\"]")
 _OF_LOGGING = re.compile(r"logging(\.handlers)?\.\w+")
 _CALLED = ("()", ".", "listener", "queue")
 _STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
@@ -64,6 +66,11 @@ def check_annotation(
     return WrittenText(value) if type(value) is str else value
 
 
+def as_written(text: str) -> str:
+    """Give an annotation's text as it stands in a cell, without what was put around it."""
+    return _CHECKED.sub(r"\1", text)
+
+
 def _texts(value: Any, depth: int = 0) -> Iterator[str]:
     """Give the texts in an annotation that are Python to whoever looks at it."""
     if issubclass(type(value), str):
@@ -84,6 +91,41 @@ def _names(texts: tuple[str, ...]) -> Iterator[str]:
         except (SyntaxError, ValueError, RecursionError, MemoryError):
             continue
         yield from (node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
+
+
+def patch_references(own: Callable[[], str]) -> None:
+    """Have only texts evaluated as types of a test that stand in a test or a given cell.
+
+    Parameters
+    ----------
+    own : callable
+        Gives the text of the tests and given cells.
+    """
+    evaluate: Any = vars(ForwardRef).get("_evaluate")
+    if evaluate is None:  # from 3.14 on each has a method of its own to be asked with
+        evaluate = ForwardRef.evaluate  # type: ignore[attr-defined]
+
+    @wraps(evaluate)
+    def checked(self: Any, *args: Any, **names: Any) -> Any:
+        spaces = (*args[:2], names.get("globalns"), names.get("localns"), names.get("globals"))
+        is_tests = any(_is_tests(space) for space in spaces)
+        text = as_written(self.__forward_arg__)
+        if is_tests and _bare(text) not in _bare(own()):
+            raise HandleError(
+                f"a type of the test holds the text {text[:80]!r}, which no test has written: it "
+                f"would be run in the examiner's room. {_TAG}"
+            )
+        return evaluate(self, *args, **names)
+
+    setattr(ForwardRef, evaluate.__name__, checked)
+
+
+def _is_tests(space: Any) -> bool:
+    return isinstance(space, dict) and dict.get(space, "__name__") == "__main__"
+
+
+def _bare(text: str) -> str:
+    return _SPACES.sub("", text)
 
 
 def patch_logging(own: Callable[[], str]) -> None:
