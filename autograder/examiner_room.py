@@ -39,7 +39,7 @@ from autograder.examiner_reach import (
 )
 from autograder.examiner_shipped import use_shipped_modules
 from autograder.examiner_source import bound_names, has_coroutines, words
-from autograder.examiner_texts import check_annotation, patch_logging, patch_references
+from autograder.examiner_texts import check_annotation, patch_logging, patch_references, patch_yaml
 from autograder.examiner_twins import changes_in_place, handed_over
 from autograder.handles import HandleError, describe, number_of
 from autograder.match_patterns import as_pattern
@@ -265,6 +265,8 @@ class _Room:
             with cpu_limit(seconds, wall=order["wall"] + 5):
                 self.release.take_fresh(text)
                 words = self.release.words(text)
+                if "yaml" in words:
+                    patch_yaml()
                 self.link.handed = handed_over(text)
                 self.link.is_asynchronous = has_coroutines(text)
                 self.link.answers.hears_cancelled = "CancelledError" in words

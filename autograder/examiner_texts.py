@@ -15,7 +15,14 @@ from typing import Any, ForwardRef
 from autograder.handles import HandleError
 from autograder.syntax import parse_python
 
-__all__ = ["WrittenText", "as_written", "check_annotation", "patch_logging", "patch_references"]
+__all__ = [
+    "WrittenText",
+    "as_written",
+    "check_annotation",
+    "patch_logging",
+    "patch_references",
+    "patch_yaml",
+]
 
 _DEEPEST = 8
 _TAG = "Tag the test cell 'student-room' so that it runs beside the student's code."
@@ -157,6 +164,20 @@ def patch_logging(own: Callable[[], str]) -> None:
 
     setattr(logging.config, "dictConfig", checked)  # noqa: B010 - its stub says it can't be set
     setattr(logging.config, "fileConfig", refused)  # noqa: B010
+
+
+def patch_yaml() -> None:
+    """Have YAML make plain values only, whatever loader a test takes: tags may name functions."""
+    from yaml.constructor import UnsafeConstructor
+
+    def refused(_: Any, name: Any, *args: Any, **names: Any) -> Any:
+        raise HandleError(
+            f"a text in YAML names {str(name)[:80]!r}, which would be looked up and may be called "
+            f"in the examiner's room. Read it with `yaml.safe_load`. {_TAG}"
+        )
+
+    for method in ("find_python_module", "find_python_name", "make_python_instance"):
+        setattr(UnsafeConstructor, method, refused)
 
 
 def _called(config: Any) -> Iterator[Any]:
