@@ -1,7 +1,7 @@
-"""Texts of the student's that a library would run here: annotations, and settings of loggers.
+"""Texts of the student's that a library would run here: annotations, settings of loggers, YAML.
 
-A text that stands as an annotation is Python to whoever asks for types, and a logger's settings
-name classes and functions that are called. What a student's code returned is none of these.
+A text that stands as an annotation is Python to whoever asks for types; a logger's settings and
+tags in YAML name functions that are called. What a student's code returned is none of these.
 """
 
 import ast
@@ -170,10 +170,10 @@ def patch_yaml() -> None:
     """Have YAML make plain values only, whatever loader a test takes: tags may name functions."""
     from yaml.constructor import UnsafeConstructor
 
-    def refused(_: Any, name: Any, *args: Any, **names: Any) -> Any:
+    def refused(*asked: Any, **_: Any) -> Any:
         raise HandleError(
-            f"a text in YAML names {str(name)[:80]!r}, which would be looked up and may be called "
-            f"in the examiner's room. Read it with `yaml.safe_load`. {_TAG}"
+            f"a text in YAML names {str(asked[1])[:80]!r}, which may be called in the examiner's "
+            f"room. Read it with `yaml.safe_load`. {_TAG}"
         )
 
     for method in ("find_python_module", "find_python_name", "make_python_instance"):
