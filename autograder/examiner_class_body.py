@@ -14,13 +14,13 @@ import re
 import sys
 from collections.abc import Mapping
 from types import FunctionType
-from typing import Any, ForwardRef, cast
+from typing import Any, ForwardRef
 
-from autograder.examiner_codec import LinkEncoder, is_own
-from autograder.examiner_texts import WrittenText, as_written, check_annotation
+from autograder.examiner_codec import LinkEncoder, Packed, is_own
+from autograder.examiner_texts import WrittenText, worked_out
 from autograder.handles import WAYS_OUT, number_of
 from autograder.student_derived import fill, method_of, nested_class
-from autograder.wire_values import ENCODERS, Encoder, Json, TooLargeError
+from autograder.wire_values import Json, TooLargeError
 
 __all__ = ["BodyItem", "annotations_of", "hung_on", "meant"]
 
@@ -30,7 +30,7 @@ _MAKING: Any = vars(copyreg)["__newobj__"]
 _LOOKED_UP = re.compile(r"_room_name\('(\w+)'\)")  # what is made of a name in a class body
 
 
-class BodyItem:
+class BodyItem(Packed):
     """One thing that a class body binds, or an annotation of it.
 
     Parameters
@@ -47,6 +47,20 @@ class BodyItem:
 
     def __init__(self, name: str, value: Any, *, within: str, is_read: bool) -> None:
         self.name, self.value, self.within, self.is_read = name, value, within, is_read
+
+    def encoded(self, encoder: LinkEncoder) -> Json:
+        """Encode the item: packed where a library reads it, as any value elsewhere."""
+        if not self.is_read:
+            return encoder.encode(self.value)
+        file = io.BytesIO()
+        try:
+            _Packer(file, encoder, self).dump(self.value)
+        except Exception as error:
+            raise TooLargeError(
+                f"{self.name!r} in the body of {self.within}, which a library reads where the base "
+                f"is ({error}). {WAYS_OUT}"
+            ) from None
+        return ["pk", encoder.blob(file.getvalue())]
 
 
 def annotations_of(namespace: dict[str, Any]) -> dict[str, Any]:
@@ -67,13 +81,8 @@ def meant(annotation: Any) -> Any:
     Another text isn't worked out here: it may be the student's.
     """
     if type(annotation) is WrittenText:
-        try:
-            return check_annotation(eval(annotation, {}, _names_of_the_test()), ())  # noqa: S307
-        except NameError:
-            return str(annotation)
-    if type(annotation) is not str:
-        return annotation
-    return _LOOKED_UP.sub(r"\1", as_written(annotation))
+        return worked_out(annotation, _names_of_the_test())
+    return _LOOKED_UP.sub(r"\1", annotation) if type(annotation) is str else annotation
 
 
 def _names_of_the_test() -> Mapping[str, Any]:
@@ -155,20 +164,3 @@ def _as_filled(value: Any) -> Any:
     if type(reduced) is tuple and reduced[0] is _MAKING and type(reduced[2]) is dict:
         return *reduced[:3], None, None, fill
     return reduced
-
-
-def _encode(encoder: Encoder, item: Any) -> Json:
-    if not item.is_read:
-        return encoder.encode(item.value)
-    file = io.BytesIO()
-    try:
-        _Packer(file, cast("LinkEncoder", encoder), item).dump(item.value)
-    except Exception as error:
-        raise TooLargeError(
-            f"{item.name!r} in the body of {item.within}, which a library reads where the base is "
-            f"({error}). {WAYS_OUT}"
-        ) from None
-    return ["pk", encoder.blob(file.getvalue())]
-
-
-ENCODERS[BodyItem] = _encode

@@ -11,6 +11,7 @@ import io
 import pickle
 import sys
 import types
+from abc import ABC, abstractmethod
 from functools import cache
 from typing import Any, Protocol
 
@@ -147,6 +148,14 @@ def tuple_fields(kind: Any) -> list[str] | None:
     return list(fields)
 
 
+class Packed(ABC):
+    """Something that this room alone has, and that knows how it crosses."""
+
+    @abstractmethod
+    def encoded(self, encoder: "LinkEncoder") -> Json:
+        """Encode it."""
+
+
 class LinkEncoder(Encoder):
     """Encodes what goes to the student's room."""
 
@@ -172,6 +181,8 @@ class LinkEncoder(Encoder):
             number = number_of(self._objects.coroutine_handle(value))
         if number is not None:
             return ["o", number]
+        if issubclass(type(value), Packed):
+            return value.encoded(self)
         if getattr(type(value), "stays_here", False):
             return ["gl"]  # what are the globals of a test there are those of the answers
         if isinstance(value, _FORBIDDEN):

@@ -49,5 +49,6 @@ class CellCompiler(CachingCompiler):
 @lru_cache(maxsize=512)
 def _statements(source: str, flags: int) -> tuple[ast.stmt, ...]:
     tree: Any = compile(source, "<cell>", "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
-    prepared: ast.Module = ast.fix_missing_locations(Preparation().visit(tree))
+    are_texts = bool(flags & __future__.annotations.compiler_flag)
+    prepared: ast.Module = ast.fix_missing_locations(Preparation(texts=are_texts).visit(tree))
     return tuple(prepared.body)

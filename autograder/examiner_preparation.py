@@ -34,9 +34,16 @@ _PLAIN = {"int", "float", "str", "bool", "bytes", "list", "dict", "tuple", "set"
 
 
 class Preparation(ast.NodeTransformer):
-    """Prepares a test cell, or what a locked cell gives, for the examiner's room."""
+    """Prepares a test cell, or what a locked cell gives, for the examiner's room.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    texts : bool, default: False
+        Whether annotations are kept as texts, by a future statement of an earlier cell.
+    """
+
+    def __init__(self, *, texts: bool = False) -> None:
+        self._texts = texts
         self._outer: list[set[str]] = []
         self._firsts: list[str] = []
         """The first parameters of the functions around a place, an object within a method."""
@@ -51,7 +58,7 @@ class Preparation(ast.NodeTransformer):
         self._outer.pop()
         self._firsts.pop()
         if getattr(node, "returns", None) is not None:
-            node.returns = _checked(node.returns)
+            node.returns = self._checked(node.returns)
         return node
 
     visit_AsyncFunctionDef = visit_Lambda = visit_FunctionDef  # noqa: N815 - what `ast` calls them
@@ -60,14 +67,17 @@ class Preparation(ast.NodeTransformer):
         """Look at the annotation of a parameter."""
         self.generic_visit(node)
         if node.annotation is not None:
-            node.annotation = _checked(node.annotation)
+            node.annotation = self._checked(node.annotation)
         return node
 
     def visit_AnnAssign(self, node: ast.AnnAssign) -> Any:
         """Look at the annotation of a field."""
         self.generic_visit(node)
-        node.annotation = _checked(node.annotation)
+        node.annotation = self._checked(node.annotation)
         return node
+
+    def _checked(self, annotation: ast.expr) -> ast.expr:
+        return annotation if self._texts else _checked(annotation)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> Any:
         """Find the student's names in a class body."""
@@ -100,6 +110,7 @@ class Preparation(ast.NodeTransformer):
         made: list[ast.stmt] = []
         for alias in node.names:
             name = alias.asname or alias.name
+            self._texts |= module == "__future__" and alias.name == "annotations"
             if node.level or alias.name == "*":
                 made.append(ast.ImportFrom(node.module, [alias], node.level))
             elif needs_room(f"{module}.{alias.name}") and not needs_room(module):

@@ -7,8 +7,10 @@ made of them. Values in an annotation are the test's, unless they are in the stu
 import inspect
 import types
 import typing
+from collections.abc import Mapping
 from typing import Any
 
+from autograder.examiner_texts import WrittenText, worked_out
 from autograder.handles import number_of
 from autograder.wire_classes import find_class
 from autograder.wire_signatures import LEFT_OUT
@@ -21,20 +23,24 @@ _DEPTH = 8
 
 def signature_of(target: Any) -> inspect.Signature:
     """Give the parameters of a test's function or class, with what stands for their defaults."""
-    signature = inspect.signature(target)  # texts aren't evaluated: they may be the student's
+    signature = inspect.signature(target)
+    names = getattr(target, "__globals__", {})
     parameters = [
-        item.replace(default=_default(item.default), annotation=_told(item.annotation))
+        item.replace(default=_default(item.default), annotation=_told(item.annotation, names))
         for item in signature.parameters.values()
     ]
-    return inspect.Signature(parameters, return_annotation=_told(signature.return_annotation))
+    told = _told(signature.return_annotation, names)
+    return inspect.Signature(parameters, return_annotation=told)
 
 
 def _default(value: Any) -> Any:
     return value if value is _NONE or number_of(value) is not None else LEFT_OUT
 
 
-def _told(annotation: Any) -> Any:
+def _told(annotation: Any, names: Mapping[str, Any]) -> Any:
     """Give an annotation, without what is the test's in it."""
+    if type(annotation) is WrittenText:  # another text may be the student's
+        annotation = worked_out(annotation, names)
     if typing.get_origin(annotation) is typing.Annotated and not _is_known(annotation):
         annotation = annotation.__origin__
     return annotation if annotation is _NONE or _is_known(annotation) else _NONE

@@ -8,25 +8,24 @@ import ast
 import logging.config
 import re
 import typing
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from functools import wraps
 from typing import Any, ForwardRef
 
-from autograder.handles import HandleError
+from autograder.handles import HandleError, number_of
 from autograder.syntax import parse_python
 
 __all__ = [
     "WrittenText",
-    "as_written",
     "check_annotation",
     "patch_logging",
     "patch_references",
     "patch_yaml",
+    "worked_out",
 ]
 
 _DEEPEST = 8
 _TAG = "Tag the test cell 'student-room' so that it runs beside the student's code."
-_CHECKED = re.compile(r"^_room_annotation\((.*?)(?:, '[^']*')*\)$")  # of a text, by the compiler
 _SPACES = re.compile(r"[\s'\"]")
 _OF_LOGGING = re.compile(r"logging(\.handlers)?\.\w+")
 _CALLED = ("()", ".", "listener", "queue")
@@ -73,13 +72,32 @@ def check_annotation(
     return WrittenText(value) if type(value) is str else value
 
 
-def as_written(text: str) -> str:
-    """Give an annotation's text as it stands in a cell, without what was put around it."""
-    return _CHECKED.sub(r"\1", text)
+def worked_out(text: WrittenText, names: Mapping[str, Any]) -> Any:
+    """Give what an annotation says that a test has written as a text; the text, where nothing yet.
+
+    Parameters
+    ----------
+    text : WrittenText
+        The annotation.
+    names : mapping
+        What names stand for.
+
+    Raises
+    ------
+    HandleError
+        If what it says holds a text that the test hasn't written.
+    """
+    try:
+        found = eval(text, {}, names)  # noqa: S307 - the test's own
+    except Exception:
+        return str(text)
+    return check_annotation(found, ())
 
 
 def _texts(value: Any, depth: int = 0) -> Iterator[str]:
     """Give the texts in an annotation that are Python to whoever looks at it."""
+    if number_of(value) is not None:
+        return
     if issubclass(type(value), str):
         yield str.__str__(value)
     elif type(value) is ForwardRef:
@@ -116,7 +134,7 @@ def patch_references(own: Callable[[], str]) -> None:
     def checked(self: Any, *args: Any, **names: Any) -> Any:
         spaces = (*args[:2], names.get("globalns"), names.get("localns"), names.get("globals"))
         is_tests = any(_is_tests(space) for space in spaces)
-        text = as_written(self.__forward_arg__)
+        text = self.__forward_arg__
         if is_tests and _bare(text) not in _bare(own()):
             raise HandleError(
                 f"a type of the test holds the text {text[:80]!r}, which no test has written: it "

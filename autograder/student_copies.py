@@ -16,7 +16,7 @@ from autograder.wire_values import Encoder, Json, TooLargeError
 
 __all__ = ["attributes_of", "changed_copies"]
 
-_MOST_LOST = 5
+_MOST_LOST = 50
 _MANY = 200
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autograder.wire_models import check_attribute, check_model
+from autograder.wire_models import check_attribute, check_model, is_model
 from autograder.wire_values import need
 
 __all__ = ["ChangeError", "apply_change", "change_copies"]
@@ -76,7 +76,7 @@ def _generator(target: np.random.Generator, new: np.random.Generator) -> None:
     target.bit_generator.state = new.bit_generator.state
 
 
-_MOST_LOST = 5
+_MOST_LOST = 50
 _LONGEST = 40
 _APPLY: dict[type, Callable[[Any, Any], None]] = {
     list: _list,
@@ -134,6 +134,9 @@ def change_copies(changes: Any, decode: Callable[[Any], Any], copied: list[Any])
             check_attribute(target, name, None)
             attributes.pop(name, None)
         need(len(lost) <= _MOST_LOST and all(type(name) is str for name in lost), "names")
+        if is_model(type(target)):  # what it was trained to before is no part of what it is now
+            for name in lost:
+                attributes.pop(name, None)
         untold += [f"{name[:_LONGEST]!r} of a {type(target).__name__}" for name in lost]
     for target in copied:
         check_model(target)

@@ -23,6 +23,7 @@ __all__ = [
     "decode_part",
     "encode_part",
     "holds_models",
+    "is_model",
     "models_in",
 ]
 
@@ -42,7 +43,7 @@ _LEAF_SIZE, _METRIC = 4, 11
 _MOST = 1 << 20
 
 
-def _is_model(kind: Any) -> bool:
+def is_model(kind: Any) -> bool:
     """Say whether a class is one of scikit-learn's models."""
     base = vars(sys.modules.get("sklearn.base", sys)).get("BaseEstimator")
     if base is None or base not in type.__getattribute__(kind, "__mro__"):
@@ -70,7 +71,7 @@ def models_in(value: Any, strange: Collection[int] = ()) -> list[Any]:
     >>> models_in(make_pipeline(Ridge()))
     [Ridge()]
     """
-    if not _is_model(type(value)):
+    if not is_model(type(value)):
         return []
     found: list[Any] = []
     seen = {id(value)}
@@ -82,7 +83,7 @@ def models_in(value: Any, strange: Collection[int] = ()) -> list[Any]:
         for part in _parts(holder):
             if id(part) in seen or id(part) in strange:
                 continue
-            if _is_model(type(part)):
+            if is_model(type(part)):
                 found.append(part)
             elif type(part) not in (list, tuple, dict):
                 continue
@@ -130,7 +131,7 @@ def encode_part(encoder: Encoder, value: Any, known: Mapping[int, int]) -> Json:
         return encoder.nested(_encode_neighbours, value)
     if kind is find_class(_TREES, "Tree"):
         return encoder.nested(_encode_tree, value)
-    if _is_model(kind):
+    if is_model(kind):
         return encoder.nested(_encode_model, value)
     raise TooLargeError(f"a {name} of a model can't cross by value")
 
@@ -217,7 +218,7 @@ def decode_part(decoder: Decoder, item: list[Any], known: list[Any]) -> Any:
 
 
 def _decode_model(decoder: Decoder, kind: type | None, told: list[Any]) -> Any:
-    need(kind is not None and _is_model(kind), "a model of a class that is known here")
+    need(kind is not None and is_model(kind), "a model of a class that is known here")
     decoder.count(len(told))
     made: Any = object.__new__(kind)  # type: ignore[arg-type]
     for item in told:
@@ -247,7 +248,7 @@ def holds_models(value: Any) -> bool:
     """
     if type(value) is not np.ndarray or not value.dtype.hasobject:
         return False
-    return any(_is_model(type(item)) for item in value.ravel().tolist())
+    return any(is_model(type(item)) for item in value.ravel().tolist())
 
 
 def check_model(model: Any) -> None:
