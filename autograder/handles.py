@@ -10,6 +10,7 @@ student's room says about truth, length, membership and class is believed, and n
 import sys
 from argparse import Namespace
 from collections.abc import Callable
+from contextlib import suppress
 from types import MethodType, SimpleNamespace
 from typing import Any
 
@@ -90,7 +91,8 @@ class Handle:
         put(self, "_steps", 0)
 
     def __del__(self) -> None:
-        _get(self, "_link").free(_get(self, "_number"))
+        with suppress(AttributeError):  # of one that never came to be, at the end of the stack
+            _get(self, "_link").free(_get(self, "_number"))
 
     @property  # type: ignore[misc]
     def __class__(self) -> Any:

@@ -331,3 +331,14 @@ def test_what_a_cell_shows_of_a_handle_is_made_here() -> None:
     shown = handle(link)._repr_mimebundle_()["text/plain"]
     assert shown.startswith("<the student's object of class Thing")
     assert link.asked == []
+
+
+def test_a_handle_that_never_came_to_be_goes_silently() -> None:
+    """At the end of the stack one exists before it has a link; an error there is told on stderr."""
+    kind = type(make_handle(FakeLink(), 1, 0, "Thing", None))  # type: ignore[arg-type]
+    unfinished = kind.__new__(kind)
+    kind.__del__(unfinished)
+    whole = FakeLink()
+    made = make_handle(whole, 7, 0, "Thing", None)  # type: ignore[arg-type]
+    del made
+    assert whole.freed == [7]

@@ -133,15 +133,20 @@ def with_attributes(value: Any, attributes: dict[str, Any]) -> Any:
     return value
 
 
+def series(values: Any, name: Any = None) -> Any:
+    """Make a series of the kind of its values: pandas would take texts that it can't store."""
+    return pd.Series(values, name=name, dtype=getattr(values, "dtype", None))
+
+
 SERIES = st.builds(
-    lambda values, name, attributes: with_attributes(pd.Series(values, name=name), attributes),
+    lambda values, name, attributes: with_attributes(series(values, name), attributes),
     COLUMNS,
     NAMES,
     ATTRIBUTES,
 )
 FRAMES = st.builds(
     lambda columns, attributes: with_attributes(
-        pd.concat([pd.Series(column) for column in columns], axis=1, keys=range(len(columns))),
+        pd.concat([series(column) for column in columns], axis=1, keys=range(len(columns))),
         attributes,
     ),
     st.lists(COLUMNS, min_size=1, max_size=3),
