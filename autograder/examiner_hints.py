@@ -24,6 +24,7 @@ __all__ = ["hints", "misused"]
 _RECORDS = frozenset({"In", "Out", "_", "__", "___", "_i", "_ii", "_iii", "_ih", "_oh"})
 _IMPORTS = (ast.Import, ast.ImportFrom)
 _LOOKED_AT, _FEW = 1000, 50
+_LONG = 50_000
 _OWN = ("__main__", "autograder")
 
 
@@ -46,14 +47,7 @@ def hints(text: str, tests: Iterable[str], answers: Iterable[str]) -> list[str]:
     ["'_' is what this room's notebook "]
     """
     found = []
-    read = frozenset[str]().union(
-        *(
-            globals_used(node)
-            for answer in answers
-            for node in cell_tree(answer).body
-            if isinstance(node, DEFINITIONS)
-        )
-    )
+    read = frozenset[str]().union(*map(_read_by, answers))
     bound = {
         name
         for test in tests
@@ -75,15 +69,28 @@ def hints(text: str, tests: Iterable[str], answers: Iterable[str]) -> list[str]:
     return found
 
 
-def misused(error: BaseException) -> str | None:
+def _read_by(answer: str) -> frozenset[str]:
+    """Give the notebook's names that an answer's functions read, unless it is long or deep."""
+    if len(answer) > _LONG:
+        return frozenset()
+    nodes = (node for node in cell_tree(answer).body if isinstance(node, DEFINITIONS))
+    try:
+        return frozenset[str]().union(*map(globals_used, nodes))
+    except (RecursionError, MemoryError, ValueError):
+        return frozenset()
+
+
+def misused(error: BaseException, said: str) -> str | None:
     """Say which of the student's objects a library of this room was given when it failed.
 
     Parameters
     ----------
     error : BaseException
         What a test cell ended with.
+    said : str
+        Its text, which may not be asked for again: it can be the student's.
     """
-    if WAYS_OUT in str(error):
+    if WAYS_OUT in said:
         return None
     trace, found = error.__traceback__, None
     while trace is not None:

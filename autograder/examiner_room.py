@@ -303,7 +303,7 @@ class _Room:
         answers = [answer for answer in self.texts if answer not in given]
         for hint in hints(text, self.own_texts[-1:], answers):
             self.link.note(hint)
-        if (what := misused(error)) is not None:
+        if (what := misused(error, _message(error))) is not None:
             self.link.note(what)
 
     def _run_again(self, text: str) -> Any:

@@ -65,7 +65,7 @@ def test_a_library_that_was_given_a_handle_is_named() -> None:
     """Also where the handle is within something."""
     handle: Any = make_handle(Link(), 1, 0, "Cart", None)  # type: ignore[arg-type]
     error = error_of("json.dumps({'cart': [cart]})", json=json, cart=handle)
-    said = misused(error)
+    said = misused(error, str(error))
     assert said is not None
     assert said.startswith("json was given <the student's object of class Cart>")
 
@@ -73,5 +73,25 @@ def test_a_library_that_was_given_a_handle_is_named() -> None:
 def test_an_error_without_a_handle_in_it_says_enough() -> None:
     """So does one of the test's own code."""
     handle: Any = make_handle(Link(), 1, 0, "Cart", None)  # type: ignore[arg-type]
-    assert misused(error_of("json.dumps({1: object()})", json=json)) is None
-    assert misused(error_of("1 / 0", cart=handle)) is None
+    assert misused(error_of("json.dumps({1: object()})", json=json), "") is None
+    assert misused(error_of("1 / 0", cart=handle), "") is None
+
+
+class MuteError(Exception):
+    """An error of the student's that says nothing."""
+
+    def __str__(self) -> str:
+        raise SystemExit
+
+
+def test_an_error_is_not_asked_for_its_text() -> None:
+    """What rises there would end the room."""
+    assert misused(error_of("raise MuteError", MuteError=MuteError), "") is None
+
+
+@pytest.mark.parametrize("deep", [" + ".join(["scale"] * 5000), "(" * 80 + "scale" + ")" * 80])
+def test_an_answer_that_is_nested_deep_costs_no_more_than_the_hint(deep: str) -> None:
+    """Nor does one that goes on and on."""
+    answer = f"def solve(x): return {deep}"
+    assert len(hints("scale = 3", ["scale = 3"], [answer])) <= 1
+    assert hints("scale = 3", ["scale = 3"], [ANSWER + "#" * 60_000]) == []
