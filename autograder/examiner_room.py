@@ -27,6 +27,7 @@ from autograder.examiner_errors import StudentRoomGoneError, StudentTimeoutError
 from autograder.examiner_fresh import FreshCalls
 from autograder.examiner_given import Release
 from autograder.examiner_hints import hints, misused
+from autograder.examiner_json import patch_json
 from autograder.examiner_link import ExaminerLink
 from autograder.examiner_names import TestNames
 from autograder.examiner_own_work import OwnWork, Weakly, patch_process
@@ -41,6 +42,7 @@ from autograder.examiner_shipped import use_shipped_modules
 from autograder.examiner_source import bound_names, has_coroutines, words
 from autograder.examiner_texts import check_annotation, patch_logging, patch_references, patch_yaml
 from autograder.examiner_twins import changes_in_place, handed_over
+from autograder.handle_unions import patch_unions
 from autograder.handles import HandleError, describe, number_of
 from autograder.match_patterns import as_pattern
 from autograder.room_shells import examiner_shell
@@ -98,6 +100,8 @@ class _Room:
         patch_process(self.link.ask, lambda: self.link.waited)
         patch_expressions(lambda: "\n".join(self.own_texts))
         patch_logging(lambda: "\n".join(self.own_texts))
+        patch_unions()
+        patch_json(self.link.sayings.has_value, self.link.sayings.value_of)
         patch_references(lambda: "\n".join(self.own_texts))
         guard_process(sys.addaudithook)
 

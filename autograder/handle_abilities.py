@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from autograder.handle_link import Link
 from autograder.handle_schemas import SCHEMAS
+from autograder.handle_unions import UNIONS
 from autograder.handles import (
     MAX_ITEMS,
     NUMBERS,
@@ -20,7 +21,7 @@ from autograder.handles import (
     number_of,
     refusal,
 )
-from autograder.wire_abilities import ABILITIES
+from autograder.wire_abilities import ABILITIES, CLASS_BIT
 
 __all__ = ["make_handle"]
 
@@ -224,6 +225,8 @@ def make_handle(
         for bit, (ability, method) in enumerate(ABILITIES):
             if mask >> bit & 1:
                 body[method] = _METHODS[ability]
+        if mask & CLASS_BIT:
+            body |= UNIONS
         if "__enter__" in body:
             body["__exit__"] = _leave
         if "__aenter__" in body:
