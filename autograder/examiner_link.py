@@ -28,7 +28,7 @@ from autograder.handles import (
     number_of,
 )
 from autograder.time_limit import CellTimeoutError, Hold, Unheld
-from autograder.wire import Bounds, Channel, Frame, WireError
+from autograder.wire import Bounds, Channel, Frame, WireError, WireSizeError
 from autograder.wire_tables import TableMemory
 from autograder.wire_values import TooLargeError, need
 
@@ -47,6 +47,8 @@ _WORKING = frozenset(
 _SHARING = frozenset({"name", "given", "get", "call", "item", "next", "enter", "await", "result"})
 _LOOKING = frozenset({"name", "given"})
 _CALLING = frozenset({"call", "together"})
+_TOO_LARGE = "this can't be handed to the student's code"
+_SMALLER = "Numbers in an array or a table take less; or tag the test cell 'student-room'."
 
 
 def _asks_annotations(op: str, args: tuple[Any, ...]) -> bool:
@@ -181,34 +183,25 @@ class ExaminerLink(Beliefs):
         if not self._open and self._channel.waiting():
             raise WireError("bytes arrived from the student's room that nobody asked for")
         encoder = LinkEncoder(self.objects, self.bounds, tables=self.tables)
-        identity = secrets.token_hex(8)
         freed = self.objects.take_freed()
-        body: dict[str, Any] = {"q": identity, "op": op, "s": self.cpu_seconds}
+        body: dict[str, Any] = {"q": secrets.token_hex(8), "op": op, "s": self.cpu_seconds}
+        changed = self.twins.changed() if self.twins and not self._open else []
         try:
-            body |= self._asked(encoder, args, kwargs)
+            body |= self._asked(encoder, args, kwargs, changed)
         except TooLargeError as error:
             self.objects.put_back(freed)
-            raise HandleError(f"this can't be handed to the student's code: {error}") from None
+            raise HandleError(f"{_TOO_LARGE}: {error}") from None
         if freed:
             body["free"] = list(freed)
         if news := self.tables.news():
             body["t"] = news
         body |= self._wishes(op, args)
-        self._open.append(encoder.numbered)
-        began = perf_counter()
         try:
-            with Hold():
-                self._channel.send(body, encoder.blobs, seconds=self.wall_seconds)
-                frame = self._wait(identity)
-        except (WireError, CellTimeoutError):
-            raise
-        except BaseException:
-            self._give_up("the test was stopped while a question was open")
-            raise
-        finally:
-            self._open.pop()
-            if not self._open:
-                self.waited += perf_counter() - began
+            frame = self._exchanged(body, encoder, changed)
+        except WireSizeError as error:  # before anything was sent
+            self.objects.put_back(freed)
+            self.tables.put_back(news)
+            raise HandleError(f"{_TOO_LARGE}: {error}. {_SMALLER}") from None
         self._taking = True  # what is a key there may be one here
         try:
             value = self.answers.take(
@@ -221,6 +214,25 @@ class ExaminerLink(Beliefs):
         self._note_returned(op, value)
         return value
 
+    def _exchanged(self, body: dict[str, Any], encoder: LinkEncoder, changed: list[Any]) -> Frame:
+        """Send a question and give the answer; what was changed here is alike there from then."""
+        self._open.append(encoder.numbered)
+        began = perf_counter()
+        try:
+            with Hold():
+                self._channel.send(body, encoder.blobs, seconds=self.wall_seconds)
+                self.twins.alike(changed)
+                return self._wait(body["q"])
+        except (WireError, CellTimeoutError):
+            raise
+        except BaseException:
+            self._give_up("the test was stopped while a question was open")
+            raise
+        finally:
+            self._open.pop()
+            if not self._open:
+                self.waited += perf_counter() - began
+
     def _wishes(self, op: str, args: tuple[Any, ...]) -> dict[str, int]:
         """Give what is to be seen to beside a question: sharing, a loop that runs."""
         shares = (
@@ -231,17 +243,16 @@ class ExaminerLink(Beliefs):
         wanted = {"h": shares, "al": self.is_asynchronous}
         return {name: 1 for name, is_wanted in wanted.items() if is_wanted}
 
+    @staticmethod
     def _asked(
-        self, encoder: LinkEncoder, args: tuple[Any, ...], kwargs: dict[str, Any]
+        encoder: LinkEncoder, args: tuple[Any, ...], kwargs: dict[str, Any], changed: list[Any]
     ) -> dict[str, Any]:
         """Give the values of a question, and what both rooms have and this one has changed."""
         body: dict[str, Any] = {"v": [encoder.encode(arg) for arg in args]}
-        changed = self.twins.changed() if self.twins and not self._open else []
         if changed:
             body["tw"] = [encoder.encode(value) for value in changed]
         if kwargs:
             body["k"] = {name: encoder.encode(value) for name, value in kwargs.items()}
-        self.twins.alike(changed)
         return body
 
     def _wait(self, identity: str) -> Frame:
@@ -290,6 +301,7 @@ class ExaminerLink(Beliefs):
             need(type(pair) is list and len(pair) == 2 and type(pair[0]) is str, "a keyword")
             names[pair[0]] = decoder.decode(pair[1])
         encoder = LinkEncoder(self.objects, self.bounds)
+        changed: list[Any] = []
         try:
             self.answers.change(body.get("ch"), decoder, self._open[-1])
             redirected = body.get("to") == 1
@@ -302,7 +314,6 @@ class ExaminerLink(Beliefs):
                 reply["out"] = said[0]
             if changed := self.twins.changed() if self.twins else []:
                 reply["tw"] = [encoder.encode(value) for value in changed]
-                self.twins.alike(changed)
         except WireError:
             raise
         except BaseException as error:  # the student's code sees it, as it would in one process
@@ -312,9 +323,16 @@ class ExaminerLink(Beliefs):
                 self.refusal = self.refusal or error  # whatever student code does with it
             encoder = LinkEncoder(self.objects, self.bounds)
             reply = {"e": encoder.error(error)}
-        if type(number := body.get("n")) is int:
-            reply["n"] = number
-        self._channel.send(reply, encoder.blobs, seconds=self.wall_seconds)
+            changed = []
+        named = {"n": body["n"]} if type(body.get("n")) is int else {}
+        try:
+            self._channel.send(reply | named, encoder.blobs, seconds=self.wall_seconds)
+        except WireSizeError as error:  # before anything was sent
+            self.refusal = self.refusal or HandleError(f"{_TOO_LARGE}: {error}. {_SMALLER}")
+            encoder, changed = LinkEncoder(self.objects, self.bounds), []
+            reply = {"e": encoder.error(self.refusal)}
+            self._channel.send(reply | named, encoder.blobs, seconds=self.wall_seconds)
+        self.twins.alike(changed)
 
     def _is_stopped_again(self, error: BaseException) -> bool:
         """Give up on student code that went on when a test's time was up."""

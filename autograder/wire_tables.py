@@ -83,6 +83,11 @@ class TableMemory:
         self._taken, self._dropped = [], []
         return news if any(news) else None
 
+    def put_back(self, news: Json) -> None:
+        """Tell it with the next message: this one wasn't sent."""
+        if news:
+            self._taken[:0], self._dropped[:0] = news
+
     def confirm(self, news: Json) -> None:
         """Take in what the other room has by now; before its message is decoded."""
         for number in _numbers(news, 0):

@@ -248,6 +248,40 @@ def test_an_answer_that_is_too_large_costs_its_question_only(name: str, run: Any
     assert "room is gone" not in execution.cells[1].message
 
 
+HANDED = {
+    "numbers": "total([n / 7 for n in range(1_000_000)])",
+    "numbers beside a table": "held(table, [n / 7 for n in range(1_000_000)])",
+    "numbers from a function of the test": "called(lambda: [n / 7 for n in range(1_000_000)])",
+    "a text": "total('x' * (20 << 20))",
+}
+
+
+@pytest.mark.parametrize("name", HANDED)
+def test_what_a_test_hands_over_that_is_too_large_costs_its_cell_only(name: str, run: Any) -> None:
+    """It's said to be; tables and containers of both rooms are as they were."""
+    execution = run(
+        (
+            "answer",
+            "kept = [1]\n"
+            "def total(xs): return sum(xs)\n"
+            "def called(f): return sum(f())\n"
+            "def held(t, *_): return int(t['a'].sum()) + sum(kept)\n",
+        ),
+        (
+            "test",
+            "import pandas as pd\n"
+            "table = pd.DataFrame({'a': [1, 2]})\nassert held(table) == 4\n"
+            f"try:\n    kept.append(5)\n    {HANDED[name]}\nexcept TypeError: pass",
+        ),
+        ("test", "assert held(table) == 9 and total([1, 2]) == 3 and called(lambda: [4]) == 4"),
+        ("test", "table.loc[0, 'a'] = 3\nassert held(table) == 11"),
+    )
+    assert statuses(execution) == ["ok", "error", "ok", "ok"], execution.cells
+    assert "can't be handed to the student's code" in execution.cells[1].message
+    if name.startswith("numbers"):
+        assert "tag the test cell 'student-room'" in execution.cells[1].message
+
+
 def test_an_endless_test_costs_its_cell_only(run: Any) -> None:
     """A test cell has the same limit as any other."""
     execution = run(
