@@ -31,6 +31,7 @@ __all__ = ["Preparation", "prepared"]
 # A process that forks examiners' rooms prepares a lab's cells once for all of them.
 _STATEMENTS = 4096
 _PLAIN = {"int", "float", "str", "bool", "bytes", "list", "dict", "tuple", "set", "object"}
+_ASKED = {"__class__": "_room_class", "format": "_room_format", "format_map": "_room_format"}
 
 
 class Preparation(ast.NodeTransformer):
@@ -122,11 +123,13 @@ class Preparation(ast.NodeTransformer):
         return [ast.fix_missing_locations(ast.copy_location(item, node)) for item in made]
 
     def visit_Attribute(self, node: ast.Attribute) -> Any:
-        """Let ``x.__class__`` give the student's own class of a handle."""
+        """Let ``x.__class__`` give the student's class of a handle, ``x.format`` look at ``x``."""
         self.generic_visit(node)
-        if node.attr != "__class__" or not isinstance(node.ctx, ast.Load):
+        is_text = isinstance(node.value, (ast.Constant, ast.JoinedStr))
+        if not isinstance(node.ctx, ast.Load) or node.attr not in _ASKED or is_text:
             return node
-        made = ast.Call(ast.Name("_room_class", ast.Load()), [node.value], [])
+        args = [node.value, *([] if node.attr == "__class__" else [ast.Constant(node.attr)])]
+        made = ast.Call(ast.Name(_ASKED[node.attr], ast.Load()), args, [])
         return ast.fix_missing_locations(ast.copy_location(made, node))
 
     def visit_Call(self, node: ast.Call) -> Any:
@@ -136,12 +139,6 @@ class Preparation(ast.NodeTransformer):
             node.args.insert(0, ast.Constant(node.func.attr))
             node.func = ast.copy_location(ast.Name("_room_command", ast.Load()), node.func)
             return ast.fix_missing_locations(node)
-        if isinstance(node.func, ast.Attribute) and node.func.attr in ("format", "format_map"):
-            if isinstance(node.func.value, (ast.Constant, ast.JoinedStr)):
-                return node
-            what = [node.func.value, ast.Constant(node.func.attr), *node.args]
-            made = ast.Call(ast.Name("_room_format", ast.Load()), what, node.keywords)
-            return ast.fix_missing_locations(ast.copy_location(made, node))
         if not isinstance(node.func, ast.Name):
             return node
         if not node.args:

@@ -250,7 +250,7 @@ def patch_inspect(link: ExaminerLink, texts: list[str]) -> None:
     setattr(inspect, "getsourcelines", getsourcelines)  # noqa: B010
 
 
-def patch_expressions(own: Callable[[], str]) -> None:
+def patch_expressions(own: Callable[[], str], may_run: Callable[[str], bool]) -> None:
     """Keep pandas from looking up in a test what a student's expression asks for.
 
     ``frame.query(text)`` may use ``@name`` for any variable of whoever calls it, and attributes
@@ -260,11 +260,21 @@ def patch_expressions(own: Callable[[], str]) -> None:
     ----------
     own : callable
         Gives the text of the tests and given cells.
+    may_run : callable
+        Says whether a text may be run beside the tests: where an expression isn't one of a table,
+        its plain names are the test's variables.
     """
     original = evaluation.eval
 
     @functools.wraps(original)
     def checked(expr: Any, *args: Any, **names: Any) -> Any:
+        has_columns = len(args) > 4 or names.get("resolvers")
+        if isinstance(expr, str) and not has_columns and not may_run(expr):
+            raise HandleError(
+                f"the expression {expr[:200]!r} would be worked out among the names of the test, "
+                "which hasn't written it. Tag the test cell 'student-room', or evaluate it of a "
+                "table, whose columns are its names."
+            )
         if isinstance(expr, str) and (asked := set(_INSIDES.findall(expr))):
             here = set(_INSIDES.findall(own()))
             if not asked <= here:
@@ -305,10 +315,20 @@ def patch_dataclasses(link: ExaminerLink) -> None:
             setattr(module, name, asking(module.__name__, name, getattr(module, name)))
 
 
-def guard_process(add_hook: Callable[[Callable[[str, Any], None]], None]) -> None:
-    """Keep this process from running what student code may have written to a file.
+def guard_process(
+    add_hook: Callable[[Callable[[str, Any], None]], None],
+    compiling: Callable[[Any, Any], None] = lambda *_: None,
+) -> None:
+    """Keep this process from running what student code may have written.
 
     What a test imports from the working folder is then found in the student's room alone.
+
+    Parameters
+    ----------
+    add_hook : callable
+        Adds an audit hook.
+    compiling : callable, optional
+        Is told what is about to be compiled, and in which frame.
     """
     allowed = os.getpid()
     own = (sys.prefix, sys.base_prefix, *(path for path in sys.path if path))
@@ -330,6 +350,8 @@ def guard_process(add_hook: Callable[[Callable[[str, Any], None]], None]) -> Non
         del sys.path_importer_cache[place]
 
     def hook(event: str, args: Any) -> None:
+        if event == "compile":
+            compiling(args[0], sys._getframe(1))
         name = getattr(args[0], "co_filename", args[0]) if event in _RUNNING and args else None
         if name and is_students(name):
             raise HandleError(

@@ -24,6 +24,7 @@ from autograder.examiner_commands import Commands
 from autograder.examiner_containers import GivenContainers
 from autograder.examiner_derived import room_super
 from autograder.examiner_errors import StudentRoomGoneError, StudentTimeoutError
+from autograder.examiner_evaluation import Evaluation
 from autograder.examiner_fresh import FreshCalls
 from autograder.examiner_given import Release
 from autograder.examiner_hints import hints, misused
@@ -40,7 +41,13 @@ from autograder.examiner_reach import (
 )
 from autograder.examiner_shipped import use_shipped_modules
 from autograder.examiner_source import bound_names, has_coroutines, words
-from autograder.examiner_texts import check_annotation, patch_logging, patch_references, patch_yaml
+from autograder.examiner_texts import (
+    check_annotation,
+    patch_formats,
+    patch_logging,
+    patch_references,
+    patch_yaml,
+)
 from autograder.examiner_twins import changes_in_place, handed_over
 from autograder.handle_unions import patch_unions
 from autograder.handles import HandleError, describe, number_of
@@ -98,12 +105,14 @@ class _Room:
         patch_inspect(self.link, self.texts)
         patch_dataclasses(self.link)
         patch_process(self.link.ask, lambda: self.link.waited)
-        patch_expressions(lambda: "\n".join(self.own_texts))
+        evaluation = Evaluation(self.names, lambda: self.own_texts)
+        patch_expressions(lambda: "\n".join(self.own_texts), evaluation.may_run)
         patch_logging(lambda: "\n".join(self.own_texts))
         patch_unions()
         patch_json(self.link.sayings.has_value, self.link.sayings.value_of)
-        patch_references(lambda: "\n".join(self.own_texts))
-        guard_process(sys.addaudithook)
+        patch_references(lambda: "\n".join(self.own_texts), evaluation.may_run)
+        patch_formats(self._check_format)
+        guard_process(sys.addaudithook, evaluation.compiling)
 
     def _functions(self) -> None:
         """Put the functions in reach that :class:`CellCompiler` lets a test call."""
@@ -196,16 +205,22 @@ class _Room:
             "call", self.link.ask("get", module, function), text, *(spaces or ({},))
         )
 
-    def _format(self, text: Any, method: str, /, *args: Any, **names: Any) -> Any:
-        """Fill in a text that may be the student's: with what is public of what it is handed."""
-        asks = type(text) is str and _PRIVATE_FIELD.search(text)
-        if asks and not any(text in own for own in self.own_texts):
+    def _format(self, value: Any, method: str) -> Any:
+        """Give what fills in a text that may be the student's."""
+        if value is str:
+            return lambda text, /, *args, **names: self._format(text, method)(*args, **names)
+        if issubclass(type(value), str):
+            self._check_format(str.__str__(value))
+        return getattr(value, method)
+
+    def _check_format(self, text: str) -> None:
+        """Have a text filled in with what is public of what it is handed."""
+        if _PRIVATE_FIELD.search(text) and not any(text in own for own in self.own_texts):
             raise HandleError(
                 f"the text {text[:200]!r} asks for what is private of what it is filled in with: "
                 "in the examiner's room that may be the test itself. Tag the test cell "
                 "'student-room' if it is to get that."
             )
-        return getattr(text, method)(*args, **names)
 
     def _compile(self, *args: Any, **names: Any) -> Any:
         flags = names.get("flags", args[3] if len(args) > 3 else 0)

@@ -5,11 +5,15 @@ tags in YAML name functions that are called. What a student's code returned is n
 """
 
 import ast
+import inspect
 import logging.config
 import re
+import string
+import sys
 import typing
 from collections.abc import Callable, Iterator, Mapping
-from functools import wraps
+from functools import lru_cache, wraps
+from types import ModuleType
 from typing import Any, ForwardRef
 
 from autograder.handles import HandleError, number_of
@@ -18,6 +22,7 @@ from autograder.syntax import parse_python
 __all__ = [
     "WrittenText",
     "check_annotation",
+    "patch_formats",
     "patch_logging",
     "patch_references",
     "patch_yaml",
@@ -118,13 +123,15 @@ def _names(texts: tuple[str, ...]) -> Iterator[str]:
         yield from (node.id for node in ast.walk(tree) if isinstance(node, ast.Name))
 
 
-def patch_references(own: Callable[[], str]) -> None:
-    """Have only texts evaluated as types of a test that stand in a test or a given cell.
+def patch_references(own: Callable[[], str], may_run: Callable[[str], bool]) -> None:
+    """Have only texts evaluated as types that stand in a test, a given cell or a library.
 
     Parameters
     ----------
     own : callable
         Gives the text of the tests and given cells.
+    may_run : callable
+        Says whether another text may be run all the same.
     """
     evaluate: Any = vars(ForwardRef).get("_evaluate")
     if evaluate is None:  # from 3.14 on each has a method of its own to be asked with
@@ -133,9 +140,11 @@ def patch_references(own: Callable[[], str]) -> None:
     @wraps(evaluate)
     def checked(self: Any, *args: Any, **names: Any) -> Any:
         spaces = (*args[:2], names.get("globalns"), names.get("localns"), names.get("globals"))
-        is_tests = any(_is_tests(space) for space in spaces)
         text = self.__forward_arg__
-        if is_tests and _bare(text) not in _bare(own()):
+        is_known = _bare(text) in _bare(own())
+        if not is_known and not any(_is_tests(space) for space in spaces):
+            is_known = may_run(text) or any(_bare(text) in _source(space) for space in spaces)
+        if not is_known:
             raise HandleError(
                 f"a type of the test holds the text {text[:80]!r}, which no test has written: it "
                 f"would be run in the examiner's room. {_TAG}"
@@ -147,6 +156,21 @@ def patch_references(own: Callable[[], str]) -> None:
 
 def _is_tests(space: Any) -> bool:
     return isinstance(space, dict) and dict.get(space, "__name__") == "__main__"
+
+
+def _source(space: Any) -> str:
+    """Give the source of the module that a namespace is of, without its spaces."""
+    name = dict.get(space, "__name__") if isinstance(space, dict) else None
+    module = sys.modules.get(name) if type(name) is str else None
+    return _source_of(module) if module is not None and vars(module) is space else ""
+
+
+@lru_cache(maxsize=64)
+def _source_of(module: ModuleType) -> str:
+    try:
+        return _bare(inspect.getsource(module))
+    except (OSError, TypeError):
+        return ""
 
 
 def _bare(text: str) -> str:
@@ -186,7 +210,7 @@ def patch_logging(own: Callable[[], str]) -> None:
 
 def patch_yaml() -> None:
     """Have YAML make plain values only, whatever loader a test takes: tags may name functions."""
-    from yaml.constructor import UnsafeConstructor
+    from yaml.constructor import FullConstructor, UnsafeConstructor
 
     def refused(*asked: Any, **_: Any) -> Any:
         raise HandleError(
@@ -194,8 +218,34 @@ def patch_yaml() -> None:
             f"room. Read it with `yaml.safe_load`. {_TAG}"
         )
 
-    for method in ("find_python_module", "find_python_name", "make_python_instance"):
-        setattr(UnsafeConstructor, method, refused)
+    for kind in (FullConstructor, UnsafeConstructor):
+        for method in ("find_python_module", "find_python_name", "make_python_instance"):
+            setattr(kind, method, refused)
+
+
+def patch_formats(check: Callable[[str], None]) -> None:
+    """Have texts looked at that are filled in by other ways than their own ``format``.
+
+    Parameters
+    ----------
+    check : callable
+        Refuses a text that asks for what is private of what it is filled in with.
+    """
+    field, style = string.Formatter.get_field, logging.StrFormatStyle
+    formatted = style._format  # type: ignore[attr-defined]
+
+    @wraps(field)
+    def get_field(self: Any, field_name: str, args: Any, kwargs: Any) -> Any:
+        check(f"{{{field_name}}}")
+        return field(self, field_name, args, kwargs)
+
+    @wraps(formatted)
+    def of_style(self: Any, record: Any) -> str:
+        check(self._fmt)
+        return str(formatted(self, record))
+
+    kinds: Any = string.Formatter, style
+    kinds[0].get_field, kinds[1]._format = get_field, of_style
 
 
 def _called(config: Any) -> Iterator[Any]:

@@ -1,0 +1,203 @@
+"""Texts that are compiled while a test runs: a test's own, or sums of plain names; no others.
+
+``map(eval, terms())``, a formula that a statistics library works out, ``timeit`` and the like run
+a text beside the tests, whoever wrote it. One that stands in a test or a given cell may do
+anything. Any other gets numbers, columns, operators and NumPy's functions of numbers; what has to
+do with the test's names or with Python's insides is refused before it runs.
+"""
+
+import ast
+import builtins
+import math
+import re
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from types import FrameType, ModuleType
+from typing import Any
+
+import numpy as np
+
+from autograder.examiner_source import cell_tree
+from autograder.handles import HandleError
+from autograder.syntax import parse_python
+
+__all__ = ["Evaluation"]
+
+_SPACES = re.compile(r"\s")
+_LONG = 30
+_MAKING = frozenset(
+    {
+        *("autograder", "attr", "attrs", "collections", "dataclasses", "enum", "typing"),
+        *("typing_extensions", "pydantic", "sqlalchemy", "numba", "decorator", "_pytest"),
+        *("hypothesis", "makefun", "torch"),
+    }
+)
+"""Packages that compile what they write themselves, or whose texts are looked at elsewhere."""
+_MODULES = frozenset(
+    {"scipy.stats._distn_infrastructure", "sympy.utilities.lambdify", "unittest.mock"}
+)
+_IMPORTING = ("importlib", "_frozen_importlib", "zipimport")
+_INNER = frozenset({"IPython", "codeop"})
+_PLAIN = frozenset(
+    {
+        *("abs", "bool", "bytes", "complex", "dict", "divmod", "float", "frozenset", "int", "len"),
+        *("list", "max", "min", "object", "pow", "range", "round", "set", "str", "sum", "tuple"),
+        "type",
+    }
+)
+_NODES = (
+    *(ast.Module, ast.Expr, ast.Pass, ast.Constant, ast.Name, ast.Load, ast.Tuple, ast.List),
+    *(ast.BinOp, ast.UnaryOp, ast.BoolOp, ast.Compare, ast.IfExp, ast.Subscript, ast.Slice),
+    *(ast.Call, ast.keyword, ast.Attribute, ast.operator, ast.unaryop, ast.boolop, ast.cmpop),
+    *(ast.Dict, ast.Set, ast.ListComp, ast.SetComp, ast.DictComp, ast.GeneratorExp),
+    *(ast.comprehension, ast.Store, ast.Assign, ast.AugAssign, ast.For, ast.If),
+)
+_FUNCTIONS: dict[str, ModuleType] = {"np": np, "numpy": np, "math": math}
+
+
+class Evaluation:
+    """Looks at what is compiled.
+
+    Parameters
+    ----------
+    names : dict
+        The globals of the tests.
+    own : callable
+        Gives the texts of the tests and given cells.
+    """
+
+    def __init__(self, names: dict[str, Any], own: Callable[[], Iterable[str]]) -> None:
+        self._names = names
+        self._own = own
+
+    def compiling(self, source: Any, frame: FrameType | None) -> None:
+        """Look at what somebody is about to compile.
+
+        Raises
+        ------
+        HandleError
+            If a test waits for that, and it isn't the test's own and more than a sum.
+        """
+        if frame is None or not self._is_for_a_test(frame):
+            return
+        for text in _texts(source, frame):
+            if not self.may_run(text):
+                raise HandleError(
+                    f"the text {text.strip()[:80]!r} would be run in the examiner's room, and no "
+                    "test has written it: it may be the student's. Tag the test cell "
+                    "'student-room' so that it runs beside the student's code."
+                )
+
+    def may_run(self, text: str) -> bool:
+        """Say whether a text may be run beside the tests."""
+        return self._is_own(text) or self._is_harmless_text(text)
+
+    def _is_own(self, text: str) -> bool:
+        """Say whether a text stands in a test or a given cell as one, or as a part of a formula."""
+        wanted = _bare(text)
+        if not wanted:
+            return True
+        within = re.compile(rf"(?<!\w){re.escape(wanted)}(?!\w)")
+        return any(
+            wanted == written
+            or (len(wanted) >= _LONG and wanted in written)
+            or ("~" in written and within.search(written))
+            for cell in self._own()
+            for written in _constants(cell)
+        )
+
+    def _is_harmless_text(self, text: str) -> bool:
+        """Say whether a text is made of operators, numbers and names that the test hasn't."""
+        try:
+            nodes = list(ast.walk(parse_python(text.strip())))
+        except (SyntaxError, ValueError):
+            return True  # nothing comes of it
+        except (RecursionError, MemoryError):
+            return False
+        parts = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+        return all(
+            isinstance(node, _NODES) and self._is_harmless(node, id(node) in parts)
+            for node in nodes
+        )
+
+    def _is_harmless(self, node: ast.AST, is_part: bool) -> bool:
+        if isinstance(node, ast.Name):
+            is_read = isinstance(node.ctx, ast.Load)
+            return self._may_name(node.id, is_part) and (is_read or not hasattr(builtins, node.id))
+        if isinstance(node, ast.Constant):
+            return type(node.value) is not str or not self._is_tests(node.value)
+        if isinstance(node, ast.Attribute):
+            module = _FUNCTIONS.get(node.value.id) if isinstance(node.value, ast.Name) else None
+            if not isinstance(node.ctx, ast.Load):
+                return False
+            found = vars(module).get(node.attr) if module else None
+            return isinstance(found, (np.ufunc, float)) or module is math
+        return True
+
+    def _may_name(self, name: str, is_part: bool) -> bool:
+        if name in _FUNCTIONS and is_part:
+            known = dict.get(self._names, name, _FUNCTIONS[name])
+            return known is _FUNCTIONS[name]
+        if name.startswith("_") or self._is_tests(name):
+            return False
+        return not hasattr(builtins, name) or name in _PLAIN
+
+    def _is_tests(self, name: str) -> bool:
+        return dict.__contains__(self._names, name)
+
+    def _is_for_a_test(self, frame: FrameType | None) -> bool:
+        if frame is None or _is_making(frame):
+            return False
+        while frame is not None:
+            if frame.f_globals is self._names:
+                return True
+            if _module(frame).startswith(_IMPORTING):
+                return False
+            frame = frame.f_back
+        # What other threads do is done for a test.
+        return threading.current_thread() is not threading.main_thread()
+
+
+def _module(frame: FrameType) -> str:
+    return str(frame.f_globals.get("__name__", ""))
+
+
+def _is_making(frame: FrameType) -> bool:
+    """Say whether this is somebody who compiles nothing but what they have made."""
+    module = _module(frame)
+    if module == "ast" and frame.f_code.co_name == "parse":
+        return True  # a tree runs nothing
+    return module in _MODULES or module.partition(".")[0] in _MAKING
+
+
+def _texts(source: Any, frame: FrameType) -> Iterator[str]:
+    """Give the texts to look at; ``timeit`` puts them into one of its own."""
+    module = _module(frame)
+    if module == "timeit" and "stmt" in frame.f_locals:
+        yield from (frame.f_locals[name] for name in ("stmt", "setup") if _is_text(frame, name))
+    elif isinstance(source, ast.AST):
+        if module.partition(".")[0] not in _INNER:  # where a text comes before its tree
+            yield ast.unparse(source)
+    elif isinstance(source, (bytes, bytearray)):
+        yield bytes(source).decode("utf-8", "replace")
+    elif isinstance(source, str):
+        yield source
+
+
+def _is_text(frame: FrameType, name: str) -> bool:
+    return isinstance(frame.f_locals.get(name), str)
+
+
+def _bare(text: str) -> str:
+    return _SPACES.sub("", text)
+
+
+@lru_cache(maxsize=256)
+def _constants(cell: str) -> tuple[str, ...]:
+    """Give the texts that stand in a cell, without their spaces."""
+    return tuple(
+        _bare(node.value)
+        for node in ast.walk(cell_tree(cell))
+        if isinstance(node, ast.Constant) and type(node.value) is str
+    )
