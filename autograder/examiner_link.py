@@ -1,6 +1,7 @@
 """The examiner's end of the link: it asks, decodes, and gives up at the first breach."""
 
 import secrets
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -34,7 +35,8 @@ from autograder.wire_values import TooLargeError, need
 
 __all__ = ["ExaminerLink"]
 
-_NESTED = 40
+_NESTED = 100
+_FRAMES = 20
 _QUESTIONS = 2_000_000
 _NOTES = 30
 _WORKING = frozenset(
@@ -178,8 +180,13 @@ class ExaminerLink(Beliefs):
             raise StudentRoomGoneError(self.gone)
         annotating, self.annotating = self.annotating or _asks_annotations(op, args), False
         self._questions += 1
-        if self._questions > _QUESTIONS or len(self._open) > _NESTED:
-            raise HandleError("the test asks the student's room too many questions at once")
+        if len(self._open) > _NESTED:
+            raise HandleError(
+                "the test's functions and the student's call each other too deeply. Tag the test "
+                "cell 'student-room' so that it runs beside the student's code."
+            )
+        if self._questions > _QUESTIONS:
+            raise HandleError("the test asks the student's room too many questions")
         if not self._open and self._channel.waiting():
             raise WireError("bytes arrived from the student's room that nobody asked for")
         encoder = LinkEncoder(self.objects, self.bounds, tables=self.tables)
@@ -218,6 +225,9 @@ class ExaminerLink(Beliefs):
         """Send a question and give the answer; what was changed here is alike there from then."""
         self._open.append(encoder.numbered)
         began = perf_counter()
+        depth = sys.getrecursionlimit()
+        # What the test's own functions and the student's call of each other is less deep for them.
+        sys.setrecursionlimit(depth + _FRAMES)
         try:
             with Hold():
                 self._channel.send(body, encoder.blobs, seconds=self.wall_seconds)
@@ -230,6 +240,7 @@ class ExaminerLink(Beliefs):
             raise
         finally:
             self._open.pop()
+            sys.setrecursionlimit(depth)
             if not self._open:
                 self.waited += perf_counter() - began
 

@@ -7,6 +7,7 @@ after every later question too, for a test that hands over a log and reads it in
 """
 
 import collections
+import random
 import sys
 from dataclasses import dataclass
 from typing import Any
@@ -28,7 +29,11 @@ _KEPT_ITEMS = 500
 # References to a decoded argument that nobody has kept: the decoder's list (or the tuple of what
 # is kept), the loop variable and the argument of ``getrefcount``.
 _OWN_REFERENCES = 3
-_KEPT_TYPES = (list, dict, set, bytearray, collections.deque, collections.defaultdict)
+_GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
+_KEPT_TYPES = (
+    *(list, dict, set, bytearray, collections.deque, collections.defaultdict),
+    *_GENERATORS,
+)
 _SHARED_TYPES = (
     *_KEPT_TYPES,
     *(collections.Counter, collections.OrderedDict, np.ndarray, pd.DataFrame, pd.Series),
@@ -120,7 +125,7 @@ class Arguments:
         for number, (kept, _) in self._kept.items():
             if kept is value:
                 return number
-        if not new or type(value) not in _SHARED_TYPES or len(value) > _SHARED_ITEMS:
+        if not new or type(value) not in _SHARED_TYPES or _size(value) > _SHARED_ITEMS:
             return None
         if not named and sys.getrefcount(value) <= _OWN_REFERENCES + _ASKING_REFERENCES:
             return None
@@ -136,7 +141,7 @@ class Arguments:
         for key, (value, before) in list(self._kept.items()):
             if sys.getrefcount(value) <= _OWN_REFERENCES:  # nobody else has it: looked at once more
                 del self._kept[key]
-            if len(value) > _KEPT_ITEMS or (before and not self._has_changed([value], before)):
+            if _size(value) > _KEPT_ITEMS or (before and not self._has_changed([value], before)):
                 continue
             after = self.content([value])
             if after is not None:
@@ -154,9 +159,13 @@ class Arguments:
                 continue
             if any(known is value for known, _ in self._kept.values()):
                 continue
-            if len(kept) < _KEPT_EACH and len(value) <= _KEPT_ITEMS:
+            if len(kept) < _KEPT_EACH and _size(value) <= _KEPT_ITEMS:
                 kept.append(number)
                 self._add(value)
         while len(self._kept) > _KEPT:
             del self._kept[next(iter(self._kept))]
         return kept
+
+
+def _size(value: Any) -> int:
+    return 1 if type(value) in _GENERATORS else len(value)
