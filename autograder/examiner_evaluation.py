@@ -175,7 +175,10 @@ def _texts(source: Any, frame: FrameType) -> Iterator[str]:
     """Give the texts to look at; ``timeit`` puts them into one of its own."""
     module = _module(frame)
     if module == "timeit" and "stmt" in frame.f_locals:
-        yield from (frame.f_locals[name] for name in ("stmt", "setup") if _is_text(frame, name))
+        for name in ("stmt", "setup"):
+            text = frame.f_locals.get(name)
+            if isinstance(text, str) and text != f"_{name}()":  # which calls what isn't a text
+                yield text
     elif isinstance(source, ast.AST):
         if module.partition(".")[0] not in _INNER:  # where a text comes before its tree
             yield ast.unparse(source)
@@ -183,10 +186,6 @@ def _texts(source: Any, frame: FrameType) -> Iterator[str]:
         yield bytes(source).decode("utf-8", "replace")
     elif isinstance(source, str):
         yield source
-
-
-def _is_text(frame: FrameType, name: str) -> bool:
-    return isinstance(frame.f_locals.get(name), str)
 
 
 def _bare(text: str) -> str:

@@ -6,8 +6,7 @@ time anew. Assigning or deleting a name of the student's reaches the student's r
 """
 
 import builtins
-import collections.abc
-from collections.abc import Callable, Iterator, Set
+from collections.abc import Callable, Set
 from contextlib import suppress
 from typing import Any
 
@@ -80,28 +79,14 @@ class TestNames(dict[str, Any]):
     def __contains__(self, name: object) -> bool:
         return super().__contains__(name) or name in self.in_room - self._gone
 
-    def __iter__(self) -> Iterator[str]:
-        """Go through the names of both rooms."""
-        own = list(super().__iter__())
-        there = self.in_room - self._gone if self.watching else set()
-        yield from own
-        yield from sorted(there.difference(own))
-
-    def keys(self) -> Any:
-        """Give the names of both rooms."""
-        return collections.abc.KeysView(self)
-
-    def values(self) -> Any:
-        """Give what the names of both rooms stand for."""
-        return [value for _, value in self.items()]
-
-    def items(self) -> Any:
-        """Give the names of both rooms with what they stand for."""
-        pairs = []
-        for name in self:
+    def of_both(self) -> dict[str, Any]:
+        """Give the names of both rooms with what they stand for now."""
+        there = sorted((self.in_room - self._gone).difference(self))
+        found = dict(self)
+        for name in there:
             with suppress(KeyError):
-                pairs.append((name, self[name]))
-        return pairs
+                found[name] = self[name]
+        return found
 
     def get(self, name: str, default: Any = None) -> Any:
         """Give a name's value, from either room."""

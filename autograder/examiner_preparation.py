@@ -31,6 +31,12 @@ __all__ = ["Preparation", "prepared"]
 # A process that forks examiners' rooms prepares a lab's cells once for all of them.
 _STATEMENTS = 4096
 _PLAIN = {"int", "float", "str", "bool", "bytes", "list", "dict", "tuple", "set", "object"}
+_LOOKING = frozenset(
+    {
+        *("items", "keys", "values", "copy", "list", "sorted", "set", "tuple", "dict", "filter"),
+        *("map", "enumerate", "any", "all", "frozenset"),
+    }
+)
 _ASKED = {"__class__": "_room_class", "format": "_room_format", "format_map": "_room_format"}
 
 
@@ -132,8 +138,22 @@ class Preparation(ast.NodeTransformer):
         made = ast.Call(ast.Name(_ASKED[node.attr], ast.Load()), args, [])
         return ast.fix_missing_locations(ast.copy_location(made, node))
 
+    def visit_For(self, node: ast.For) -> Any:
+        """Let a loop over ``globals()`` see the names of both rooms."""
+        node.iter = _of_both(node.iter)
+        return self.generic_visit(node)
+
+    def visit_comprehension(self, node: ast.comprehension) -> Any:
+        """Let a comprehension see them too."""
+        node.iter = _of_both(node.iter)
+        return self.generic_visit(node)
+
     def visit_Call(self, node: ast.Call) -> Any:
         """Let functions that know handles do what the built-in ones can't."""
+        if isinstance(node.func, ast.Attribute) and node.func.attr in _LOOKING:
+            node.func.value = _of_both(node.func.value)
+        elif isinstance(node.func, ast.Name) and node.func.id in _LOOKING:
+            node.args = list(map(_of_both, node.args))
         self.generic_visit(node)
         if isinstance(node.func, ast.Attribute) and _is_shell_command(node.func):
             node.args.insert(0, ast.Constant(node.func.attr))
@@ -172,6 +192,14 @@ def prepared(node: ast.stmt) -> tuple[CodeType, ...]:
         with suppress(Exception):
             codes.append(compile(ast.Module([part], []), "<given>", "exec"))
     return tuple(codes)
+
+
+def _of_both(node: ast.expr) -> ast.expr:
+    """Have what goes through ``globals()`` go through the names of both rooms."""
+    is_call = isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    if is_call and ast.unparse(node) == "globals()":
+        return ast.copy_location(ast.Call(ast.Name("_room_names", ast.Load()), [], []), node)
+    return node
 
 
 def _is_shell_command(node: ast.Attribute) -> bool:

@@ -125,6 +125,7 @@ class _Room:
         put(self.names, "_room_type", self._type)
         put(self.names, "_room_class", self._class)
         put(self.names, "_room_dir", lambda: sorted({*self.names, *self.names.in_room}))
+        put(self.names, "_room_names", self.names.of_both)
         put(self.names, "_room_issubclass", self._issubclass)
         put(self.names, "_room_super", partial(room_super, self.link))
         put(self.names, "_room_exec", self._exec)
