@@ -12,12 +12,13 @@ from typing import Any
 
 from autograder.examiner_source import (
     DEFINITIONS,
-    bound_names,
     cell_tree,
+    globals_of,
     globals_used,
     targets,
 )
 from autograder.handles import WAYS_OUT, describe, number_of
+from autograder.hidden_regions import visible_text
 
 __all__ = ["hints", "misused"]
 
@@ -28,40 +29,39 @@ _LONG = 50_000
 _OWN = ("__main__", "autograder")
 
 
-def hints(text: str, tests: Iterable[str], answers: Iterable[str]) -> list[str]:
+def hints(text: str, before: Iterable[str], answers: Iterable[str]) -> list[str]:
     r"""Say what a failed test cell relies on that isn't so in a room of its own.
+
+    Students may read it, so that it comes from the lines alone that they can read.
 
     Parameters
     ----------
     text : str
         The cell.
-    tests, answers : iterable of str
-        The test cells up to this one, and the cells that students wrote.
+    before, answers : iterable of str
+        All cells that ran in the student's room, and those of them that students wrote.
 
     Examples
     --------
     >>> answer = "def solve(x): return scale * x"
-    >>> [said[:32] for said in hints("scale = 3\nassert solve(2) == 6", ["scale = 3"], [answer])]
+    >>> [said[:32] for said in hints("scale = 3\nassert solve(2) == 6", [], [answer])]
     ["'scale' is bound by a test cell,"]
     >>> [said[:33] for said in hints("assert _ == 42", [], ["6 * 7"])]
     ["'_' is what this room's notebook "]
     """
     found = []
-    read = frozenset[str]().union(*map(_read_by, answers))
-    bound = {
-        name
-        for test in tests
-        for node in cell_tree(test).body
-        if not isinstance(node, _IMPORTS)
-        for name in targets(node)
-    }
-    for name in sorted(read & bound)[:1]:
+    seen = cell_tree(visible_text(text))
+    used = _globals_of(seen)
+    bound = {name for node in seen.body if not isinstance(node, _IMPORTS) for name in targets(node)}
+    known = frozenset[str]().union(*map(_bound_by, before))
+    for name in sorted((_read_for(used, answers) & bound) - known)[:1]:
         found.append(
             f"{name!r} is bound by a test cell, and the answers read such a name: they "
             "don't see the test's. Hand it over as an argument, or tag the test cell "
             "'student-room'."
         )
-    for name in sorted((_RECORDS & globals_used(cell_tree(text))) - bound_names(text) - bound)[:1]:
+    imported = {name for node in seen.body for name in targets(node)}
+    for name in sorted((_RECORDS & used) - imported)[:1]:
         found.append(
             f"{name!r} is what this room's notebook has recorded, not the student's. Tag the test "
             "cell 'student-room' so that it runs beside the student's code."
@@ -69,13 +69,42 @@ def hints(text: str, tests: Iterable[str], answers: Iterable[str]) -> list[str]:
     return found
 
 
-def _read_by(answer: str) -> frozenset[str]:
-    """Give the notebook's names that an answer's functions read, unless it is long or deep."""
-    if len(answer) > _LONG:
-        return frozenset()
-    nodes = (node for node in cell_tree(answer).body if isinstance(node, DEFINITIONS))
+def _read_for(names: Iterable[str], answers: Iterable[str]) -> set[str]:
+    """Give what answers' functions read of the notebook, of those alone that are used for names."""
+    statements = [node for answer in answers for node in _statements(answer)]
+    binding: dict[str, list[ast.stmt]] = {}
+    for node in statements:
+        for name in targets(node):
+            binding.setdefault(name, []).append(node)
+    read, waiting, seen = set[str](), [*names], set[str]()
+    while waiting:
+        name = waiting.pop()
+        if name in seen:
+            continue
+        seen.add(name)
+        for node in binding.get(name, ()):
+            used = _globals_of(node)
+            waiting += used
+            if isinstance(node, DEFINITIONS):
+                read |= used
+    return read
+
+
+def _statements(text: str) -> list[ast.stmt]:
+    """Give the statements of a cell that students can read, unless it is long."""
+    return [] if len(text) > _LONG else cell_tree(visible_text(text)).body
+
+
+def _bound_by(text: str) -> frozenset[str]:
+    return frozenset(
+        name for node in _statements(text) for name in {*targets(node), *globals_of(node)}
+    )
+
+
+def _globals_of(node: ast.AST) -> frozenset[str]:
+    """Give the names that a piece of a cell takes from its notebook, unless it is deep."""
     try:
-        return frozenset[str]().union(*map(globals_used, nodes))
+        return globals_used(node)
     except (RecursionError, MemoryError, ValueError):
         return frozenset()
 

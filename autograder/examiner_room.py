@@ -51,6 +51,7 @@ from autograder.examiner_texts import (
 from autograder.examiner_twins import changes_in_place, handed_over
 from autograder.handle_unions import patch_unions
 from autograder.handles import HandleError, describe, number_of
+from autograder.hidden_regions import visible_text
 from autograder.match_patterns import as_pattern
 from autograder.room_shells import examiner_shell
 from autograder.time_limit import CellTimeoutError, cpu_limit
@@ -100,7 +101,7 @@ class _Room:
         self.link.objects.is_written = lambda name: name in self.classes
         self.link.own_work = OwnWork(lambda: self.own_texts, self.link.claim)
         self.link.own_work.class_names = self.link.objects.classes
-        self.link.answers.is_tests_name = lambda name: dict.__contains__(self.names, name)
+        self.link.answers.is_tests_name = self._is_tests_name
         self._functions()
         patch_inspect(self.link, self.texts)
         patch_dataclasses(self.link)
@@ -143,6 +144,11 @@ class _Room:
     def _is_named(self, value: Any) -> bool:
         """Say whether a test or the release has bound this very object to a name."""
         return any(bound is value for bound in dict.values(self.names))
+
+    def _is_tests_name(self, name: str) -> bool:
+        """Say whether a test has bound a name, and in a line that students can read."""
+        is_bound = dict.__contains__(self.names, name)
+        return is_bound and any(name in bound_names(visible_text(text)) for text in self.own_texts)
 
     def _module(self, name: str, top: str = "") -> Any:
         if name == "weakref":
@@ -321,7 +327,7 @@ class _Room:
         """Note what a failed test cell relies on that isn't so here."""
         given = set(self.own_texts)
         answers = [answer for answer in self.texts if answer not in given]
-        for hint in hints(text, self.own_texts[-1:], answers):
+        for hint in hints(text, self.texts, answers):
             self.link.note(hint)
         if (what := misused(error, _message(error))) is not None:
             self.link.note(what)

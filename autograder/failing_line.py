@@ -3,7 +3,7 @@
 import ast
 from collections.abc import Sequence
 
-from autograder.release import hidden_lines
+from autograder.hidden_regions import hidden_lines
 from autograder.syntax import parse_python
 
 __all__ = ["failing_line", "said_by_teacher"]

@@ -17,9 +17,10 @@ from autograder.course import Course
 from autograder.errors import GraderError
 from autograder.grade import read_records
 from autograder.gradebook import HandGrade, read_hand_grades
+from autograder.hidden_regions import hidden_lines
 from autograder.notebook import GRADED, cell_kind, grade_id
 from autograder.records import Record
-from autograder.release import hidden_lines, release_notebook
+from autograder.release import release_notebook
 from autograder.results import CellResult
 from autograder.score import redacted
 from autograder.teacher import Teacher, open_lab

@@ -6,8 +6,9 @@ from nbformat import NotebookNode
 
 from autograder.answers import Answer
 from autograder.fresh_rooms import is_fresh
+from autograder.hidden_regions import hidden_lines
 from autograder.notebook import cell_kind, grade_id
-from autograder.release import hidden_lines, release_notebook
+from autograder.release import release_notebook
 
 __all__ = ["idle_tags", "leaks", "untested"]
 

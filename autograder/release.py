@@ -15,6 +15,7 @@ from nbformat import NotebookNode
 
 from autograder.atomic import replaced_folder, write_bytes, write_text
 from autograder.errors import LabError
+from autograder.hidden_regions import hidden_lines
 from autograder.labs import find_labs, matching_name, source_notebook
 from autograder.notebook import CellKind, cell_kind, grade_id, points, write_notebook
 from autograder.settings import Lab, overlaid, settings_text
@@ -24,7 +25,6 @@ __all__ = [
     "blank_text",
     "build_course",
     "checksum",
-    "hidden_lines",
     "hint_at",
     "is_release",
     "release_notebook",
@@ -189,26 +189,6 @@ def answer_text(cell: NotebookNode) -> str:
     marks = ("BEGIN SOLUTION", "END SOLUTION")
     lines = cell.source.split("\n")
     return "\n".join(line for line in lines if not any(mark in line for mark in marks))
-
-
-def hidden_lines(source_text: str) -> frozenset[int]:
-    r"""Give the line numbers, from 1, of a cell's hidden regions with their delimiters.
-
-    Examples
-    --------
-    >>> text = "assert a\n### BEGIN HIDDEN TESTS\nassert b\n### END HIDDEN TESTS\nassert c"
-    >>> sorted(hidden_lines(text))
-    [2, 3, 4]
-    """
-    hidden: set[int] = set()
-    inside = False
-    for number, line in enumerate(source_text.split("\n"), 1):
-        inside = inside or "BEGIN HIDDEN TESTS" in line
-        if inside:
-            hidden.add(number)
-        if "END HIDDEN TESTS" in line:
-            inside = False
-    return frozenset(hidden)
 
 
 def hint_at(source_text: str, line: int) -> str:

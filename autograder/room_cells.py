@@ -8,8 +8,8 @@ from typing import Literal
 from nbformat import NotebookNode
 
 from autograder.examiner_source import cell_tree, names_in, targets_of, words
+from autograder.hidden_regions import hidden_lines
 from autograder.notebook import cell_kind, grade_id
-from autograder.release import hidden_lines
 
 __all__ = [
     "Kind",

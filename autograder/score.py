@@ -28,8 +28,9 @@ from nbformat import NotebookNode
 
 from autograder.engine import CellRun
 from autograder.failing_line import said_by_teacher
+from autograder.hidden_regions import hidden_lines
 from autograder.notebook import cell_kind, grade_id, points
-from autograder.release import hidden_lines, hint_at
+from autograder.release import hint_at
 from autograder.results import CellResult
 from autograder.time_limit import THREADS_WAIT
 
@@ -51,6 +52,7 @@ MAX_REASON = 500
 _NUMPY_NUMBER = re.compile(r"np\.(?:float|int|uint)\d+\((.+)\)")
 _NOT_PLAIN = "HandleError"
 _SHORTEST_SECRET = 8
+_NOTE = "Note: "
 _UNPLACED = "A check of this question failed."
 
 
@@ -186,8 +188,9 @@ def _failure(cell: NotebookNode, run: CellRun, after_hidden: bool) -> str:
         return f"{said_by_teacher(cell.source, run.line) or _UNPLACED} {advice}"
     message = _first_line(run.message)
     if run.error == "AssertionError":
-        said = said_by_teacher(cell.source, run.line)
-        return message or said or "An assertion of this question isn't true."
+        said = said_by_teacher(cell.source, run.line) or "An assertion of this question isn't true."
+        is_note = message.startswith(_NOTE)
+        return f"{said} {message}" if is_note else message or said
     return f"{run.error}: {message}" if message else run.error
 
 

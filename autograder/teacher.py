@@ -9,9 +9,10 @@ from nbformat import NotebookNode
 from autograder.course import Course
 from autograder.engine import Limits
 from autograder.errors import CourseError
+from autograder.hidden_regions import hidden_lines
 from autograder.labs import Lab, personal_parameters
 from autograder.notebook import GRADED, cell_kind, grade_id, points
-from autograder.release import hidden_lines, is_release, release_notebook
+from autograder.release import is_release, release_notebook
 
 __all__ = ["Teacher", "open_lab"]
 

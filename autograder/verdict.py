@@ -10,9 +10,10 @@ from nbformat import NotebookNode
 from autograder.assemble import assemble, is_blank
 from autograder.engine import CellRun, Engine, Execution
 from autograder.errors import NotebookError
+from autograder.hidden_regions import hidden_lines
 from autograder.notebook import cell_kind, grade_id, read_notebook
 from autograder.records import Record, RunFacts, points_digest
-from autograder.release import blank_text, hidden_lines
+from autograder.release import blank_text
 from autograder.results import CellResult, SubmissionResult
 from autograder.score import MAX_REASON, redacted, score_cell, unscored
 from autograder.teacher import Teacher

@@ -11,8 +11,9 @@ from autograder.assemble import assemble
 from autograder.course import Course
 from autograder.course_config import CourseConfig, read_config
 from autograder.errors import CourseError
+from autograder.hidden_regions import hidden_lines
 from autograder.notebook import write_notebook
-from autograder.release import blank_text, hidden_lines, release_notebook
+from autograder.release import blank_text, release_notebook
 
 
 def cell(kind: str, name: str, text: str, *, points: float = 1, version: int = 3) -> Any:

@@ -10,6 +10,7 @@ from nbformat import v4
 from nbgrader import preprocessors, utils
 
 from autograder.errors import LabError
+from autograder.hidden_regions import hidden_lines
 from autograder.labs import find_lab, load_lab, source_notebook
 from autograder.notebook import grade_id
 from autograder.release import (
@@ -17,7 +18,6 @@ from autograder.release import (
     blank_text,
     build_course,
     checksum,
-    hidden_lines,
     hint_at,
     is_release,
     release_notebook,

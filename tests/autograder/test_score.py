@@ -122,6 +122,8 @@ def test_a_test_without_hidden_lines_quotes_what_it_put_out() -> None:
     assert score_cell(graded(OPEN_TEST), failed(None, message="no")).reason == "no"
     first = OPEN_TEST.splitlines()[0]
     assert score_cell(graded(OPEN_TEST), failed(1)).reason == f"Not so: {first}"
+    noted = score_cell(graded(OPEN_TEST), failed(1, message="\nNote: read this.\nNote: more"))
+    assert noted.reason == f"Not so: {first} Note: read this."
     unplaced = score_cell(graded(OPEN_TEST), failed(None)).reason
     assert unplaced == "An assertion of this question isn't true."
 

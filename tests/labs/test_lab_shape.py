@@ -9,9 +9,10 @@ import pytest
 from nbformat import NotebookNode
 
 from autograder.answers import Answer, load_answers
+from autograder.hidden_regions import hidden_lines
 from autograder.labs import Lab, find_labs, source_notebook
 from autograder.notebook import cell_kind, grade_id, points
-from autograder.release import hidden_lines, hint_at
+from autograder.release import hint_at
 
 LABS = find_labs(Path(__file__).parents[2] / "labs")
 BEGIN, END = "### BEGIN SOLUTION", "### END SOLUTION"
