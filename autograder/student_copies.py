@@ -53,6 +53,8 @@ def changed_copies(copies: dict[int, Any], before: States, encoder: RoomEncoder)
             name for name, look in now.items() if not look.told and _is_new(look, known.get(name))
         ]
         gone = [name for name in known if name not in now]
+        if new and not _fits(copy):
+            new, lost = [], new + lost
         if new or gone or lost:
             values = vars(copy)
             told = [[name, encoder.encode(values[name])] for name in new]
@@ -86,7 +88,6 @@ def _look(copy: Any, numbers: dict[int, int]) -> dict[str, _Look]:
         encoder.numbers = numbers
         try:
             check_attribute(copy, name, value)
-            check_model(copy)
             text = to_json(encoder.encode(value))
             told = text, [bytes(blob) for blob in encoder.blobs]
         except (TooLargeError, WireError, ValueError, RecursionError):
@@ -94,6 +95,15 @@ def _look(copy: Any, numbers: dict[int, int]) -> dict[str, _Look]:
         else:
             found[name] = _Look(told, ())
     return found
+
+
+def _fits(copy: Any) -> bool:
+    """Say whether what is in a model's attributes would be taken; so would another object's."""
+    try:
+        check_model(copy)
+    except WireError:
+        return False
+    return True
 
 
 def _held(value: Any) -> tuple[Any, ...]:

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autograder.wire_models import check_attribute, check_model, is_model
+from autograder.wire import WireError
+from autograder.wire_models import check_attribute, check_attributes, is_model
 from autograder.wire_values import need
 
 __all__ = ["ChangeError", "apply_change", "change_copies"]
@@ -116,6 +117,7 @@ def change_copies(changes: Any, decode: Callable[[Any], Any], copied: list[Any])
     """
     need(type(changes) is list and len(changes) <= len(copied), "changes of copies")
     untold = []
+    held: dict[int, dict[str, Any]] = {}
     for change in changes:
         need(type(change) is list and len(change) == 4, "a change of a copy")
         number, new, gone, lost = change
@@ -124,7 +126,7 @@ def change_copies(changes: Any, decode: Callable[[Any], Any], copied: list[Any])
         target = copied[number]
         is_shared = isinstance(target, enum.Enum)
         _follow(not is_shared, "a member of an enumeration, which others use, holds something else")
-        attributes = vars(target)
+        attributes = held.setdefault(number, dict(vars(target)))
         for item in new:
             need(type(item) is list and len(item) == 2, "an attribute")
             value = decode(item[1])
@@ -134,13 +136,29 @@ def change_copies(changes: Any, decode: Callable[[Any], Any], copied: list[Any])
             check_attribute(target, name, None)
             attributes.pop(name, None)
         need(len(lost) <= _MOST_LOST and all(type(name) is str for name in lost), "names")
-        if is_model(type(target)):  # what it was trained to before is no part of what it is now
-            for name in lost:
-                attributes.pop(name, None)
+        if is_model(type(target)):
+            held[number] = _learned(type(target), attributes, lost)
         untold += [f"{name[:_LONGEST]!r} of a {type(target).__name__}" for name in lost]
-    for target in copied:
-        check_model(target)
+    for number, attributes in held.items():
+        vars(copied[number]).clear()
+        vars(copied[number]).update(attributes)
     return untold
+
+
+def _learned(kind: type, attributes: dict[str, Any], lost: list[str]) -> dict[str, Any]:
+    """Give what a model holds now; what it was trained to before is no part of that.
+
+    Where what is left doesn't fit together, it is as if it had never been trained.
+    """
+    left = {name: value for name, value in attributes.items() if name not in lost}
+    try:
+        check_attributes(kind, left)
+    except WireError:
+        if not lost:
+            raise
+        settings = kind._get_param_names()  # type: ignore[attr-defined]
+        return {name: left[name] for name in settings if name in left}
+    return left
 
 
 def apply_change(target: Any, new: Any) -> None:

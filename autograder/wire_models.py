@@ -15,10 +15,12 @@ import numpy as np
 from autograder.wire import WireError
 from autograder.wire_classes import find_class
 from autograder.wire_matrices import encode_sparse
+from autograder.wire_model_checks import check_state
 from autograder.wire_values import Decoder, Encoder, Json, TooLargeError, need
 
 __all__ = [
     "check_attribute",
+    "check_attributes",
     "check_model",
     "decode_part",
     "encode_part",
@@ -252,8 +254,22 @@ def holds_models(value: Any) -> bool:
 
 
 def check_model(model: Any) -> None:
-    """Refuse a model that would have its tree look for columns that its tables don't have."""
-    attributes: dict[str, Any] = getattr(model, "__dict__", {})
+    """Refuse a model that compiled code would take for something else than it is.
+
+    Such as one that would have its tree look for columns that its tables don't have.
+    """
+    if is_model(type(model)):
+        check_attributes(type(model), vars(model))
+
+
+def check_attributes(kind: type, attributes: Mapping[str, Any]) -> None:
+    """Refuse what :func:`check_model` refuses, before a model has it."""
+    try:
+        check_state(kind, attributes)
+    except WireError:
+        raise
+    except Exception as error:  # attributes of any kind are compared with what they should be
+        raise WireError("a model's attributes are of other kinds than they should be") from error
     tree: Any = attributes.get("tree_")
     is_tree = tree is not None and type(tree) is find_class(_TREES, "Tree")
     if is_tree:

@@ -7,16 +7,25 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.cluster import MiniBatchKMeans
 from sklearn.compose import ColumnTransformer
 from sklearn.ensemble import GradientBoostingRegressor, RandomForestClassifier
-from sklearn.linear_model import LinearRegression
+from sklearn.feature_extraction import DictVectorizer
+from sklearn.feature_extraction.text import CountVectorizer
+from sklearn.linear_model import Lasso, LinearRegression, SGDClassifier, SGDRegressor
 from sklearn.neighbors import KNeighborsClassifier
 from sklearn.pipeline import Pipeline, make_pipeline
-from sklearn.preprocessing import FunctionTransformer, OneHotEncoder, StandardScaler
-from sklearn.svm import SVC
+from sklearn.preprocessing import (
+    FunctionTransformer,
+    MultiLabelBinarizer,
+    OneHotEncoder,
+    StandardScaler,
+)
+from sklearn.svm import SVC, SVR
 from sklearn.tree import DecisionTreeRegressor
 
 from autograder.wire import Bounds, WireError
+from autograder.wire_changes import change_copies
 from autograder.wire_models import (
     check_attribute,
     check_model,
@@ -229,3 +238,149 @@ def test_attributes_are_no_methods_and_fit_each_other() -> None:
         model.n_features_in_ = wrong
         with pytest.raises(WireError, match="columns"):
             check_model(model)
+
+
+def trained(kind: str) -> Any:
+    """Give a model that was trained honestly."""
+    labels = X[:, 0].astype(int) % 3
+    models: dict[str, Any] = {
+        "words": lambda: CountVectorizer().fit(["a cat sat", "the dog ran"]),
+        "dicts": lambda: DictVectorizer().fit([{"a": 1}, {"b": 2}]),
+        "labels": lambda: _transformed(MultiLabelBinarizer()),
+        "codes": lambda: OneHotEncoder(drop="first").fit(X),
+        "centres": lambda: MiniBatchKMeans(2, random_state=0).fit(X),
+        "near": lambda: KNeighborsClassifier(2).fit(X, labels),
+        "near two": lambda: KNeighborsClassifier(2).fit(X, np.stack([labels, labels > 0], 1)),
+        "vectors": lambda: SVC().fit(X, labels),
+        "line": lambda: SVR(gamma=1).fit(X, Y),
+        "steps": lambda: SGDClassifier(average=True).fit(X, labels),
+        "two": lambda: SGDClassifier(average=True).fit(X, labels > 0),
+        "one": lambda: SGDRegressor(average=True).fit(X, Y),
+        "plain": lambda: Lasso().fit(X, Y),
+        "forest": lambda: RandomForestClassifier(3, warm_start=True).fit(X, labels),
+    }
+    return models[kind]()
+
+
+def _transformed(model: Any) -> Any:
+    model.fit([["a", "b"], ["c"]]).transform([["a"]])
+    return model
+
+
+KINDS = [
+    *("words", "dicts", "labels", "codes", "centres", "near", "near two", "vectors", "line"),
+    *("steps", "two", "one", "plain", "forest"),
+]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_what_was_learned_honestly_fits_together(kind: str) -> None:
+    """And so does a model that has learned nothing yet."""
+    model = trained(kind)
+    check_model(model)
+    check_model(type(model)(**model.get_params()))
+
+
+@pytest.mark.parametrize(
+    ("kind", "name", "value"),
+    [
+        ("words", "vocabulary_", {"cat": 0, "dog": 2}),
+        ("words", "vocabulary_", {"cat": 0, "dog": 0}),
+        ("words", "vocabulary_", {"cat": -1, "dog": 0}),
+        ("words", "vocabulary_", {"cat": 0.0}),
+        ("words", "vocabulary_", {"cat": False}),
+        ("words", "vocabulary_", None),
+        ("dicts", "vocabulary_", {"a": 0, "b": 2_000_000_000}),
+        ("dicts", "feature_names_", ["a"]),
+        ("labels", "_cached_dict", {"a": 0, "b": 1, "c": 3}),
+        ("labels", "_cached_dict", {"a": 0, "b": 1}),
+        ("codes", "_n_features_outs", [1, 6]),
+        ("codes", "_n_features_outs", None),
+        ("codes", "categories_", [np.array([3.0, 1.0, 2.0]), np.arange(7.0)]),
+        ("codes", "categories_", [np.arange(7.0)]),
+        ("codes", "drop_idx_", np.array([-9, 0], object)),
+        ("codes", "_drop_idx_after_grouping", np.array([0, 99], object)),
+        ("codes", "_infrequent_enabled", True),
+        ("centres", "cluster_centers_", np.zeros((2, 1))),
+        ("centres", "cluster_centers_", np.zeros((0, 2))),
+        ("centres", "cluster_centers_", np.zeros((2, 2), np.float16)),
+        ("centres", "_n_threads", 1_000_000_000),
+        ("centres", "_n_threads", 0),
+        ("centres", "_counts", np.zeros(1)),
+        ("centres", "n_features_in_", 3),
+        ("near", "_fit_X", np.zeros((30, 1))),
+        ("near", "_fit_X", np.zeros((0, 2))),
+        ("near", "n_samples_fit_", 31),
+        ("near", "_y", np.full(30, 3)),
+        ("near", "_y", np.full(30, -1)),
+        ("near", "_y", np.zeros(29, int)),
+        ("near", "effective_metric_params_", {"V": np.zeros(1)}),
+        ("near two", "_y", np.full((30, 2), 2)),
+        ("near two", "_y", np.zeros((30, 3), int)),
+        ("vectors", "_n_support", np.array([10**9, -(10**9), 30], np.int32)),
+        ("vectors", "_n_support", np.array([1, 1, 1], np.int64)),
+        ("vectors", "support_vectors_", np.zeros((30, 1))),
+        ("vectors", "support_", np.zeros(1, np.int32)),
+        ("vectors", "_dual_coef_", np.zeros((1, 1))),
+        ("vectors", "_intercept_", np.zeros(0)),
+        ("vectors", "_probA", np.zeros(1)),
+        ("vectors", "_probB", np.zeros(3)),
+        ("vectors", "_sparse", True),
+        ("vectors", "kernel", "precomputed"),
+        ("vectors", "classes_", np.arange(4)),
+        ("vectors", "_impl", "nu_svr"),
+        ("line", "_n_support", np.array([1, 1], np.int32)),
+        ("steps", "coef_", np.zeros((0, 2))),
+        ("steps", "coef_", np.zeros((3, 1))),
+        ("steps", "_average_coef", np.zeros(2)),
+        ("steps", "intercept_", np.zeros(1)),
+        ("steps", "_expanded_class_weight", np.zeros(1)),
+        ("two", "coef_", np.zeros(2)),
+        ("two", "_standard_coef", np.zeros(1)),
+        ("one", "coef_", np.zeros(1)),
+        ("plain", "warm_start", True),
+    ],
+    ids=str,
+)
+def test_what_compiled_code_would_believe_is_refused(kind: str, name: str, value: Any) -> None:
+    """Whatever part of it was changed; where all of it is needed, none may be missing."""
+    model = trained(kind)
+    vars(model)[name] = value
+    with pytest.raises(WireError):
+        check_model(model)
+
+
+@pytest.mark.parametrize("name", ["support_vectors_", "_n_support", "_probA", "n_features_in_"])
+def test_a_part_of_what_belongs_together_is_refused(name: str) -> None:
+    """Without the number of its columns, nothing would be compared with a table."""
+    model = trained("vectors")
+    delattr(model, name)
+    with pytest.raises(WireError):
+        check_model(model)
+
+
+def test_a_model_that_is_not_known_to_be_safe_does_not_cross() -> None:
+    """Nor does any attribute of one."""
+    model = GradientBoostingRegressor(n_estimators=2).fit(X, Y)
+    with pytest.raises(WireError):
+        check_model(model)
+    with pytest.raises((WireError, TooLargeError)):
+        PartEncoder(BOUNDS).encode([model])
+
+
+def test_a_change_that_is_refused_leaves_a_model_as_it_was() -> None:
+    """A test that goes on has nothing that compiled code would read beyond."""
+    model = trained("words")
+    before = dict(vars(model))
+    for new, lost in (([["vocabulary_", 3]], []), ([["dtype", 1], ["vocabulary_", 3]], [])):
+        with pytest.raises(WireError):
+            change_copies([[0, new, [], lost]], lambda value: value, [model])
+        assert vars(model) == before
+
+
+def test_a_model_of_which_a_part_cannot_be_told_is_as_if_untrained() -> None:
+    """What it was set to stays."""
+    model = trained("vectors")
+    settings = model.get_params()
+    assert change_copies([[0, [], [], ["_n_support"]]], lambda value: value, [model])
+    assert model.get_params() == settings and not hasattr(model, "support_vectors_")
