@@ -30,7 +30,7 @@ _MAKING = frozenset(
     {
         *("autograder", "attr", "attrs", "collections", "dataclasses", "enum", "typing"),
         *("typing_extensions", "pydantic", "sqlalchemy", "numba", "decorator", "_pytest"),
-        *("hypothesis", "makefun", "torch"),
+        *("hypothesis", "jinja2", "makefun", "torch"),
     }
 )
 """Packages that compile what they write themselves, or whose texts are looked at elsewhere."""

@@ -33,7 +33,10 @@ def _student() -> tuple[RoomShell, dict[str, Any]]:
 
 def _examiner() -> tuple[RoomShell, TestNames]:
     names = TestNames()
-    return make_shell(names, CellCompiler), names
+    shell = make_shell(names, CellCompiler)
+    # Figures are drawn in the other room, whose backend ``%matplotlib inline`` can't change.
+    object.__setattr__(shell, "enable_matplotlib", lambda gui=None: (gui, "agg"))
+    return shell, names
 
 
 def student_shell() -> tuple[RoomShell, dict[str, Any]]:

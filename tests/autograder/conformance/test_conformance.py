@@ -69,7 +69,8 @@ NEEDS_REFERENCE = {
     *("objects_of_given_classes_as_keys", "operators_with_values_that_give_objects"),
     *("data_classes_with_fields_by_name_only", "models_made_of_what_they_convert"),
     *("frozen_models_as_keys", "given_names_that_functions_bind_anew"),
-    "students_models_in_models_of_the_test",
+    *("students_models_in_models_of_the_test", "classes_that_normalise_their_fields"),
+    "given_objects_that_only_tests_use",
 }
 
 
