@@ -10,6 +10,7 @@ import ast
 import builtins
 import math
 import re
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from functools import lru_cache
@@ -18,6 +19,7 @@ from typing import Any
 
 import numpy as np
 
+from autograder.examiner_names import TestNames
 from autograder.examiner_source import cell_tree
 from autograder.handles import HandleError
 from autograder.syntax import parse_python
@@ -61,13 +63,13 @@ class Evaluation:
 
     Parameters
     ----------
-    names : dict
+    names : TestNames
         The globals of the tests.
     own : callable
         Gives the texts of the tests and given cells.
     """
 
-    def __init__(self, names: dict[str, Any], own: Callable[[], Iterable[str]]) -> None:
+    def __init__(self, names: TestNames, own: Callable[[], Iterable[str]]) -> None:
         self._names = names
         self._own = own
 
@@ -115,18 +117,34 @@ class Evaluation:
             return True  # nothing comes of it
         except (RecursionError, MemoryError):
             return False
+        if any("coding" in line for line in text.lstrip().splitlines()[:2]):
+            return False  # bytes that say how they are read may be read otherwise
         parts = {id(node.value) for node in nodes if isinstance(node, ast.Attribute)}
+        here = self._names_here()
         return all(
-            isinstance(node, _NODES) and self._is_harmless(node, id(node) in parts)
+            isinstance(node, _NODES) and self._is_harmless(node, id(node) in parts, here)
             for node in nodes
         )
 
-    def _is_harmless(self, node: ast.AST, is_part: bool) -> bool:
+    def _names_here(self) -> frozenset[str]:
+        """Give the names of what is local to the test's functions that wait for this."""
+        found = set[str]()
+        frame: FrameType | None = sys._getframe(1)
+        while frame is not None:
+            if frame.f_globals is self._names:
+                code = frame.f_code
+                found.update(code.co_varnames, code.co_cellvars, code.co_freevars)
+            frame = frame.f_back
+        return frozenset(found)
+
+    def _is_harmless(self, node: ast.AST, is_part: bool, here: frozenset[str]) -> bool:
         if isinstance(node, ast.Name):
             is_read = isinstance(node.ctx, ast.Load)
-            return self._may_name(node.id, is_part) and (is_read or not hasattr(builtins, node.id))
+            known = node.id in here or not self._may_name(node.id, is_part)
+            return not known and (is_read or not hasattr(builtins, node.id))
         if isinstance(node, ast.Constant):
-            return type(node.value) is not str or not self._is_tests(node.value)
+            value = node.value
+            return not (isinstance(value, str) and (value in here or self._is_tests(value)))
         if isinstance(node, ast.Attribute):
             module = _FUNCTIONS.get(node.value.id) if isinstance(node.value, ast.Name) else None
             if not isinstance(node.ctx, ast.Load):
@@ -144,7 +162,7 @@ class Evaluation:
         return not hasattr(builtins, name) or name in _PLAIN
 
     def _is_tests(self, name: str) -> bool:
-        return dict.__contains__(self._names, name)
+        return dict.__contains__(self._names, name) or name in self._names.given
 
     def _is_for_a_test(self, frame: FrameType | None) -> bool:
         if frame is None or _is_making(frame):

@@ -15,6 +15,7 @@ import traceback
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
+from types import CodeType
 from typing import Any
 
 from autograder.capture import Capture, CapturedStream
@@ -198,9 +199,13 @@ class _Room:
         return self.link.ask("issubclass", kind, other) is True
 
     def _exec(self, text: Any, *spaces: Any) -> Any:
+        if type(text) is CodeType:  # a test's own, as all that is compiled here
+            return exec(text, *(spaces or (self.names, sys._getframe(1).f_locals)))  # noqa: S102
         return self._run_there("exec", text, spaces)
 
     def _eval(self, text: Any, *spaces: Any) -> Any:
+        if type(text) is CodeType:
+            return eval(text, *(spaces or (self.names, sys._getframe(1).f_locals)))  # noqa: S307
         if not spaces:
             return self.link.ask("evaluate", text)
         return self._run_there("eval", text, spaces)
