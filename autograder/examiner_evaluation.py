@@ -81,7 +81,7 @@ class Evaluation:
         HandleError
             If a test waits for that, and it isn't the test's own and more than a sum.
         """
-        if frame is None or not self._is_for_a_test(frame):
+        if frame is None or _is_making(frame) or not self._is_waited_for(frame):
             return
         for text in _texts(source, frame):
             if not self.may_run(text):
@@ -90,6 +90,10 @@ class Evaluation:
                     "test has written it: it may be the student's. Tag the test cell "
                     "'student-room' so that it runs beside the student's code."
                 )
+
+    def may_be_a_type(self, text: str) -> bool:
+        """Say whether a text may be evaluated as a type, for a test or while a library loads."""
+        return not self._is_waited_for(sys._getframe(1)) or self.may_run(text)
 
     def may_run(self, text: str) -> bool:
         """Say whether a text may be run beside the tests."""
@@ -164,9 +168,8 @@ class Evaluation:
     def _is_tests(self, name: str) -> bool:
         return dict.__contains__(self._names, name) or name in self._names.given
 
-    def _is_for_a_test(self, frame: FrameType | None) -> bool:
-        if frame is None or _is_making(frame):
-            return False
+    def _is_waited_for(self, frame: FrameType | None) -> bool:
+        """Say whether a test waits for what a frame does, other than for an import."""
         while frame is not None:
             if frame.f_globals is self._names:
                 return True

@@ -98,6 +98,10 @@ class Preparation(ast.NodeTransformer):
         self.generic_visit(node)
         return with_classes_looked_up(node)
 
+    def visit_MatchValue(self, node: ast.MatchValue) -> Any:
+        """Leave a pattern what a pattern may be."""
+        return node
+
     def visit_Import(self, node: ast.Import) -> Any:
         """Bind the room's module where its state lives there."""
         made: list[ast.stmt] = []

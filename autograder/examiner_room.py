@@ -112,7 +112,7 @@ class _Room:
         patch_logging(lambda: "\n".join(self.own_texts))
         patch_unions()
         patch_json(self.link.sayings.has_value, self.link.sayings.value_of)
-        patch_references(lambda: "\n".join(self.own_texts), evaluation.may_run)
+        patch_references(lambda: "\n".join(self.own_texts), evaluation.may_be_a_type)
         patch_formats(self._check_format)
         guard_process(sys.addaudithook, evaluation.compiling)
 
