@@ -4,6 +4,7 @@ import ast
 
 import bookcheck
 import booklists
+import pytest
 from bookcheck import Book
 from bookrun import PageRun
 
@@ -41,12 +42,14 @@ def test_every_reference_link_and_citation_resolves(book: Book) -> None:
     assert bookcheck.check_citations(book) == []
 
 
+@pytest.mark.whole_way
 def test_every_cell_runs(book: Book, runs: dict[str, PageRun]) -> None:
     """Each page's code runs in a fresh kernel, warns of nothing and leaves no files behind."""
     assert {name for name, page in book.pages.items() if page.cells} == set(runs)
     assert [problem for run in runs.values() for problem in run.problems] == []
 
 
+@pytest.mark.whole_way
 def test_every_inline_value_is_there(book: Book, runs: dict[str, PageRun]) -> None:
     """Each number in the prose is computed, and none of them is nan or empty."""
     for name, run in runs.items():
@@ -61,6 +64,7 @@ def test_inline_values_stand_only_where_a_kernel_runs(book: Book) -> None:
         assert page.cells or not page.inline_expressions(), page.name
 
 
+@pytest.mark.whole_way
 def test_every_picture_has_words(book: Book, runs: dict[str, PageRun]) -> None:
     """Each figure has a caption and an alternative text."""
     problems = [bookcheck.check_alt_text(page, runs.get(n)) for n, page in book.pages.items()]

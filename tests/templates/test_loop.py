@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 BUILD = "import sys; from hatchling import build; build.build_wheel(sys.argv[1])"
@@ -185,6 +186,7 @@ def answered_by(client: httpx.Client, wanted: str) -> str:
     return str(answer.json()["version"])
 
 
+@pytest.mark.whole_way
 def test_the_loop_closes(tmp_path: Path, warm: Callable[..., Any]) -> None:
     """Generated, tested, trained, released, served, watched, retrained, promoted, rolled back."""
     project = generated(tmp_path)

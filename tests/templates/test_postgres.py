@@ -209,6 +209,7 @@ def answers_to_its_own_names_alone(server: str) -> None:
         assert status == wanted, host
 
 
+@pytest.mark.whole_way
 def test_the_way_of_a_model_on_postgres(
     store: tracking.Store, server: str, database: Database
 ) -> None:

@@ -130,6 +130,7 @@ def test_the_kit_is_asked_for_in_a_range(made: Made) -> None:
     assert re.search(r'"mlops-kit\[data,drift,serve\]>=\d+\.\d+,<\d+\.\d+"', text)
 
 
+@pytest.mark.whole_way
 @pytest.mark.usefixtures("only_mypy")
 def test_the_types_hold(made: Made) -> None:
     """mypy, strict, as the project configures it."""
@@ -138,6 +139,7 @@ def test_the_types_hold(made: Made) -> None:
     assert done.returncode == 0, done.stdout + done.stderr
 
 
+@pytest.mark.whole_way
 def test_a_regression_passes_its_own_tests(made: Made, warm_python: list[str]) -> None:
     """The other task, with a tracking server that isn't there: dev needs none."""
     folder = made(**ANSWERS[1])
@@ -221,6 +223,7 @@ def sales(tmp_path: Path, warm_python: list[str]) -> Path:
     return folder
 
 
+@pytest.mark.whole_way
 def test_another_table_is_put_in_at_three_places(sales: Path, warm_python: list[str]) -> None:
     """Everything else follows: the project's own tests pass, for the new table."""
     tests = ("pytest", "-q", "--tb=short", "-p", "no:cacheprovider")

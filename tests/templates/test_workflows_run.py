@@ -120,6 +120,7 @@ def outcomes(said: str) -> dict[str, str]:
     return dict(re.findall(r"^([\w-]+): (\w+)$", said, re.MULTILINE))
 
 
+@pytest.mark.whole_way
 @pytest.mark.usefixtures("only_mypy")
 def test_a_change_of_code_is_checked(around: Environment, project: Path) -> None:
     """Lint, types and tests run and pass; what needs Docker or a cluster is left out."""
@@ -133,6 +134,7 @@ def test_a_change_of_code_is_checked(around: Environment, project: Path) -> None
     assert "skipped  Install what uv.lock names" in said
 
 
+@pytest.mark.whole_way
 def test_a_change_of_the_model_is_judged(around: Environment, project: Path) -> None:
     """On a pull request the model is trained, evaluated and released apart; its report is kept."""
     file = ".github/workflows/model.yml"
@@ -268,6 +270,7 @@ def warmed(around: Environment, name: str, python: Sequence[str]) -> None:
     (around.folder / "bin" / name).chmod(0o755)
 
 
+@pytest.mark.whole_way
 def test_what_the_image_holds_starts_answers_and_stops(
     project: Path, tmp_path: Path, free_port: Callable[[], int], warm_python: list[str]
 ) -> None:
