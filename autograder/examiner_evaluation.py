@@ -30,15 +30,18 @@ _SPACES = re.compile(r"\s")
 _LONG = 30
 _MAKING = frozenset(
     {
-        *("autograder", "attr", "attrs", "collections", "dataclasses", "enum", "typing"),
-        *("typing_extensions", "pydantic", "sqlalchemy", "numba", "decorator", "_pytest"),
-        *("hypothesis", "jinja2", "makefun", "torch"),
+        *("autograder", "collections", "dataclasses", "enum", "typing", "pydantic", "numba"),
+        *("decorator", "_pytest", "hypothesis", "jinja2", "makefun", "torch"),
     }
 )
 """Packages that compile what they write themselves, or whose texts are looked at elsewhere."""
 _MODULES = frozenset(
-    {"scipy.stats._distn_infrastructure", "sympy.utilities.lambdify", "unittest.mock"}
+    {
+        *("scipy.stats._distn_infrastructure", "sympy.utilities.lambdify", "unittest.mock"),
+        *("sqlalchemy.util.langhelpers", "sqlalchemy.sql.lambdas"),
+    }
 )
+_ATTRS = "attr._make"
 _IMPORTING = ("importlib", "_frozen_importlib", "zipimport")
 _INNER = frozenset({"IPython", "codeop"})
 _PLAIN = frozenset(
@@ -189,7 +192,20 @@ def _is_making(frame: FrameType) -> bool:
     module = _module(frame)
     if module == "ast" and frame.f_code.co_name == "parse":
         return True  # a tree runs nothing
+    if module == _ATTRS:
+        return _has_plain_names(frame)
     return module in _MODULES or module.partition(".")[0] in _MAKING
+
+
+def _has_plain_names(frame: FrameType | None) -> bool:
+    """Say whether the class that attrs writes methods for has names alone: it believes any text."""
+    while frame is not None and _module(frame) == _ATTRS:
+        fields = getattr(frame.f_locals.get("self"), "_attrs", None)
+        if isinstance(fields, tuple):
+            names = [name for field in fields for name in (field.name, field.alias) if name]
+            return all(type(name) is str and name.isidentifier() for name in names)
+        frame = frame.f_back
+    return False
 
 
 def _texts(source: Any, frame: FrameType) -> Iterator[str]:

@@ -5,6 +5,7 @@ tags in YAML name functions that are called. What a student's code returned is n
 """
 
 import ast
+import importlib
 import inspect
 import logging.config
 import re
@@ -137,10 +138,7 @@ def patch_references(own: Callable[[], str], may_run: Callable[[str], bool]) -> 
     if evaluate is None:  # from 3.14 on each has a method of its own to be asked with
         evaluate = ForwardRef.evaluate  # type: ignore[attr-defined]
 
-    @wraps(evaluate)
-    def checked(self: Any, *args: Any, **names: Any) -> Any:
-        spaces = (*args[:2], names.get("globalns"), names.get("localns"), names.get("globals"))
-        text = self.__forward_arg__
+    def check(text: str, spaces: tuple[Any, ...]) -> None:
         is_known = _bare(text) in _bare(own())
         if not is_known and not any(_is_tests(space) for space in spaces):
             is_known = may_run(text) or any(_bare(text) in _source(space) for space in spaces)
@@ -149,9 +147,28 @@ def patch_references(own: Callable[[], str], may_run: Callable[[str], bool]) -> 
                 f"a type of the test holds the text {text[:80]!r}, which no test has written: it "
                 f"would be run in the examiner's room. {_TAG}"
             )
+
+    @wraps(evaluate)
+    def checked(self: Any, *args: Any, **names: Any) -> Any:
+        spaces = (*args[:2], names.get("globalns"), names.get("localns"), names.get("globals"))
+        check(self.__forward_arg__, spaces)
         return evaluate(self, *args, **names)
 
     setattr(ForwardRef, evaluate.__name__, checked)
+    try:
+        others: Any = importlib.import_module("typing_extensions")
+    except ImportError:
+        return
+    by_others = getattr(others, "evaluate_forward_ref", None)
+    if by_others is None or hasattr(typing, "evaluate_forward_ref"):
+        return  # it asks the reference itself
+
+    @wraps(by_others)
+    def checked_too(reference: Any, **names: Any) -> Any:
+        check(reference.__forward_arg__, (names.get("globals"), names.get("locals")))
+        return by_others(reference, **names)
+
+    setattr(others, by_others.__name__, checked_too)
 
 
 def _is_tests(space: Any) -> bool:
