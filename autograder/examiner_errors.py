@@ -63,7 +63,7 @@ class _MirrorType(type):
         if not is_mirror(cls):
             return type.__call__(cls, *args, **kwargs)
         room = vars(cls)["room_class"](*args, **kwargs)
-        made = cls.make(args)
+        made = _MirrorType.make(cls, args)  # the class may have a `make` of its own
         vars(made).update(_room_self=room, _room_text=str(room))
         return made
 
@@ -250,7 +250,7 @@ def _instance(kind: type[BaseException], args: tuple[Any, ...], text: str) -> Ba
     if issubclass(kind, BaseExceptionGroup):  # too deep, or not of what it may hold
         return StudentError(text)
     if isinstance(kind, _MirrorType):
-        return cast("_MirrorType", kind).make(args)
+        return _MirrorType.make(cast("_MirrorType", kind), args)
     if (invalid := validation_error(kind, text)) is not None:
         return invalid
     try:

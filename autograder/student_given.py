@@ -185,7 +185,8 @@ def given(
     known = (mask, operators, kind, id(base), fields, members, own)
     if known not in _classes:  # with the class, which may go otherwise, and its number with it
         _classes[known] = _given_class(mask, operators, kind, base, fields, members), base
-    return _classes[known][0].make(ask, number, label)
+    # A class of the test's may have a `make` of its own.
+    return _GivenType.make(_classes[known][0], ask, number, label)
 
 
 def _member(name: str) -> property:
