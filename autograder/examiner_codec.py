@@ -159,8 +159,15 @@ class Packed(ABC):
 class LinkEncoder(Encoder):
     """Encodes what goes to the student's room."""
 
-    def __init__(self, objects: Objects, bounds: Bounds, *, tables: Any = None) -> None:
-        super().__init__(bounds, tables=tables)
+    def __init__(
+        self,
+        objects: Objects,
+        bounds: Bounds,
+        *,
+        known: dict[int, int] | None = None,
+        tables: Any = None,
+    ) -> None:
+        super().__init__(bounds, known=known, tables=tables)
         self._objects = objects
         self.copied: list[Any] = []
         """The objects of libraries that go as copies, with the models in them."""
@@ -188,7 +195,8 @@ class LinkEncoder(Encoder):
         if isinstance(value, _FORBIDDEN):
             raise TooLargeError("a frame or code isn't handed over")
         if isinstance(value, types.ModuleType):
-            return ["m", value.__name__]
+            is_made_here = value.__spec__ is None and value.__name__ != "__main__"
+            return self.reference(value) if is_made_here else ["m", value.__name__]
         if is_mirror(value) or is_mirror(type(value)):
             return self._mirrored(value)
         if isinstance(value, BaseException):

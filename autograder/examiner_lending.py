@@ -8,6 +8,7 @@ import asyncio
 import copy
 import functools
 import inspect
+import sys
 import types
 from collections.abc import Callable, Set
 from typing import Any
@@ -33,6 +34,8 @@ _READABLE = frozenset({"__name__", "__qualname__", "__doc__", "__signature__"})
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
 _KEPT_PACKAGES = ("autograder", "IPython", "traitlets", "ipykernel")
 _LENT = 100_000
+# References to what was given: the caller's, the argument, and that of ``getrefcount``.
+_OWN_REFERENCES = 3
 _MEMBERS = 200
 _PROTOCOL = frozenset({"__sklearn_tags__", "__sklearn_clone__", "__sklearn_is_fitted__"})
 """What scikit-learn asks of an estimator: one that the test has written has these for it."""
@@ -51,7 +54,7 @@ class Lending:
 
     def __init__(self) -> None:
         self._objects: list[Any] = []
-        self._numbers: dict[int, int] = {}
+        self._numbers: dict[int | tuple[int, ...], int] = {}
         self._put: dict[tuple[int, str], Any] = {}
         """The objects of the student's that student code has set on lent ones, by its name."""
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -62,6 +65,8 @@ class Lending:
         self.failed: BaseException | None = None
         self.settable: Set[str] | None = None
         """The attributes that the reference sets on objects, where that is known."""
+        self.notes: Callable[[type], bool] = lambda _: True
+        """Says whether a test's class changes its objects, as one does that counts calls."""
         self.name_of_base: Callable[[type], str | None] = lambda _: None
         """Names the given class that a test's class is derived from."""
 
@@ -87,10 +92,11 @@ class Lending:
         return ["c", number, mask, name, *told]
 
     def _number(self, value: Any) -> int:
-        number = self._numbers.get(id(value))
+        key = _identity(value)
+        number = self._numbers.get(key)
         if number is None:
             need(len(self._objects) < _LENT, "fewer objects that are handed over")
-            number = self._numbers[id(value)] = len(self._objects)
+            number = self._numbers[key] = len(self._objects)
             self._objects.append(value)
         return number
 
@@ -98,6 +104,26 @@ class Lending:
         """Give an object that was handed over."""
         need(type(number) is int and 0 <= number < len(self._objects), "an object handed over")
         return self._objects[number]
+
+    def is_fixed(self, number: Json, result: Any, given: list[Any]) -> bool:
+        """Say whether what an object gave is its own to change: of a test's class, or a mock.
+
+        These count and note what answers do. What nobody else holds was made for the answer.
+        """
+        numbered = 2 if given and given[0] is result else 0  # here and by who encoded it
+        if sys.getrefcount(result) <= _OWN_REFERENCES + numbered:
+            return False
+        target = self.own(number)
+        owner = getattr(target, "__self__", None) if callable(target) else None
+        kinds: list[type] = [
+            one if isinstance(one, type) else type(one)
+            for one in (target, owner)
+            if one is not None and not isinstance(one, _FUNCTIONS)
+        ]
+        return any(
+            kind.__module__ == _MOCKS or (kind.__module__ == "__main__" and self.notes(kind))
+            for kind in kinds
+        )
 
     def use(self, op: Json, number: Json, args: list[Any], names: dict[str, Any]) -> Any:
         """Do what student code asks of a lent object."""
@@ -182,6 +208,15 @@ class Lending:
         """Give an error that a lent object raised."""
         need(type(number) is int and 0 <= number < len(self.raised), "an error of a callback")
         return self.raised[number]
+
+
+def _identity(value: Any) -> int | tuple[int, ...]:
+    """Give what tells an object from others; a method is made anew each time it is asked for."""
+    if type(value) is types.MethodType:
+        return id(value.__self__), id(value.__func__)
+    if type(value) is types.BuiltinMethodType and value.__self__ is not None:
+        return id(value.__self__), hash(value.__name__)
+    return id(value)
 
 
 def _fails(error: BaseException) -> bool:
@@ -275,9 +310,14 @@ def _is_instance(target: Any, value: Any) -> bool:
     return isinstance(target, type) and number_of(value) is None and isinstance(value, target)
 
 
+def _of_error(error: Any) -> tuple[Any, Any, None]:
+    """Give what a context manager is told; an error that is the student's object says its class."""
+    is_error = isinstance(error, BaseException)
+    return (error.__class__, error, None) if is_error else (None, None, None)
+
+
 def _exit(target: Any, error: Any) -> bool:
-    known = error if isinstance(error, BaseException) else None
-    return bool(type(target).__exit__(target, known and type(known), known, None))
+    return bool(type(target).__exit__(target, *_of_error(error)))
 
 
 async def _awaited(target: Any) -> Any:
@@ -289,8 +329,7 @@ async def _entered(target: Any) -> Any:
 
 
 async def _left(target: Any, error: Any) -> bool:
-    known = error if isinstance(error, BaseException) else None
-    return bool(await type(target).__aexit__(target, known and type(known), known, None))
+    return bool(await type(target).__aexit__(target, *_of_error(error)))
 
 
 _TASKS = frozenset({"go_on", "result", "cancel"})

@@ -21,6 +21,7 @@ from autograder.examiner_objects import RoomObjects
 from autograder.examiner_own_work import OwnWork
 from autograder.examiner_printing import Printing
 from autograder.examiner_saying import Sayings
+from autograder.examiner_sent import Looks, Sent
 from autograder.examiner_taking import Answers
 from autograder.examiner_together import Together
 from autograder.examiner_twins import Twins
@@ -104,12 +105,15 @@ class ExaminerLink(Beliefs):
         )
         self.shares = False
         """Whether the test cell changes in place what it has of the student's."""
+        self.reaches = True
+        """Whether answers may change in place what objects of the test's classes give them."""
         self.is_asynchronous = False
         """Whether coroutines of the test cell run on a loop, as they do where it has some."""
         self.handed = frozenset[str]()
         """The names whose values the test cell hands to functions, which may change them."""
+        self.answers.refuse = self._refuse
         self._classes: dict[int, type] = {}
-        self._open: list[list[Any]] = []
+        self._open: list[Sent] = []
         self._lock = threading.RLock()
         self._questions = 0
         self._stopped = 0
@@ -166,6 +170,10 @@ class ExaminerLink(Beliefs):
         if len(self.notes) < _NOTES:
             self.notes.setdefault(what[:1000])
 
+    def _refuse(self, what: str) -> None:
+        """End the test cell, also one that goes on after it."""
+        self.refusal = self.refusal or HandleError(what)
+
     def free(self, number: int) -> None:
         """Let the student's room forget an object, with the next question."""
         self.objects.free(number)
@@ -204,16 +212,15 @@ class ExaminerLink(Beliefs):
             body["t"] = news
         body |= self._wishes(op, args)
         try:
-            frame = self._exchanged(body, encoder, changed)
+            sent = Sent(encoder.numbered)
+            frame = self._exchanged(body, encoder, sent, changed)
         except WireSizeError as error:  # before anything was sent
             self.objects.put_back(freed)
             self.tables.put_back(news)
             raise HandleError(f"{_TOO_LARGE}: {error}. {_SMALLER}") from None
         self._taking = True  # what is a key there may be one here
         try:
-            value = self.answers.take(
-                op, frame, encoder.numbered, encoder.copied, annotating=annotating
-            )
+            value = self.answers.take(op, frame, sent, encoder.copied, annotating=annotating)
         finally:
             self._taking = False
         self.printing.redirected(there=frame.body.get("to") == 1)
@@ -221,9 +228,11 @@ class ExaminerLink(Beliefs):
         self._note_returned(op, value)
         return value
 
-    def _exchanged(self, body: dict[str, Any], encoder: LinkEncoder, changed: list[Any]) -> Frame:
+    def _exchanged(
+        self, body: dict[str, Any], encoder: LinkEncoder, sent: Sent, changed: list[Any]
+    ) -> Frame:
         """Send a question and give the answer; what was changed here is alike there from then."""
-        self._open.append(encoder.numbered)
+        self._open.append(sent)
         began = perf_counter()
         depth = sys.getrecursionlimit()
         # What the test's own functions and the student's call of each other is less deep for them.
@@ -303,28 +312,33 @@ class ExaminerLink(Beliefs):
     def _call_back(self, frame: Frame) -> None:
         """Let student code use an object that it was handed; its errors are handed back too."""
         body = frame.body
+        sent = self._open[-1]
         replay(body.get("out"))
-        decoder = LinkDecoder(self.objects, frame.blob, self.bounds, known=self._open[-1])
-        need(type(body.get("v")) is list and type(body.get("k")) is list, "a callback")
-        args = [decoder.decode(item) for item in body["v"]]
-        names: dict[str, Any] = {}
-        for pair in body["k"]:
-            need(type(pair) is list and len(pair) == 2 and type(pair[0]) is str, "a keyword")
-            names[pair[0]] = decoder.decode(pair[1])
+        decoder = LinkDecoder(self.objects, frame.blob, self.bounds, known=sent)
+        args, names = _handed_back(body, decoder)
+        handed = list(decoder.made)
         encoder = LinkEncoder(self.objects, self.bounds)
         changed: list[Any] = []
         try:
-            self.answers.change(body.get("ch"), decoder, self._open[-1])
+            self.answers.change(body.get("ch"), decoder, sent)
+            sent.let_go(body.get("lg"))
+            looks = Looks(sent, handed)
+            encoder = LinkEncoder(self.objects, self.bounds, known=looks.known())
             redirected = body.get("to") == 1
             with Unheld(), self.printing.caught(there=redirected) as said:
                 self.answers.hear(body.get("l"), decoder)
                 with self._others_may_ask():
                     result = self.lending.use(body["c"], body.get("o"), args, names)
             reply = {"r": encoder.encode(result)}
+            given = list(encoder.numbered)
             if said and said[0]:
                 reply["out"] = said[0]
             if changed := self.twins.changed() if self.twins else []:
                 reply["tw"] = [encoder.encode(value) for value in changed]
+            reply |= looks.news(encoder)
+            may = self.reaches or not self.lending.is_fixed(body.get("o"), result, given)
+            if (first := sent.join(given, may_change=may)) is not None:
+                reply["j"] = [first, may]
         except WireError:
             raise
         except BaseException as error:  # the student's code sees it, as it would in one process
@@ -353,3 +367,14 @@ class ExaminerLink(Beliefs):
         if self._stopped > 1:
             self._give_up("the student's code went on although the test's time was up")
         return self._stopped > 1
+
+
+def _handed_back(body: dict[str, Any], decoder: LinkDecoder) -> tuple[list[Any], dict[str, Any]]:
+    """Give what a test's object is called with."""
+    need(type(body.get("v")) is list and type(body.get("k")) is list, "a callback")
+    args = [decoder.decode(item) for item in body["v"]]
+    names: dict[str, Any] = {}
+    for pair in body["k"]:
+        need(type(pair) is list and len(pair) == 2 and type(pair[0]) is str, "a keyword")
+        names[pair[0]] = decoder.decode(pair[1])
+    return args, names

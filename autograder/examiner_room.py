@@ -53,6 +53,7 @@ from autograder.examiner_twins import changes_in_place, handed_over
 from autograder.handle_unions import patch_unions
 from autograder.handles import HandleError, describe, number_of
 from autograder.hidden_regions import visible_text
+from autograder.lab_changes import noting_classes
 from autograder.match_patterns import as_pattern
 from autograder.room_shells import examiner_shell
 from autograder.time_limit import CellTimeoutError, cpu_limit
@@ -89,6 +90,7 @@ class _Room:
         self.given_fields: dict[str, Any] = {}
         self.bases = self.link.bases = GivenBases(self.link, self.names)
         self.link.lending.name_of_base = self.bases.name_for
+        self.link.lending.notes = self._notes
         self.containers = GivenContainers(self.link, self.names)
         fresh = FreshCalls(orders, desk, self.link)
         self.release = Release(self.link.ask, self.names, fresh, self.bases, self.containers)
@@ -115,6 +117,11 @@ class _Room:
         patch_references(lambda: "\n".join(self.own_texts), evaluation.may_be_a_type)
         patch_formats(self._check_format)
         guard_process(sys.addaudithook, evaluation.compiling)
+
+    def _notes(self, kind: type) -> bool:
+        """Say whether objects of a test's class note what is done with them."""
+        names = {base.__name__ for base in kind.__mro__}
+        return any(not names.isdisjoint(noting_classes(text)) for text in self.own_texts)
 
     def _functions(self) -> None:
         """Put the functions in reach that :class:`CellCompiler` lets a test call."""
@@ -269,6 +276,7 @@ class _Room:
         self.link.may_swallow = order["swallows"]
         self.link.objects.may_mask = not _MASKS.isdisjoint(asked)
         self.link.lending.settable = None if order["sets"] is None else frozenset(order["sets"])
+        self.link.reaches = order["reaches"]
         self.release.begin(order)
 
     def _ran(self, text: str, kind: str, *, there: bool, fresh: bool) -> None:

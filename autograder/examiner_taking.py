@@ -11,6 +11,7 @@ from typing import Any
 from autograder.examiner_codec import LinkDecoder, replay
 from autograder.examiner_errors import build_error, without_steering
 from autograder.examiner_objects import RoomObjects
+from autograder.examiner_sent import Sent
 from autograder.examiner_warnings import warn_again
 from autograder.handles import WAYS_OUT, HandleError
 from autograder.wire import Bounds, Frame, WireError
@@ -24,6 +25,11 @@ _MISSING = re.compile(r"name '(\w+)' is not defined")
 _NAMING = frozenset({"ancestry", "mro"})
 _STEPPING = frozenset({"next", "anext", "resume"})
 _CHANGED = "the student's code changed an argument in place"
+_FIXED = (
+    "the student's code changed in place what an object of the test's gave it, which the lab "
+    "doesn't ask for. Tag the test cell 'student-room' to let answers change it: it then runs "
+    "beside the student's code."
+)
 
 
 class Answers:
@@ -52,6 +58,8 @@ class Answers:
     ) -> None:
         self._objects, self._tables, self._bounds = objects, tables, bounds
         self._claim, self._note = claim, note
+        self.refuse: Callable[[str], None] = lambda _: None
+        """Ends the test cell, saying why."""
         self.hears_cancelled = False
         """Whether the test cell speaks of what is raised where a task is cancelled."""
         self.is_tests_name: Callable[[str], bool] = lambda _: False
@@ -62,7 +70,7 @@ class Answers:
         self,
         op: str,
         frame: Frame,
-        sent: list[Any],
+        sent: Sent,
         copied: list[Any],
         *,
         annotating: bool = False,
@@ -75,8 +83,10 @@ class Answers:
             What was asked.
         frame : Frame
             The answer.
-        sent, copied : list
-            The mutable objects that went with the question, and those that went as copies.
+        sent : Sent
+            The mutable objects that went with the question, or that objects gave meanwhile.
+        copied : list
+            The objects that went as copies.
         annotating : bool, default: False
             Whether annotations were asked for.
 
@@ -151,12 +161,19 @@ class Answers:
         if changes is None:
             return
         need(type(changes) is list and len(changes) <= len(targets), "a list of changes")
-        news = []
+        news: list[tuple[Any, Any]] = []
         for change in changes:
             need(type(change) is list and len(change) == 2, "a change")
             number = change[0]
             need(type(number) is int and 0 <= number < len(targets), "a change of nothing")
-            news.append((targets[number], decoder.decode(change[1])))
+            need(targets[number] is not None, "a change of nothing")
+            new = decoder.decode(change[1])
+            if isinstance(targets, Sent):
+                targets.look_again(number)
+                if not targets.may_change(number):
+                    self.refuse(_FIXED)
+                    continue
+            news.append((targets[number], new))
         for target, new in news:
             self._note_lost(target)
             try:
@@ -164,13 +181,24 @@ class Answers:
             except ChangeError as error:
                 raise HandleError(str(error)) from None
             self._objects.twins.alike([target])
-        self._claim(_CHANGED)
+        if news:
+            self._claim(_CHANGED)
 
     def _change_copies(self, changes: Json, decoder: LinkDecoder, copied: list[Any]) -> None:
         """Do to a test's objects of libraries what student code did to the copies."""
-        decoder.copied = copied
-        untold = change_copies(changes, decoder.decode, copied)
-        decoder.copied = None
+
+        def decode_part(item: Json) -> Any:
+            decoder.copied = copied
+            try:
+                return decoder.decode(item)
+            finally:
+                decoder.copied = None
+
+        try:
+            untold = change_copies(changes, decoder.decode, decode_part, copied)
+        except ChangeError as error:
+            self.refuse(str(error))
+            raise HandleError(str(error)) from None
         self._claim(_CHANGED)
         if untold:
             self._note(
@@ -179,13 +207,15 @@ class Answers:
                 "it, or tag the test cell 'student-room'."
             )
 
-    def _keep(self, numbers: Json, sent: list[Any]) -> None:
+    def _keep(self, numbers: Json, sent: Sent) -> None:
         """Remember arguments that student code has kept and may change later."""
         if numbers is None:
             return
         need(type(numbers) is list and len(numbers) <= len(sent), "arguments that were kept")
         for number in numbers:
             need(type(number) is int and 0 <= number < len(sent), "an argument that was kept")
+            need(sent[number] is not None, "an argument that was kept")
+            need(sent.may_change(number), "an argument that was kept")
             self._objects.twins.add(sent[number])
 
     def _twin(self, op: str, number: Json, value: Any) -> Any:

@@ -10,9 +10,11 @@ __all__ = [
     "SHOWING",
     "changed_in",
     "changed_names",
+    "changes_what_it_gets",
     "changing_by",
     "changing_in",
     "may_change",
+    "noting_classes",
     "registering",
 ]
 
@@ -22,6 +24,22 @@ _CHANGING = frozenset(
         *("discard", "setdefault", "sort", "reverse", "appendleft", "popleft", "extendleft"),
     }
 )
+_FILLING = frozenset({"fill", "put", "resize", "partition", "rotate", "move_to_end"})
+_FILLING_FIRST = frozenset({"copyto", "fill_diagonal", "put", "shuffle", "heappush", "heappop"})
+_OF_TABLES = frozenset(
+    {
+        *("loc", "iloc", "at", "iat", "columns", "index", "name", "attrs", "values", "flat", "T"),
+        *("shape", "dtype", "real", "imag"),
+    }
+)
+_PLAIN_RESULTS = frozenset(
+    {
+        *("len", "int", "float", "str", "bool", "sum", "abs", "round", "range", "repr", "ord"),
+        *("set", "list", "dict", "tuple", "sorted", "isinstance", "hash", "id", "type", "all"),
+        *("any", "divmod", "pow", "deepcopy", "print"),
+    }
+)
+_MAKING = frozenset({"__init__", "__post_init__", "__new__", "__init_subclass__"})
 SHOWING = frozenset(
     {
         *("print", "display", "head", "tail", "describe", "info", "sample", "plot", "hist", "len"),
@@ -116,3 +134,131 @@ def changing_by(tree: ast.AST) -> frozenset[str]:
             if called not in SHOWING:
                 found |= names_in(node)
     return frozenset(found)
+
+
+@lru_cache(maxsize=512)
+def changes_what_it_gets(text: str) -> bool:
+    r"""Say whether a function changes in place what its arguments give it, or sets on that.
+
+    Examples
+    --------
+    >>> step = "def step(o):\n for w, g in zip(o.weights(), o.slopes): w -= g"
+    >>> enter = "def enter(log, x): log.rows(x).append(1)"
+    >>> count = "def count(log):\n n = len(log.rows)\n n -= 1\n log.append(n)"
+    >>> cart = "class Cart:\n def add(self, x): self.items.append(x.name)"
+    >>> [changes_what_it_gets(text) for text in (step, enter, count, cart)]
+    [True, True, False, False]
+    """
+    tree = cell_tree(text)
+    methods = {
+        id(inner)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ClassDef)
+        for inner in node.body
+    }
+    return any(
+        _reaches(node, is_method=id(node) in methods)
+        for node in ast.walk(tree)
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda))
+    )
+
+
+def _reaches(
+    function: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda, *, is_method: bool
+) -> bool:
+    """Say so of one function; what a method finds on its own object is no argument's."""
+    parameters = [node.arg for node in ast.walk(function.args) if isinstance(node, ast.arg)]
+    own = parameters[:1] if is_method else []
+    made = _made_of(function, set(parameters)) - set(parameters)
+    for place, is_set in _places(function):
+        root, steps = place, 0
+        while isinstance(root, (ast.Subscript, ast.Attribute, ast.Call)):
+            is_part = isinstance(root, ast.Attribute) and root.attr in _OF_TABLES
+            steps += isinstance(root, (ast.Attribute, ast.Call)) and not is_part
+            root = root.func if isinstance(root, ast.Call) else root.value
+        if isinstance(root, ast.Name):
+            far_enough = steps + is_set > (root.id in own)
+            if root.id in made or (root.id in parameters and far_enough):
+                return True
+    return False
+
+
+def _made_of(function: ast.AST, names: set[str]) -> set[str]:
+    """Give these names and those of what is got by them, but for numbers and texts."""
+    bound: list[tuple[set[str], set[str]]] = []
+    for node in ast.walk(function):
+        if isinstance(node, (ast.Assign, ast.AnnAssign, ast.NamedExpr)):
+            value: ast.AST | None = node.value
+            places = node.targets if isinstance(node, ast.Assign) else [node.target]
+        elif isinstance(node, (ast.For, ast.AsyncFor, ast.comprehension)):
+            value, places = node.iter, [node.target]
+        elif isinstance(node, ast.withitem) and node.optional_vars is not None:
+            value, places = node.context_expr, [node.optional_vars]
+        else:
+            continue
+        if value is not None and not _is_plain(value):
+            bound.append((set[str]().union(*map(targets_of, places)), set(names_in(value))))
+    found, before = set(names), -1
+    while before != len(found):
+        before = len(found)
+        for targets, of in bound:
+            if not found.isdisjoint(of):
+                found |= targets
+    return found
+
+
+def _is_plain(value: ast.AST) -> bool:
+    """Say whether an expression gives a number or a text, or something new."""
+    if isinstance(value, ast.Call):
+        return isinstance(value.func, ast.Name) and value.func.id in _PLAIN_RESULTS
+    return isinstance(value, (ast.BinOp, ast.Compare, ast.JoinedStr, ast.Constant))
+
+
+def _places(function: ast.AST) -> list[tuple[ast.expr, bool]]:
+    """Give what a function changes in place, and whether that is to set an attribute of it."""
+    found: list[tuple[ast.expr, bool]] = []
+    for node in ast.walk(function):
+        if isinstance(node, ast.AugAssign):
+            found.append((node.target, False))
+        elif isinstance(node, ast.Call):
+            words = [keyword.value for keyword in node.keywords if keyword.arg == "out"]
+            found += [(word, False) for word in words]
+            if isinstance(node.func, ast.Attribute) and node.func.attr in _CHANGING | _FILLING:
+                found.append((node.func.value, False))
+            name = getattr(node.func, "attr", getattr(node.func, "id", ""))
+            if name in _FILLING_FIRST and node.args:
+                found.append((node.args[0], False))
+        elif isinstance(node, ast.Subscript) and not isinstance(node.ctx, ast.Load):
+            found.append((node.value, False))
+        elif isinstance(node, ast.Attribute) and not isinstance(node.ctx, ast.Load):
+            found.append((node.value, node.attr not in _OF_TABLES))
+    return found
+
+
+@lru_cache(maxsize=512)
+def noting_classes(text: str) -> frozenset[str]:
+    r"""Name the classes whose objects change by their own methods, as what notes calls does.
+
+    Examples
+    --------
+    >>> spy = "class Spy:\n def __init__(self): self.seen = []\n def __call__(self, x): "
+    >>> sorted(noting_classes(spy + "self.seen.append(x)\nclass Node:\n left = right = None"))
+    ['Spy']
+    """
+    found = set[str]()
+    for kind in ast.walk(cell_tree(text)):
+        if not isinstance(kind, ast.ClassDef):
+            continue
+        for method in kind.body:
+            if not isinstance(method, (ast.FunctionDef, ast.AsyncFunctionDef)):
+                continue
+            if method.name not in _MAKING and _changes_itself(method):
+                found.add(kind.name)
+    return frozenset(found)
+
+
+def _changes_itself(method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
+    own = {node.arg for node in method.args.args[:1]}
+    made = _made_of(method, own)
+    places = [place for place, _ in _places(method)]
+    return any(not made.isdisjoint(names_in(place)) for place in places)

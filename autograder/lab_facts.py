@@ -18,7 +18,7 @@ from autograder.examiner_source import (
     targets,
     words,
 )
-from autograder.lab_changes import changed_names, registering
+from autograder.lab_changes import changed_names, changes_what_it_gets, registering
 from autograder.lab_fields import compared_fields
 from autograder.lab_private import kept_names, private_names, watched_names
 
@@ -104,6 +104,7 @@ def facts_of(reference: "NotebookNode | None") -> dict[str, Any]:
         "changes": written_text((*answers, *locked), tests, students),
         "swallows": reference is None or any(map(may_swallow, (*answers, *locked))),
         "sets": set_names((*answers, *locked)) if reference is not None else None,
+        "reaches": reference is None or any(map(changes_what_it_gets, (*answers, *locked))),
     }
 
 

@@ -8,7 +8,7 @@ import pickle
 import sys
 import threading
 from collections.abc import Callable
-from contextlib import nullcontext
+from contextlib import nullcontext, suppress
 from time import monotonic
 from typing import Any
 
@@ -16,11 +16,13 @@ from autograder.student_arguments import Arguments
 from autograder.student_copies import attributes_of, changed_copies
 from autograder.student_errors import encode_error, encode_warning
 from autograder.student_given import Given, given_number
+from autograder.student_lent import Lent
 from autograder.student_objects import Registry, RoomDecoder, RoomEncoder
 from autograder.student_operations import OPERATIONS, Operations
 from autograder.student_turns import GivenUpError, Open, Turns
 from autograder.time_limit import THREADS_WAIT, CellTimeoutError, CpuLimit
-from autograder.wire import Bounds, Channel, Frame, WireSizeError
+from autograder.wire import Bounds, Channel, Frame, WireError, WireSizeError
+from autograder.wire_changes import ChangeError, apply_change
 from autograder.wire_tables import TableMemory
 from autograder.wire_values import Json, TooLargeError
 
@@ -85,7 +87,8 @@ class Answerer:
         self._tables.confirm(body.get("t"))
         self.operations.warned.caught.clear()
         limit = self._limit(body.get("s", 0.0))
-        question = Open(body["q"], decoder.made, deadline=monotonic() + limit.wall)
+        lent = Lent(self._arguments)
+        question = Open(body["q"], decoder.made, lent, deadline=monotonic() + limit.wall)
         self._turns.begin(question)
         reply, encoder = self._work(body, decoder, question, limit)
         with self._turns.lock:  # what a thread of the student's asks is answered before
@@ -103,6 +106,10 @@ class Answerer:
         """Add to an answer what else is to be known, and send it."""
         try:
             self._arguments.report(reply, encoder, question.made, question.before)
+            if kept := self._arguments.keep(question.lent.to_keep()):
+                reply["keep"] = [*reply.get("keep", ()), *kept]
+            if changes := question.lent.changes(encoder, all_of_them=True):
+                reply["ch"] = [*reply.get("ch", ()), *changes]
         except TooLargeError as error:
             reply = {"a": body["q"], "large": f"the changed arguments: {error}"}
             encoder = RoomEncoder(self.registry, self._bounds)
@@ -164,17 +171,17 @@ class Answerer:
                 result = OPERATIONS[body["op"]](self.operations, *args, **names)
             if (number := self._share(body["op"], result, new="h" in body)) is not None:
                 reply["twin"] = number
-            encoder = self._encoder(decoder)
+            encoder = self._encoder(decoder, question)
             reply["v"] = encoder.encode(result)
             if changes := changed_copies(decoder.copies, copied, encoder):
                 reply["cp"] = changes
         except TooLargeError as error:
-            encoder = self._encoder(decoder)
+            encoder = self._encoder(decoder, question)
             reply["large"] = str(error)[:200]
         except BaseException as error:
             if issubclass(type(error), CellTimeoutError):  # it may say anything of its class
                 question.deadline = 0.0
-            encoder = self._encoder(decoder)
+            encoder = self._encoder(decoder, question)
             reply["e"] = encode_error(encoder, error)
         return reply, encoder
 
@@ -184,9 +191,9 @@ class Answerer:
             return self._arguments.share(result[0], named=True, new=new) if result else None
         return self._arguments.share(result, named=False, new=new)
 
-    def _encoder(self, decoder: RoomDecoder) -> RoomEncoder:
+    def _encoder(self, decoder: RoomDecoder, question: Open) -> RoomEncoder:
         """Make an encoder that knows the examiner's own objects again."""
-        known = {id(value): number for number, value in enumerate(decoder.made)}
+        known = question.numbers()
         encoder = RoomEncoder(self.registry, self._bounds, known=known, tables=self._tables)
         encoder.handed = decoder.made
         return encoder
@@ -195,7 +202,7 @@ class Answerer:
         """Use an object of the examiner's, while a question is open."""
         with self._turns.lock:
             question = self._turns.to_call()
-            number = self._call_back(question, op, target, args, kwargs)
+            number, handed = self._call_back(question, op, target, args, kwargs)
         try:
             while True:
                 frame = self._channel.receive()
@@ -210,7 +217,7 @@ class Answerer:
             raise
         with self._turns.lock:
             try:
-                return self._result(frame)
+                return self._result(frame, question, handed)
             finally:
                 self._turns.called(question)
 
@@ -221,10 +228,12 @@ class Answerer:
         target: Given,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
-    ) -> int:
-        """Send a use of an object of the examiner's; give the number of the reply."""
-        known = {id(value): number for number, value in enumerate(question.made)}
-        encoder = RoomEncoder(self.registry, self._bounds, known=known)
+    ) -> tuple[int, list[Any]]:
+        """Send a use of an object of the examiner's; give the number of the reply.
+
+        And the containers of this room's that went with it.
+        """
+        encoder = RoomEncoder(self.registry, self._bounds, known=question.numbers())
         self._calls += 1
         number = self._calls
         body = {
@@ -235,9 +244,13 @@ class Answerer:
             "k": [[name, encoder.encode(_plain(value))] for name, value in kwargs.items()],
             "out": self._said(),
         }
+        handed = list(encoder.numbered)
         if changes := self._arguments.changes(question.made, question.before, encoder):
-            body["ch"] = changes
             question.before = self._arguments.content(question.made)
+        if changes := [*changes, *question.lent.changes(encoder)]:
+            body["ch"] = changes
+        if gone := question.lent.let_go():
+            body["lg"] = gone
         self._note_moves(body)
         self._note_redirection(body)
         self._tell_log(body, encoder)
@@ -246,20 +259,31 @@ class Answerer:
         except WireSizeError as error:
             raise TooLargeError(str(error)) from None
         question.calls_back = True
-        return number
+        return number, handed
 
     def _too_late(self) -> Json:
         """Describe the error of a question that threads of the student's don't answer in time."""
         error = CellTimeoutError(f"stopped when its time was up: {THREADS_WAIT}")
         return encode_error(RoomEncoder(self.registry, self._bounds), error)
 
-    def _result(self, frame: Frame) -> Any:
+    def _result(self, frame: Frame, question: Open, handed: list[Any]) -> Any:
         decoder = RoomDecoder(self.registry, frame, self._bounds, self.ask)
+        decoder.find = question.value
         if "e" in frame.body:
             raise decoder.error(frame.body["e"])
         result = decoder.decode(frame.body["r"])
+        made = list(decoder.made)
         if text := frame.body.get("out"):
             sys.stdout.write(text)
         for item in frame.body.get("tw", ()):
             decoder.decode(item)
+        if changes := frame.body.get("now"):
+            question.follow([(number, decoder.decode(item)) for number, item in changes])
+            question.before = self._arguments.content(question.made)
+        for place, item in frame.body.get("back", ()):
+            with suppress(WireError, ChangeError):  # it can't be followed here
+                apply_change(handed[place], decoder.decode(item))
+        if joined := frame.body.get("j"):
+            first, may_change = joined
+            question.lent.join(first, made, may_change=may_change)
         return result

@@ -23,20 +23,21 @@ from autograder.wire_values import Json, TooLargeError
 
 __all__ = ["Arguments"]
 
-_KEPT = 32
-_KEPT_EACH = 4
-_KEPT_ITEMS = 500
+_KEPT = 64
+_KEPT_EACH = 32
+_KEPT_ITEMS, _KEPT_NUMBERS = 500, 100_000
 # References to a decoded argument that nobody has kept: the decoder's list (or the tuple of what
 # is kept), the loop variable and the argument of ``getrefcount``.
 _OWN_REFERENCES = 3
+_MADE_REFERENCES = 4
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
 _KEPT_TYPES = (
-    *(list, dict, set, bytearray, collections.deque, collections.defaultdict),
+    *(list, dict, set, bytearray, collections.deque, collections.defaultdict, np.ndarray),
     *_GENERATORS,
 )
 _SHARED_TYPES = (
     *_KEPT_TYPES,
-    *(collections.Counter, collections.OrderedDict, np.ndarray, pd.DataFrame, pd.Series),
+    *(collections.Counter, collections.OrderedDict, pd.DataFrame, pd.Series),
 )
 _SHARED_ITEMS = 20_000
 # Those to what an operation gave: of the frame that asked for it.
@@ -63,6 +64,11 @@ class Arguments:
         self._next = 0
         registry.follow = self.follow
 
+    @staticmethod
+    def size(value: Any) -> int:
+        """Say how many items are in a container."""
+        return int(value.size) if isinstance(value, (pd.DataFrame, pd.Series)) else _size(value)
+
     def content(self, values: list[Any]) -> Content | None:
         """Give what is in the objects, to compare; None where it is too much to look at."""
         copies = map(self._memory.before, values)
@@ -83,8 +89,8 @@ class Arguments:
             return None
         return text, [bytes(blob) for blob in encoder.blobs]
 
-    def _has_changed(self, values: list[Any], before: Content) -> bool:
-        """Say whether other things are in the objects now."""
+    def has_changed(self, values: list[Any], before: Content) -> bool:
+        """Say whether other things are in the objects now than there were."""
         for number, table in before.tables.items():
             if not is_same_table(values[number], table):
                 return True
@@ -99,12 +105,12 @@ class Arguments:
             reply["ch"] = changes
         if self._kept and (changes := self._later_changes(encoder)):
             reply["later"] = changes
-        if made and (kept := self._keep(made)):
+        if made and (kept := self.keep(dict(enumerate(made)))):
             reply["keep"] = kept
 
     def changes(self, made: list[Any], before: Content | None, encoder: RoomEncoder) -> list[Json]:
         """Give what is in the arguments now, if it isn't what was."""
-        if not made or before is None or not self._has_changed(made, before):
+        if not made or before is None or not self.has_changed(made, before):
             return []
         return [[number, encoder.content(value)] for number, value in enumerate(made)]
 
@@ -141,7 +147,7 @@ class Arguments:
         for key, (value, before) in list(self._kept.items()):
             if sys.getrefcount(value) <= _OWN_REFERENCES:  # nobody else has it: looked at once more
                 del self._kept[key]
-            if _size(value) > _KEPT_ITEMS or (before and not self._has_changed([value], before)):
+            if _is_large(value) or (before and not self.has_changed([value], before)):
                 continue
             after = self.content([value])
             if after is not None:
@@ -150,16 +156,16 @@ class Arguments:
                     self._kept[key] = value, after
         return changes
 
-    def _keep(self, made: list[Any]) -> list[int]:
+    def keep(self, made: dict[int, Any]) -> list[int]:
         """Watch from now on the small containers that something else refers to by now."""
         kept: list[int] = []
-        for number in range(len(made)):  # `enumerate` would hold on to the value as well
+        for number in sorted(made):  # `items` would hold on to the value as well
             value = made[number]
-            if type(value) not in _KEPT_TYPES or sys.getrefcount(value) <= _OWN_REFERENCES:
+            if type(value) not in _KEPT_TYPES or sys.getrefcount(value) <= _MADE_REFERENCES:
                 continue
             if any(known is value for known, _ in self._kept.values()):
                 continue
-            if len(kept) < _KEPT_EACH and _size(value) <= _KEPT_ITEMS:
+            if len(kept) < _KEPT_EACH and not _is_large(value):
                 kept.append(number)
                 self._add(value)
         while len(self._kept) > _KEPT:
@@ -168,4 +174,11 @@ class Arguments:
 
 
 def _size(value: Any) -> int:
+    if type(value) is np.ndarray:
+        return int(value.size)
     return 1 if type(value) in _GENERATORS else len(value)
+
+
+def _is_large(value: Any) -> bool:
+    """Say whether looking at a container with every question would take too long."""
+    return _size(value) > (_KEPT_NUMBERS if type(value) is np.ndarray else _KEPT_ITEMS)

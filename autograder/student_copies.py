@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from autograder.student_given import given_number
 from autograder.student_objects import RoomEncoder
 from autograder.wire import Bounds, WireError, to_json
+from autograder.wire_changes import may_hold
 from autograder.wire_models import check_attribute, check_model, encode_part
 from autograder.wire_values import Encoder, Json, TooLargeError
 
@@ -45,7 +46,6 @@ def changed_copies(copies: dict[int, Any], before: States, encoder: RoomEncoder)
     """
     changes: list[Json] = []
     numbers = _numbers(copies)
-    encoder.instead = partial(_part, numbers=numbers)
     for number, copy in copies.items():
         now, known = _look(copy, numbers), before[number]
         new = [name for name, look in now.items() if look.told and _is_new(look, known.get(name))]
@@ -56,8 +56,15 @@ def changed_copies(copies: dict[int, Any], before: States, encoder: RoomEncoder)
         if new and not _fits(copy):
             new, lost = [], new + lost
         if new or gone or lost:
-            values = vars(copy)
-            told = [[name, encoder.encode(values[name])] for name in new]
+            values, told = vars(copy), []
+            if may_hold(copy):
+                new, lost = [*new, *lost], []
+            for name in new:
+                is_plain = now[name].told is not None
+                encoder.instead = partial(_part, numbers=numbers) if is_plain else None
+                is_same = _is_same(now[name], known.get(name))
+                item = encoder.encode(values[name])
+                told.append([name, item, int(is_same), int(is_plain)])
             changes.append([number, told, gone, lost[:_MOST_LOST]])
     encoder.instead = None
     return changes
@@ -78,6 +85,11 @@ def _is_new(look: _Look, known: _Look | None) -> bool:
     )
 
 
+def _is_same(look: _Look, known: _Look | None) -> bool:
+    """Say whether an attribute holds the very object that it held."""
+    return known is not None and look.held[0] is known.held[0]
+
+
 def _look(copy: Any, numbers: dict[int, int]) -> dict[str, _Look]:
     values = getattr(copy, "__dict__", None)
     found: dict[str, _Look] = {}
@@ -93,7 +105,7 @@ def _look(copy: Any, numbers: dict[int, int]) -> dict[str, _Look]:
         except (TooLargeError, WireError, ValueError, RecursionError):
             found[name] = _Look(None, _held(value))
         else:
-            found[name] = _Look(told, ())
+            found[name] = _Look(told, (value,))
     return found
 
 

@@ -11,13 +11,16 @@ it gives up what other threads were asked: these may wait for one another for ev
 """
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from time import monotonic
 from typing import Any
 
 from autograder.student_arguments import Content
-from autograder.wire import Channel
+from autograder.student_lent import Lent
+from autograder.wire import Channel, WireError
+from autograder.wire_changes import ChangeError, apply_change
 from autograder.wire_values import Json
 
 __all__ = ["GivenUpError", "Open", "Turns"]
@@ -36,6 +39,7 @@ class Open:
 
     identity: str
     made: list[Any]
+    lent: Lent
     deadline: float
     """When to give up what came later; zero once the time is up."""
     before: Content | None = None
@@ -43,6 +47,22 @@ class Open:
     """Whether a thread waits for the reply to a callback."""
     has_answer: bool = False
     given_up: bool = False
+
+    def value(self, number: int) -> Any:
+        """Give one of the examiner's containers."""
+        return self.made[number] if number < len(self.made) else self.lent.value(number)
+
+    def follow(self, changes: Sequence[tuple[int, Any]]) -> None:
+        """Do to containers what the test's own code did to them meanwhile."""
+        for number, new in changes:
+            with suppress(WireError, ChangeError, KeyError):  # its changes can't be followed here
+                apply_change(self.value(number), new)
+            self.lent.look(number)
+
+    def numbers(self) -> dict[int, int]:
+        """Give by its identity the number of each container that is the examiner's."""
+        made = {id(value): number for number, value in enumerate(self.made)}
+        return made | self.lent.numbers()
 
 
 class Turns:

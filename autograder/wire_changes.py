@@ -77,6 +77,11 @@ def _generator(target: np.random.Generator, new: np.random.Generator) -> None:
     target.bit_generator.state = new.bit_generator.state
 
 
+_HOLDING = {
+    ("types", "SimpleNamespace"),
+    ("argparse", "Namespace"),
+    ("unittest.result", "TestResult"),
+}
 _MOST_LOST = 50
 _LONGEST = 40
 _APPLY: dict[type, Callable[[Any, Any], None]] = {
@@ -97,7 +102,18 @@ _APPLY: dict[type, Callable[[Any, Any], None]] = {
 }
 
 
-def change_copies(changes: Any, decode: Callable[[Any], Any], copied: list[Any]) -> list[str]:
+def may_hold(target: Any) -> bool:
+    """Say whether an object may hold any others: what it does with them is written in Python."""
+    kind = type(target)
+    return (kind.__module__, kind.__qualname__) in _HOLDING
+
+
+def change_copies(
+    changes: Any,
+    decode: Callable[[Any], Any],
+    decode_part: Callable[[Any], Any],
+    copied: list[Any],
+) -> list[str]:
     """Set what student code has set on copies of a test's objects.
 
     Parameters
@@ -105,8 +121,8 @@ def change_copies(changes: Any, decode: Callable[[Any], Any], copied: list[Any])
     changes : list
         For each object that was changed its number, what is new, what is gone, and what is new
         but couldn't be told.
-    decode : callable
-        Builds a value.
+    decode, decode_part : callable
+        Builds any value, and one that may be part of a model.
     copied : list
         The test's objects.
 
@@ -128,9 +144,12 @@ def change_copies(changes: Any, decode: Callable[[Any], Any], copied: list[Any])
         _follow(not is_shared, "a member of an enumeration, which others use, holds something else")
         attributes = held.setdefault(number, dict(vars(target)))
         for item in new:
-            need(type(item) is list and len(item) == 2, "an attribute")
-            value = decode(item[1])
+            need(type(item) is list and len(item) == 4, "an attribute")
+            need(item[3] == 1 or may_hold(target), "an attribute of plain parts")
+            value = (decode_part if item[3] == 1 else decode)(item[1])
             check_attribute(target, item[0], value)
+            if item[2] == 1 and may_hold(target):
+                value = _in_place(attributes.get(item[0]), value)
             attributes[item[0]] = value
         for name in gone:
             check_attribute(target, name, None)
@@ -139,10 +158,25 @@ def change_copies(changes: Any, decode: Callable[[Any], Any], copied: list[Any])
         if is_model(type(target)):
             held[number] = _learned(type(target), attributes, lost)
         untold += [f"{name[:_LONGEST]!r} of a {type(target).__name__}" for name in lost]
+        public = [name for name in lost if not name.startswith("_")]
+        if public and not is_model(type(target)):
+            raise ChangeError(
+                f"the student's code changed what the test handed over, and what "
+                f"{public[0][:_LONGEST]!r} of a {type(target).__name__} holds now can't be brought "
+                "to the examiner's room. Tag the test cell 'student-room'."
+            )
     for number, attributes in held.items():
         vars(copied[number]).clear()
         vars(copied[number]).update(attributes)
     return untold
+
+
+def _in_place(held: Any, new: Any) -> Any:
+    """Give the container that an attribute held, changed as it was there."""
+    if type(held) is type(new) and type(held) in _APPLY:
+        apply_change(held, new)
+        return held
+    return new
 
 
 def _learned(kind: type, attributes: dict[str, Any], lost: list[str]) -> dict[str, Any]:

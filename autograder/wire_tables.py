@@ -18,7 +18,7 @@ import pandas as pd
 from autograder.wire_pandas import columns_of
 from autograder.wire_values import DECODERS, ENCODERS, Decoder, Encoder, Json, need
 
-__all__ = ["TableMemory", "is_same_table"]
+__all__ = ["TableMemory", "is_flat_table", "is_same_table"]
 
 _OBJECTS = np.dtype(object)
 _KEPT = 16
@@ -62,7 +62,7 @@ class TableMemory:
         use, number = self._uses.get(id(value), (None, 0))
         if use is not None and use() is value and number in self._kept:
             return self._kept[number]
-        return value.copy() if _is_flat_table(value) else None
+        return value.copy() if is_flat_table(value) else None
 
     def send(self, table: Any) -> int | None:
         """Give a table that is sent a number; None if it isn't to be remembered."""
@@ -138,7 +138,7 @@ def _numbers(news: Json, place: int) -> list[int]:
     return [number for number in news[place] if type(number) is int]
 
 
-def _is_flat_table(value: Any) -> bool:
+def is_flat_table(value: Any) -> bool:
     """Say whether this is a table with nothing in its cells that could change by itself."""
     if type(value) is pd.DataFrame:
         return _is_flat(value)

@@ -28,7 +28,7 @@ def ask(turns: Turns, identity: str, *, seconds: float = 60.0) -> Open:
     if turns._open:
         with turns.lock:
             turns.to_call().calls_back = True
-    question = Open(identity, [], deadline=time.monotonic() + seconds)
+    question = Open(identity, [], None, deadline=time.monotonic() + seconds)
     turns.begin(question)
     return question
 

@@ -368,13 +368,23 @@ def test_a_model_that_is_not_known_to_be_safe_does_not_cross() -> None:
         PartEncoder(BOUNDS).encode([model])
 
 
+def as_it_is(value: Any) -> Any:
+    return value
+
+
 def test_a_change_that_is_refused_leaves_a_model_as_it_was() -> None:
     """A test that goes on has nothing that compiled code would read beyond."""
     model = trained("words")
     before = dict(vars(model))
-    for new, lost in (([["vocabulary_", 3]], []), ([["dtype", 1], ["vocabulary_", 3]], [])):
+    far = dict.fromkeys(model.vocabulary_, 10**6)
+    for new in (
+        [["vocabulary_", 3, 0, 1]],
+        [["dtype", 1, 0, 1], ["vocabulary_", 3, 0, 1]],
+        [["vocabulary_", far, 1, 1]],
+        [["vocabulary_", dict(model.vocabulary_), 0, 0]],
+    ):
         with pytest.raises(WireError):
-            change_copies([[0, new, [], lost]], lambda value: value, [model])
+            change_copies([[0, new, [], []]], as_it_is, as_it_is, [model])
         assert vars(model) == before
 
 
@@ -382,5 +392,5 @@ def test_a_model_of_which_a_part_cannot_be_told_is_as_if_untrained() -> None:
     """What it was set to stays."""
     model = trained("vectors")
     settings = model.get_params()
-    assert change_copies([[0, [], [], ["_n_support"]]], lambda value: value, [model])
+    assert change_copies([[0, [], [], ["_n_support"]]], as_it_is, as_it_is, [model])
     assert model.get_params() == settings and not hasattr(model, "support_vectors_")
