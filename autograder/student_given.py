@@ -81,7 +81,7 @@ def _call_async(self: Any, /, *args: Any, **kwargs: Any) -> Any:
 
 _ASYNC = {
     "_is_coroutine": getattr(asyncio.coroutines, "_is_coroutine", None),
-    "_is_coroutine_mark": getattr(inspect, "_is_coroutine_mark", None),
+    "_is_coroutine_marker": getattr(inspect, "_is_coroutine_mark", None),
 }
 """What `asyncio` and `inspect` know an asynchronous function by, and frameworks its call."""
 vars(_call_async).update(_ASYNC)
