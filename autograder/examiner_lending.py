@@ -18,6 +18,7 @@ from autograder.examiner_signatures import signature_of
 from autograder.handles import number_of
 from autograder.wire_abilities import (
     ASYNC_BIT,
+    GENERATOR_BIT,
     OWN_BIT,
     abilities_of,
     named,
@@ -32,6 +33,11 @@ _SECRET_TYPES = (types.FrameType, types.CodeType, types.TracebackType, types.Mod
 _SECRET_NAMES = ("gi_", "cr_", "ag_", "f_", "co_", "tb_", "func_", "im_")
 _READABLE = frozenset({"__name__", "__qualname__", "__doc__", "__signature__"})
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
+_KINDS_OF_FUNCTIONS = (
+    (inspect.iscoroutinefunction, ASYNC_BIT),
+    (inspect.isgeneratorfunction, GENERATOR_BIT),
+    (inspect.isasyncgenfunction, ASYNC_BIT | GENERATOR_BIT),
+)
 _KEPT_PACKAGES = ("autograder", "IPython", "traitlets", "ipykernel")
 _LENT = 100_000
 # References to what was given: the caller's, the argument, and that of ``getrefcount``.
@@ -39,6 +45,7 @@ _OWN_REFERENCES = 3
 _MEMBERS = 200
 _PROTOCOL = frozenset({"__sklearn_tags__", "__sklearn_clone__", "__sklearn_is_fitted__"})
 """What scikit-learn asks of an estimator: one that the test has written has these for it."""
+_FIELDS = "__dataclass_fields__"
 _MOCKS = "unittest.mock"
 _MOCKS_OWN = frozenset(
     {
@@ -78,16 +85,17 @@ class Lending:
         kind: Any = type(value)
         name = str(getattr(value, "__name__", kind.__name__))[:80]
         mask, operators = abilities_of(value), _operators(value)
-        if inspect.iscoroutinefunction(value):
-            mask |= ASYNC_BIT
+        mask |= sum(bit for asks, bit in _KINDS_OF_FUNCTIONS if asks(value))
         if _is_own(value):
             mask |= OWN_BIT
-        given = self.name_of_base(kind)
-        base = plain_base(value) if given is None else ["g", given]
+        is_class = isinstance(value, type)
+        about = value if is_class else kind
+        given = self.name_of_base(about)
+        base = plain_base(about) if given is None else ["g", given]
         fields, members, own = [], [], -1
-        if mask & OWN_BIT:
-            fields = list(getattr(kind, "__dataclass_fields__", ()))
-            members, own = _members(kind), self._number(kind)
+        if about.__module__ == "__main__":
+            fields, members = list(getattr(about, _FIELDS, ())), _members(about)
+            own = -1 if is_class else self._number(kind)
         told = [operators, kind.__name__[:80], base, fields, members, own]
         return ["c", number, mask, name, *told]
 
@@ -310,6 +318,12 @@ def _is_instance(target: Any, value: Any) -> bool:
     return isinstance(target, type) and number_of(value) is None and isinstance(value, target)
 
 
+def _is_subclass(target: Any, kind: Any) -> bool:
+    """Say whether a test's class is derived from another of its classes."""
+    classes = isinstance(target, type) and number_of(kind) is None and isinstance(kind, type)
+    return classes and issubclass(kind, target)
+
+
 def _of_error(error: Any) -> tuple[Any, Any, None]:
     """Give what a context manager is told; an error that is the student's object says its class."""
     is_error = isinstance(error, BaseException)
@@ -346,6 +360,7 @@ _USES: dict[str, Callable[..., Any]] = {
     "contains": lambda target, key: key in target,
     "operate": _operate,
     "isinstance": _is_instance,
+    "issubclass": _is_subclass,
     "enter": lambda target: type(target).__enter__(target),
     "exit": _exit,
     "copy": _of_own(copy.copy),

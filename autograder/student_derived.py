@@ -4,13 +4,13 @@ A test derives a class from one of this room, or replaces a method of one. The c
 are this room's; such a method is lent.
 """
 
-import asyncio
 import functools
 import weakref
 from collections.abc import Callable, Sequence
 from types import FunctionType, new_class
 from typing import Any
 
+from autograder.student_functions import calling
 from autograder.student_given import Given
 
 __all__ = ["derive", "fill", "lent_method", "method_of", "nested_class", "set_attribute"]
@@ -76,17 +76,7 @@ def _method(lent: Any) -> Any:
     """Give a function that calls a lent one: it is bound to objects, as the test's own would be."""
     if not callable(lent):
         return lent
-    if asyncio.iscoroutinefunction(lent):
-
-        async def wait(*args: Any, **names: Any) -> Any:
-            return await lent(*args, **names)
-
-        return _alike(wait, lent)
-
-    def call(*args: Any, **names: Any) -> Any:
-        return lent(*args, **names)
-
-    return _alike(call, lent)
+    return _alike(calling(lent), lent)
 
 
 def _alike(made: Any, lent: Any) -> Any:

@@ -6,16 +6,22 @@ that object alone. The proxy holds a number: no frame, no globals and no code of
 reachable.
 """
 
-import asyncio
 import dataclasses
-import inspect
 import weakref
 from collections.abc import Callable
 from types import CoroutineType
 from typing import Any
 
 from autograder.awaiting import Awaiting
-from autograder.wire_abilities import ABILITIES, ASYNC_BIT, CLASS_BIT, OWN_BIT, named
+from autograder.student_functions import MARKS, looks_of
+from autograder.wire_abilities import (
+    ABILITIES,
+    ASYNC_BIT,
+    CLASS_BIT,
+    GENERATOR_BIT,
+    OWN_BIT,
+    named,
+)
 from autograder.wire_signatures import annotations_of, without_left_out
 
 __all__ = ["Given", "GivenCoroutines", "given", "given_number"]
@@ -63,6 +69,9 @@ class Given(metaclass=_GivenType):
     def __delattr__(self, name: str) -> None:
         self._given_ask("del", self, name)
 
+    def __dir__(self) -> list[str]:
+        return [name for name in dir(type(self)) if not name.startswith("_given")]
+
     def __repr__(self) -> str:
         return f"<given by the test: {self._given_label}>"
 
@@ -79,12 +88,7 @@ def _call_async(self: Any, /, *args: Any, **kwargs: Any) -> Any:
     return _call(self, *args, **kwargs)
 
 
-_ASYNC = {
-    "_is_coroutine": getattr(asyncio.coroutines, "_is_coroutine", None),
-    "_is_coroutine_marker": getattr(inspect, "_is_coroutine_mark", None),
-}
-"""What `asyncio` and `inspect` know an asynchronous function by, and frameworks its call."""
-vars(_call_async).update(_ASYNC)
+vars(_call_async).update(MARKS)
 
 
 def _operation(name: str) -> Callable[..., Any]:
@@ -219,9 +223,13 @@ def _given_class(
         body |= _ONE
     if mask & CLASS_BIT:
         body["__instancecheck__"] = _operation("isinstance")
-    if mask & ASYNC_BIT:
-        body |= {**_ASYNC, "__call__": _call_async}
-    if base is not None:
+        body["__subclasscheck__"] = _operation("issubclass")
+        body["__class__"] = property(lambda _: type)
+        body["__bases__"] = (base or object,)
+    body |= looks_of(mask, kind)
+    if mask & ASYNC_BIT and not mask & GENERATOR_BIT:
+        body |= {**MARKS, "__call__": _call_async}
+    if base is not None and not mask & CLASS_BIT:
         body["__class__"] = property(lambda _: base)
     like: Any = dataclasses.make_dataclass(kind, fields) if fields else base
     if hasattr(like, _FIELDS):  # what `dataclasses` knows an object by

@@ -160,7 +160,7 @@ class RoomEncoder(Encoder):
     def handle(self, value: Any) -> Json:
         """Encode a reference to an object."""
         number = self.registry.number(value)
-        return ["h", number, abilities_of(value), _label(value), plain_base(value)]
+        return ["h", number, abilities_of(value), _label(value), plain_base(type(value))]
 
     def class_name(self, kind: type) -> tuple[str, str] | None:
         """Give the module and name of a library's class; None for the student's own."""

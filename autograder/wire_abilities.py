@@ -49,9 +49,12 @@ _ITEM_BIT = 1 << [ability for ability, _ in ABILITIES].index("item")
 CLASS_BIT = 1 << len(ABILITIES)
 COROUTINE_BIT = CLASS_BIT << 1
 ASYNC_BIT = COROUTINE_BIT << 1
-"""Of a function of the test's that gives a coroutine."""
+"""Of a function of the test's that runs asynchronously."""
 OWN_BIT = ASYNC_BIT << 1
 """Of an object of a class that the test has written."""
+GENERATOR_BIT = OWN_BIT << 1
+"""Of a function of the test's that gives a generator; with the other, one that is gone through
+asynchronously."""
 
 _PLAIN_BASES = (
     *(int, float, complex, str, bytes, bytearray, list, tuple, dict, set, frozenset),
@@ -126,9 +129,8 @@ def abilities_of(value: Any) -> int:
     return mask | COROUTINE_BIT if kind is types.CoroutineType else mask
 
 
-def plain_base(value: Any) -> str | None:
-    """Name the value type that an object's class is derived from, if it is."""
-    kind = type(value)
+def plain_base(kind: type) -> str | None:
+    """Name the value type that a class is derived from, if it is."""
     derived = (base.__name__ for base in _PLAIN_BASES if issubclass(kind, base))
     holding = (name for base, name in _HOLDERS.items() if issubclass(kind, base))
     return next(chain(derived, holding), None)
