@@ -12,9 +12,10 @@ from typing import Any
 
 from autograder.examiner_source import targets
 
-__all__ = ["bound_in_function", "with_names_looked_up"]
+__all__ = ["bound_in_function", "globals_in_function", "with_names_looked_up"]
 
 _LOOK_UP = "_room_name"
+_SCOPES = (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda, ast.ClassDef)
 
 
 def with_names_looked_up(node: ast.ClassDef, outer: Set[str]) -> ast.ClassDef:
@@ -51,6 +52,21 @@ def bound_in_function(node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
     found |= {parameter.name for parameter in getattr(node, "type_params", [])}
     body = node.body if isinstance(node.body, list) else [node.body]
     return found | {name for inner in body for part in ast.walk(inner) for name in targets(part)}
+
+
+def globals_in_function(
+    node: ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda,
+) -> frozenset[str]:
+    """Give the names that a function itself declares global, not one within it."""
+    found = set[str]()
+    waiting: list[ast.AST] = list(node.body) if isinstance(node.body, list) else []
+    while waiting:
+        part = waiting.pop()
+        if isinstance(part, ast.Global):
+            found.update(part.names)
+        if not isinstance(part, _SCOPES):
+            waiting += ast.iter_child_nodes(part)
+    return frozenset(found)
 
 
 class _Body(ast.NodeTransformer):

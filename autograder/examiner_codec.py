@@ -40,7 +40,7 @@ _FORBIDDEN = (types.FrameType, types.CodeType, types.TracebackType)
 _LENT_MODULES = (
     *("__main__", "io", "_io", "unittest.mock", "builtins", "itertools", "tempfile"),
     *("asyncio.queues", "asyncio.locks", "asyncio.events", "asyncio.futures", "_asyncio"),
-    *("queue", "_queue", "threading", "_thread"),
+    *("queue", "_queue", "threading", "_thread", "unittest.result", "unittest.runner"),
     "functools",  # what a partial function is to be called with may be what is expected
 )
 _OF_TYPED = ("__annotations__", "__orig_bases__", "__annotate_func__", "__annotate__")

@@ -10,6 +10,7 @@ import functools
 import inspect
 import sys
 import types
+import unittest
 from collections.abc import Callable, Set
 from typing import Any
 
@@ -46,6 +47,7 @@ _MEMBERS = 200
 _PROTOCOL = frozenset({"__sklearn_tags__", "__sklearn_clone__", "__sklearn_is_fitted__"})
 """What scikit-learn asks of an estimator: one that the test has written has these for it."""
 _FIELDS = "__dataclass_fields__"
+_OF_SUITES = frozenset({"_testRunEntered", "_previousTestClass", "_moduleSetUpFailed"})
 _MOCKS = "unittest.mock"
 _MOCKS_OWN = frozenset(
     {
@@ -182,7 +184,7 @@ class Lending:
 
         What the reference sets, answers may set, and what wasn't there.
         """
-        if self.settable is not None and name in self.settable:
+        if (self.settable is not None and name in self.settable) or _is_of_suites(target, name):
             return
         is_mock = type(target).__module__ == _MOCKS
         own = type(target).__module__ == "__main__" and self.settable is not None
@@ -242,9 +244,15 @@ def _check_name(target: Any, name: Any) -> str:
         secret = True
     if name in _PROTOCOL and _is_own(target) and hasattr(type(target), name):
         own = True
+    own = own or _is_of_suites(target, name)
     if secret or (name.startswith("_") and name not in _READABLE and not own):
         raise AttributeError(f"{str(name)[:80]!r} of a test's object isn't handed over")
     return str(name)
+
+
+def _is_of_suites(target: Any, name: Any) -> bool:
+    """Say whether it is what a suite notes on a result while it runs."""
+    return isinstance(target, unittest.TestResult) and name in _OF_SUITES
 
 
 def _read(target: Any, name: Any) -> Any:

@@ -9,6 +9,8 @@ otherwise:
   that know both rooms;
 - a name in a class body is looked up as anywhere else in the cell, a class in a pattern before
   its ``match``;
+- what a function binds as ``global`` is bound as the cell's own statements bind it, so that the
+  student's room hears of it;
 - ``format`` of such a text goes through a function that keeps it to what it is handed;
 - ``!command`` runs in the student's room;
 - ``exec``, ``eval`` and ``compile`` of a text that isn't written in the test itself run in the
@@ -22,7 +24,7 @@ from functools import lru_cache
 from types import CodeType
 from typing import Any
 
-from autograder.class_bodies import bound_in_function, with_names_looked_up
+from autograder.class_bodies import bound_in_function, globals_in_function, with_names_looked_up
 from autograder.examiner_source import needs_room
 from autograder.match_patterns import with_classes_looked_up
 
@@ -52,6 +54,8 @@ class Preparation(ast.NodeTransformer):
     def __init__(self, *, texts: bool = False) -> None:
         self._texts = texts
         self._outer: list[set[str]] = []
+        self._globals: list[frozenset[str]] = []
+        """The names that the functions around a place declare global."""
         self._firsts: list[str] = []
         """The first parameters of the functions around a place, an object within a method."""
         self._derived = 0
@@ -59,16 +63,37 @@ class Preparation(ast.NodeTransformer):
     def visit_FunctionDef(self, node: Any) -> Any:
         """Know the names of a function for the classes within it."""
         self._outer.append(bound_in_function(node))
+        self._globals.append(globals_in_function(node))
         first = next(iter([*node.args.posonlyargs, *node.args.args]), None)
         self._firsts.append(first.arg if first else "")
         self.generic_visit(node)
         self._outer.pop()
+        self._globals.pop()
         self._firsts.pop()
         if getattr(node, "returns", None) is not None:
             node.returns = self._checked(node.returns)
         return node
 
     visit_AsyncFunctionDef = visit_Lambda = visit_FunctionDef  # noqa: N815 - what `ast` calls them
+
+    def visit_Name(self, node: ast.Name) -> Any:
+        """Bind a global name as the cell's own statements do."""
+        is_global = bool(self._globals) and node.id in self._globals[-1]
+        return node if isinstance(node.ctx, ast.Load) or not is_global else _global(node)
+
+    def visit_NamedExpr(self, node: ast.NamedExpr) -> Any:
+        """Leave the name within an expression what it has to be."""
+        node.value = self.visit(node.value)
+        return node
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> Any:
+        """Bind a global name anew after the statement that changes what it stands for."""
+        bound = self.visit(node.target)
+        node.value = self.visit(node.value)
+        if not isinstance(node.target, ast.Name) or bound is node.target:
+            return node
+        value = ast.copy_location(ast.Name(node.target.id, ast.Load()), node)
+        return [node, ast.copy_location(ast.Assign([bound], value), node)]
 
     def visit_arg(self, node: ast.arg) -> Any:
         """Look at the annotation of a parameter."""
@@ -89,7 +114,9 @@ class Preparation(ast.NodeTransformer):
     def visit_ClassDef(self, node: ast.ClassDef) -> Any:
         """Find the student's names in a class body."""
         self._derived += bool(node.bases)
+        self._globals.append(frozenset())
         self.generic_visit(node)
+        self._globals.pop()
         self._derived -= bool(node.bases)
         return with_names_looked_up(node, frozenset().union(*self._outer))
 
@@ -196,6 +223,13 @@ def prepared(node: ast.stmt) -> tuple[CodeType, ...]:
         with suppress(Exception):
             codes.append(compile(ast.Module([part], []), "<given>", "exec"))
     return tuple(codes)
+
+
+def _global(name: ast.Name) -> ast.expr:
+    """Write ``globals()[name]``."""
+    space = ast.Call(ast.Name("globals", ast.Load()), [], [])
+    made = ast.Subscript(space, ast.Constant(name.id), name.ctx)
+    return ast.fix_missing_locations(ast.copy_location(made, name))
 
 
 def _of_both(node: ast.expr) -> ast.expr:

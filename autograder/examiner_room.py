@@ -42,6 +42,7 @@ from autograder.examiner_reach import (
 )
 from autograder.examiner_shipped import use_shipped_modules
 from autograder.examiner_source import bound_names, has_coroutines, words
+from autograder.examiner_suites import patch_suites
 from autograder.examiner_texts import (
     check_annotation,
     patch_formats,
@@ -113,6 +114,7 @@ class _Room:
         patch_expressions(lambda: "\n".join(self.own_texts), evaluation.may_run)
         patch_logging(lambda: "\n".join(self.own_texts))
         patch_unions()
+        patch_suites(self.link.ask)
         patch_json(self.link.sayings.has_value, self.link.sayings.value_of)
         patch_references(lambda: "\n".join(self.own_texts), evaluation.may_be_a_type)
         patch_formats(self._check_format)

@@ -71,6 +71,8 @@ _READABLE = frozenset(
 _PROBES = ("_typ", "_mgr", "_constructor", "_as_parameter_", "_repr_", "_ipython_")
 
 _COMPARED = (int, float, complex, str, bytes, list, tuple, dict, set, frozenset)
+_ASIDE = ("sklearn.", "joblib.", "inspect", "typing", "unittest.loader", "unittest.suite")
+"""Modules that compare objects for ends of their own."""
 _HASHED = frozenset({"int", "float", "complex", "str", "bytes", "tuple", "frozenset"})
 
 _get: Callable[[Any, str], Any] = object.__getattribute__
@@ -149,10 +151,11 @@ class Handle:
                 return link.sayings.value_of(self) == other
             if type(other) in BAGS and (same := link.equal_bags(self, other)) is not None:
                 return same
-            link.note(
-                f"{describe(self)} was compared with a value: a handle never equals a value. "
-                f"{WAYS_OUT}"
-            )
+            if not _module_of(sys._getframe(1)).startswith(_ASIDE):
+                link.note(
+                    f"{describe(self)} was compared with a value: a handle never equals a value. "
+                    f"{WAYS_OUT}"
+                )
             if isinstance(other, _COMPARED) and _is_tests(sys._getframe(1)):
                 link.doubt(self)
             return False
@@ -297,12 +300,17 @@ def refusal(handle: Any, what: str) -> HandleError:
 
 def _is_tests(frame: Any) -> bool:
     """Say whether a test's own code runs in a frame, or waits for what runs there."""
+    return _module_of(frame) == "__main__"
+
+
+def _module_of(frame: Any) -> str:
+    """Name the module whose code runs in a frame, or waits for what runs there."""
     while frame is not None:
-        package = str(frame.f_globals.get("__name__", "")).partition(".")[0]
-        if package != "autograder":
-            return package == "__main__"
+        name = str(frame.f_globals.get("__name__", ""))
+        if name.partition(".")[0] != "autograder":
+            return name
         frame = frame.f_back
-    return False
+    return ""
 
 
 def _special(handle: Any, name: str) -> Any:

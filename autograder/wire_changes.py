@@ -80,7 +80,6 @@ def _generator(target: np.random.Generator, new: np.random.Generator) -> None:
 _HOLDING = {
     ("types", "SimpleNamespace"),
     ("argparse", "Namespace"),
-    ("unittest.result", "TestResult"),
 }
 _MOST_LOST = 50
 _LONGEST = 40

@@ -239,7 +239,8 @@ def check_attribute(target: Any, name: Any, value: Any) -> None:
     """
     need(type(name) is str and not name.startswith("__"), "the name of an attribute")
     need(name != "memory" or value is None, "a model that keeps no results in a folder")
-    need(not callable(value) or not hasattr(type(target), name), "an attribute, not a method")
+    is_free = getattr(type(target), name, None) is None
+    need(is_free or not callable(value), "an attribute, not a method")
     need(not holds_models(value), "no array of models")
 
 
