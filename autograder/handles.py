@@ -11,6 +11,7 @@ import sys
 from argparse import Namespace
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from types import MethodType, SimpleNamespace
 from typing import Any
 
@@ -118,6 +119,10 @@ class Handle:
         if name.startswith(_PROBES) and not _is_tests(sys._getframe(1)):
             raise AttributeError(name)
         link = _get(self, "_link")
+        if name == "__sklearn_clone__" and _module_of(sys._getframe(1)) == "sklearn.base":
+            link.ask("get", self, "get_params")  # else it is no estimator
+            clone = link.ask("get", link.ask("module", "sklearn.base"), "clone")
+            return partial(link.ask, "call", clone, self)
         instead = link.instead_of(self, name)
         return link.ask("get", self, name) if instead is None else instead
 
