@@ -5,6 +5,7 @@ import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from threading import get_ident
 from time import perf_counter
 from typing import Any
 
@@ -117,6 +118,7 @@ class ExaminerLink(Beliefs):
         self._lock = threading.RLock()
         self._questions = 0
         self._stopped = 0
+        self._called_back: int | None = None
         self._taking = self.annotating = False
 
     def begin(self) -> None:
@@ -304,10 +306,16 @@ class ExaminerLink(Beliefs):
         """Let threads of the test's ask while its own code does what it was called for."""
         lock: Any = self._lock
         held = lock._release_save()
+        before, self._called_back = self._called_back, get_ident()
         try:
             yield
         finally:
+            self._called_back = before
             lock._acquire_restore(held)
+
+    def is_called_back(self) -> bool:
+        """Say whether this thread does what student code has called an object of the test's for."""
+        return self._called_back == get_ident() and not self.gone
 
     def _call_back(self, frame: Frame) -> None:
         """Let student code use an object that it was handed; its errors are handed back too."""

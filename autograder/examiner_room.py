@@ -51,6 +51,7 @@ from autograder.examiner_texts import (
     patch_yaml,
 )
 from autograder.examiner_twins import changes_in_place, handed_over
+from autograder.examiner_waiting import patch_waiting
 from autograder.handle_unions import patch_unions
 from autograder.handles import HandleError, describe, number_of
 from autograder.hidden_regions import visible_text
@@ -110,6 +111,7 @@ class _Room:
         patch_inspect(self.link, self.texts)
         patch_dataclasses(self.link)
         patch_process(self.link.ask, lambda: self.link.waited)
+        patch_waiting(self.link.ask, self.link.is_called_back, lambda: self.own_texts, self.names)
         evaluation = Evaluation(self.names, lambda: self.own_texts)
         patch_expressions(lambda: "\n".join(self.own_texts), evaluation.may_run)
         patch_logging(lambda: "\n".join(self.own_texts))

@@ -82,7 +82,8 @@ class Answerer:
     def answer(self, frame: Frame) -> None:
         """Answer one question; whatever happens, exactly one answer goes out."""
         body = frame.body
-        self.registry.free(body.get("free", ()))
+        if self._turns.is_alone():
+            self.registry.free(body.get("free", ()))
         decoder = RoomDecoder(self.registry, frame, self._bounds, self.ask, tables=self._tables)
         self._tables.confirm(body.get("t"))
         self.operations.warned.caught.clear()

@@ -9,6 +9,7 @@ import operator
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import sleep
 from types import FunctionType, GeneratorType, ModuleType
 from typing import Any, Protocol, runtime_checkable
 
@@ -26,6 +27,7 @@ from autograder.student_warnings import Warned
 __all__ = ["OPERATIONS", "Operations"]
 
 _TEXT = 100_000
+_LONGEST_PAUSE = 60.0
 
 
 @runtime_checkable
@@ -300,6 +302,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "anext": lambda operations, target: operations.run(type(target).__anext__(target)),
     "aenter": lambda operations, target: operations.run(type(target).__aenter__(target)),
     "aexit": _leave_async,
+    "pause": lambda _, seconds: sleep(min(float(seconds), _LONGEST_PAUSE)),
     "isinstance": lambda _, value, kind: isinstance(value, kind),
     "issubclass": lambda _, value, kind: issubclass(value, kind),
     "ancestry": Operations.ancestry,

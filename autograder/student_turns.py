@@ -13,7 +13,7 @@ it gives up what other threads were asked: these may wait for one another for ev
 import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from time import monotonic
 from typing import Any
 
@@ -45,6 +45,8 @@ class Open:
     before: Content | None = None
     calls_back: bool = False
     """Whether a thread waits for the reply to a callback."""
+    thread: int = field(default_factory=threading.get_ident)
+    """Who answers it."""
     has_answer: bool = False
     given_up: bool = False
 
@@ -83,6 +85,15 @@ class Turns:
         self.lock = threading.RLock()
         """Is held by who speaks."""
         self._changed = threading.Condition(self.lock)
+
+    def is_alone(self) -> bool:
+        """Say whether no other thread is answering a question.
+
+        Its answer may name objects already that the examiner holds no more, and will hold again.
+        """
+        this = threading.get_ident()
+        with self.lock:
+            return all(question.thread == this for question in self._open)
 
     def begin(self, question: Open) -> None:
         """Note a question that has come."""
