@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from autograder.student_given import given_number
 from autograder.student_objects import RoomEncoder
 from autograder.wire import Bounds, WireError, to_json
-from autograder.wire_changes import may_hold
+from autograder.wire_changes import WHOLE, may_hold
 from autograder.wire_models import check_attribute, check_model, encode_part
 from autograder.wire_values import Encoder, Json, TooLargeError
 
@@ -53,10 +53,10 @@ def changed_copies(copies: dict[int, Any], before: States, encoder: RoomEncoder)
             name for name, look in now.items() if not look.told and _is_new(look, known.get(name))
         ]
         gone = [name for name in known if name not in now]
-        if new and not _fits(copy):
+        if new and not (hasattr(copy, "__dict__") and _fits(copy)):
             new, lost = [], new + lost
         if new or gone or lost:
-            values, told = vars(copy), []
+            values, told = getattr(copy, "__dict__", {}), []
             if may_hold(copy):
                 new, lost = [*new, *lost], []
             for name in new:
@@ -91,6 +91,11 @@ def _is_same(look: _Look, known: _Look | None) -> bool:
 
 
 def _look(copy: Any, numbers: dict[int, int]) -> dict[str, _Look]:
+    if (whole := WHOLE.get(type(copy))) is not None:
+        try:
+            return {"content": _Look(("", [whole(copy)]), (copy,))}
+        except Exception:  # what can't be said isn't what it was
+            return {"content": _Look(None, (object(),))}
     values = getattr(copy, "__dict__", None)
     found: dict[str, _Look] = {}
     for name, value in list(values.items())[:_MANY] if type(values) is dict else ():

@@ -1,11 +1,13 @@
 """Changes that student code made to a test's own objects, carried out on those objects."""
 
+import array
 import collections
 import enum
 import random
 import warnings
 from collections.abc import Callable
 from typing import Any
+from xml.etree import ElementTree
 
 import numpy as np
 import pandas as pd
@@ -14,7 +16,7 @@ from autograder.wire import WireError
 from autograder.wire_models import check_attribute, check_attributes, is_model
 from autograder.wire_values import need
 
-__all__ = ["ChangeError", "apply_change", "change_copies"]
+__all__ = ["WHOLE", "ChangeError", "apply_change", "change_copies"]
 
 
 class ChangeError(Exception):
@@ -101,6 +103,13 @@ _APPLY: dict[type, Callable[[Any, Any], None]] = {
 }
 
 
+WHOLE: dict[type, Callable[[Any], bytes]] = {
+    array.array: bytes,
+    ElementTree.Element: ElementTree.tostring,
+}
+"""Objects without attributes of their own, and what is in them."""
+
+
 def may_hold(target: Any) -> bool:
     """Say whether an object may hold any others: what it does with them is written in Python."""
     kind = type(target)
@@ -141,7 +150,9 @@ def change_copies(
         target = copied[number]
         is_shared = isinstance(target, enum.Enum)
         _follow(not is_shared, "a member of an enumeration, which others use, holds something else")
-        attributes = held.setdefault(number, dict(vars(target)))
+        is_whole = type(target) in WHOLE
+        need(not (is_whole and (new or gone)), "a change of what has no attributes")
+        attributes = {} if is_whole else held.setdefault(number, dict(vars(target)))
         for item in new:
             need(type(item) is list and len(item) == 4, "an attribute")
             need(item[3] == 1 or may_hold(target), "an attribute of plain parts")

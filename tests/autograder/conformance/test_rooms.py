@@ -168,6 +168,27 @@ def test_the_schema_of_a_students_model_in_a_tests_names_the_ways_out(run: Any) 
     assert "student-room" in cell.message
 
 
+@pytest.mark.parametrize(
+    ("made", "changed"),
+    [
+        ("__import__('array').array('i', [1])", "what.append(2)"),
+        (
+            "__import__('xml.etree.ElementTree').etree.ElementTree.Element('a')",
+            "what.set('b', '1')",
+        ),
+    ],
+)
+def test_what_has_no_attributes_and_is_changed_names_the_way_out(
+    made: str, changed: str, run: Any
+) -> None:
+    """An object of a library's, written in C, crosses as a copy: its change isn't passed over."""
+    answer = ("answer", f"def change(what): {changed}\ndef keep(what): return len(what)")
+    execution = run(answer, ("test", f"keep({made})"), ("test", f"change({made})"))
+    assert statuses(execution) == ["ok", "ok", "error"]
+    assert "can't be brought to the examiner's room" in execution.cells[2].message
+    assert "student-room" in execution.cells[2].message
+
+
 def test_what_a_tests_object_does_not_let_answers_set_names_the_way_out(run: Any) -> None:
     """An answer that sets what the reference doesn't is told of in the teacher's words."""
     cells = [
