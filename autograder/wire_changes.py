@@ -82,6 +82,7 @@ def _generator(target: np.random.Generator, new: np.random.Generator) -> None:
 _HOLDING = {
     ("types", "SimpleNamespace"),
     ("argparse", "Namespace"),
+    ("logging", "Logger"),
 }
 _MOST_LOST = 50
 _LONGEST = 40
@@ -157,6 +158,9 @@ def change_copies(
             need(type(item) is list and len(item) == 4, "an attribute")
             need(item[3] == 1 or may_hold(target), "an attribute of plain parts")
             value = (decode_part if item[3] == 1 else decode)(item[1])
+            if may_hold(target) and callable(value):
+                known = getattr(type(target), str(item[0]), None)
+                _follow(known is None, "one of its methods is another function")
             check_attribute(target, item[0], value)
             if item[2] == 1 and may_hold(target):
                 value = _in_place(attributes.get(item[0]), value)
