@@ -18,6 +18,7 @@ from autograder.examiner_source import (
     has_coroutines,
     imported_modules,
     names_of,
+    room_imports,
     targets_of,
     words,
 )
@@ -70,6 +71,7 @@ def _read_locked(text: str) -> None:
     bound_names(text)
     changing_in(text)
     words(text)
+    room_imports(text)
     for node in cell_tree(text).body:
         targets_of(node)
         globals_of(node)

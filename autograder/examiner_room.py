@@ -41,7 +41,7 @@ from autograder.examiner_reach import (
     patch_inspect,
 )
 from autograder.examiner_shipped import use_shipped_modules
-from autograder.examiner_source import bound_names, has_coroutines, words
+from autograder.examiner_source import bound_names, has_coroutines, room_imports, words
 from autograder.examiner_suites import patch_suites
 from autograder.examiner_texts import (
     check_annotation,
@@ -82,6 +82,8 @@ class _Room:
         asyncio.set_event_loop(self.loop)
         self.texts: list[str] = []
         self.own_texts: list[str] = []
+        self.imports: dict[str, str] = {}
+        """The student's room's modules that locked cells import, by what they are called there."""
         self.earlier: list[Any] = []
         """What a cell has shown that was run once more."""
         self.shell.capture_into(self.capture)
@@ -166,9 +168,12 @@ class _Room:
         if name == "weakref":
             return Weakly(self.link.ask)
         module = self.link.ask("module", name)
-        self.link.claim(f"what {name} says, which runs beside the student's code")
+        self._believe(name)
         self.link.own_work.imported(name, module)
         return self.link.ask("module", top) if top else module
+
+    def _believe(self, module: str) -> None:
+        self.link.claim(f"what {module} says, which runs beside the student's code")
 
     def _part(self, name: str, part: str) -> Any:
         """Give what ``from name import part`` does: an attribute, else a module in a package."""
@@ -288,6 +293,7 @@ class _Room:
         self.texts.append(text)
         if kind == "locked":
             self.own_texts.append(text)
+            self.imports |= room_imports(text)
             self.release.ran(text, there=there, fresh=fresh)
             return
         self.names.rebound(bound_names(text))
@@ -308,6 +314,8 @@ class _Room:
             with cpu_limit(seconds, wall=order["wall"] + 5):
                 self.release.take_fresh(text)
                 words = self.release.words(text)
+                for name in sorted(words & self.imports.keys()):
+                    self._believe(self.imports[name])
                 if "yaml" in words:
                     patch_yaml()
                 self.link.handed = handed_over(text)

@@ -8,7 +8,7 @@ import importlib.util
 import re
 import symtable
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache, lru_cache
 from importlib.machinery import ModuleSpec, PathFinder
 from pathlib import Path
@@ -34,6 +34,7 @@ __all__ = [
     "names_in",
     "names_of",
     "needs_room",
+    "room_imports",
     "parse_cell",
     "targets",
     "targets_of",
@@ -373,3 +374,17 @@ def needs_room(module: str) -> bool:
         return importlib.util.find_spec(module.split(".", maxsplit=1)[0]) is None
     except (ImportError, ValueError, AttributeError):
         return False
+
+
+@lru_cache(maxsize=_CELLS)
+def room_imports(text: str) -> Mapping[str, str]:
+    """Give the names that a cell's imports bind in the student's room, and the modules."""
+    found: dict[str, str] = {}
+    for node in ast.walk(cell_tree(text)):
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                top = alias.name.partition(".")[0]
+                found |= {alias.asname or top: alias.name} if lives_in_room(alias.name) else {}
+        elif isinstance(node, ast.ImportFrom) and node.module and lives_in_room(node.module):
+            found |= {alias.asname or alias.name: node.module for alias in node.names}
+    return found

@@ -103,6 +103,19 @@ def test_what_was_believed_is_noted(run: Any) -> None:
     assert "autograder" not in sure.metadata
 
 
+def test_what_a_given_cells_client_says_is_noted(run: Any) -> None:
+    """It runs beside the student's code, which may have changed it, wherever it was imported."""
+    execution = run(
+        ("locked", "from fastapi import FastAPI\nfrom fastapi.testclient import TestClient"),
+        ("answer", "app = FastAPI()"),
+        ("test", "assert TestClient(app).get('/').status_code == 404"),
+        ("test", "assert 1 == 1"),
+    )
+    believed, sure = execution.notebook.cells[2:]
+    assert any("fastapi.testclient" in claim for claim in believed.metadata["autograder"]["claims"])
+    assert "autograder" not in sure.metadata
+
+
 def test_a_descriptor_is_refused_in_a_class_body(run: Any) -> None:
     """It would give the test's class nothing; the error says so."""
     made = "class made:\n  def __get__(self, *_): return 1\nmade = made()"
