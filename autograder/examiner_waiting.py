@@ -5,6 +5,7 @@ the others have to get their turn, as they would in one process: it waits as lon
 called it does, in that thread's room, and meanwhile the next one calls.
 """
 
+import re
 import sys
 import threading
 import time
@@ -16,6 +17,7 @@ __all__ = ["patch_waiting"]
 
 _PAUSE_S = 0.005
 _LOCK, _RLOCK = type(threading.Lock()), type(threading.RLock())
+_WAITING = re.compile(r"\b(?:Event|Barrier|Queue|Future)\b|\.(?:wait|join|get|result)\(\)")
 _OF_THREAD = ("get_ident", "get_native_id", "current_thread")
 
 
@@ -43,7 +45,7 @@ def patch_waiting(
     @wraps(sleep)
     def slept(seconds: Any, /) -> None:
         until = time.monotonic() + (seconds if seconds.__class__ in (int, float) else 0)
-        if is_called_back() and seconds > 0 and not _may_hold_locks(texts(), names):
+        if is_called_back() and seconds > 0 and not _is_awaited(texts(), names):
             ask("pause", float(seconds))
             seconds = max(0.0, until - time.monotonic())  # what that room says proves nothing
         sleep(seconds)
@@ -76,7 +78,7 @@ def patch_waiting(
         def asked() -> Any:
             if not is_called_back() or sys._getframe(1).f_globals.get("__name__") != "__main__":
                 return original()
-            return ask("call", ask("get", ask("module", "threading"), name))
+            return ask("thread", name)
 
         return asked
 
@@ -86,13 +88,15 @@ def patch_waiting(
         setattr(threading, name, of_thread(name))
 
 
-def _may_hold_locks(texts: Iterable[str], names: dict[str, Any]) -> bool:
-    """Say whether the tests have locks that one of their functions may hold while it waits.
+def _is_awaited(texts: Iterable[str], names: dict[str, Any]) -> bool:
+    """Say whether others that call may wait for what a function of the tests does after sleeping.
 
-    Whoever else calls would wait for it, and it for them.
+    It would wait for them: they have called later, and are answered first. So they do while a
+    function has a lock, and where the test has what one waits for.
     """
-    text = "\n".join(texts)
-    if "Semaphore" in text or "Condition" in text:
+    known = list(texts)
+    text = "\n".join(known)
+    if "Semaphore" in text or "Condition" in text or _WAITING.search(known[-1]):
         return True
     if "Lock" not in text:
         return False

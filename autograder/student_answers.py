@@ -28,6 +28,8 @@ from autograder.wire_values import Json, TooLargeError
 
 __all__ = ["Answerer"]
 
+_QUICK = frozenset({"module", "get", "thread", "special", "ancestry", "signature", "can"})
+
 
 _BUFFERS = (memoryview, pickle.PickleBuffer)
 # What is said beside an answer and is never large.
@@ -89,7 +91,13 @@ class Answerer:
         self.operations.warned.caught.clear()
         limit = self._limit(body.get("s", 0.0))
         lent = Lent(self._arguments)
-        question = Open(body["q"], decoder.made, lent, deadline=monotonic() + limit.wall)
+        question = Open(
+            body["q"],
+            decoder.made,
+            lent,
+            deadline=monotonic() + limit.wall,
+            is_quick=body["op"] in _QUICK,
+        )
         self._turns.begin(question)
         reply, encoder = self._work(body, decoder, question, limit)
         with self._turns.lock:  # what a thread of the student's asks is answered before

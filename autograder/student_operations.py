@@ -7,6 +7,7 @@ import importlib
 import inspect
 import operator
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import sleep
@@ -303,6 +304,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "aenter": lambda operations, target: operations.run(type(target).__aenter__(target)),
     "aexit": _leave_async,
     "pause": lambda _, seconds: sleep(min(float(seconds), _LONGEST_PAUSE)),
+    "thread": lambda _, name: getattr(threading, name)(),
     "isinstance": lambda _, value, kind: isinstance(value, kind),
     "issubclass": lambda _, value, kind: issubclass(value, kind),
     "ancestry": Operations.ancestry,

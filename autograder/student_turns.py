@@ -14,6 +14,7 @@ import threading
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -27,6 +28,7 @@ __all__ = ["GivenUpError", "Open", "Turns"]
 
 # How long a thread waits for the next question before it uses an object of the test's.
 _PATIENCE = 60.0
+_LOOKING_S = 0.1
 
 
 class GivenUpError(RuntimeError):
@@ -45,6 +47,8 @@ class Open:
     before: Content | None = None
     calls_back: bool = False
     """Whether a thread waits for the reply to a callback."""
+    is_quick: bool = False
+    """Whether it only looks at something: others call back before or after."""
     thread: int = field(default_factory=threading.get_ident)
     """Who answers it."""
     has_answer: bool = False
@@ -103,15 +107,23 @@ class Turns:
 
     def to_call(self) -> Open:
         """Wait, with the lock, until a thread may call back; give the question that is open."""
+        passed: Open | None = None
         while True:
             if not self._open and threading.current_thread() is not threading.main_thread():
                 self._changed.wait_for(lambda: bool(self._open), timeout=_PATIENCE)
             if not self._open:
                 raise RuntimeError("an object that a test handed over is used after the test")
             last = self._open[-1]
-            if not last.calls_back and not (last.has_answer and len(self._open) > 1):
+            if last.calls_back or (last.has_answer and len(self._open) > 1):
+                self._changed.wait()
+            elif not last.is_quick or last.thread == threading.get_ident() or last is passed:
                 return last
-            self._changed.wait()
+            else:
+                self._changed.wait_for(partial(self._is_past, last), timeout=_LOOKING_S)
+                passed = last  # it takes long enough to wait for others
+
+    def _is_past(self, question: Open) -> bool:
+        return self._open[-1:] != [question]
 
     def called(self, question: Open) -> None:
         """Note that the reply to a callback is there, or nobody waits for it any more."""
