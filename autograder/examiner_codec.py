@@ -29,7 +29,7 @@ from autograder import (  # noqa: F401 - they add their types
 from autograder.examiner_errors import is_mirror, notes_of
 from autograder.handles import number_of
 from autograder.wire import Bounds
-from autograder.wire_changes import WHOLE
+from autograder.wire_changes import whole_of
 from autograder.wire_classes import find_class
 from autograder.wire_models import decode_part, models_in
 from autograder.wire_onnx import onnx_model
@@ -213,7 +213,7 @@ class LinkEncoder(Encoder):
         if is_own(value) or (module in _LENT_MODULES and not isinstance(value, _BY_NAME)):
             return self.reference(value)
         packed = self._packed(value)
-        is_looked_at = type(value) in WHOLE or hasattr(value, "__dict__")
+        is_looked_at = whole_of(type(value)) is not None or hasattr(value, "__dict__")
         if packed[0] == "pk" and is_looked_at and not isinstance(value, _BY_NAME):
             packed.append(len(self.copied))
             self.copied += [value, *models_in(value)]

@@ -39,7 +39,10 @@ _KINDS_OF_FUNCTIONS = (
     (inspect.isgeneratorfunction, GENERATOR_BIT),
     (inspect.isasyncgenfunction, ASYNC_BIT | GENERATOR_BIT),
 )
-_KEPT_PACKAGES = ("autograder", "IPython", "traitlets", "ipykernel")
+_KEPT_PACKAGES = (
+    *("autograder", "IPython", "traitlets", "ipykernel"),
+    *("ctypes", "_ctypes", "mmap", "cffi", "_cffi_backend"),  # these reach all memory
+)
 _LENT = 100_000
 # References to what was given: the caller's, the argument, and that of ``getrefcount``.
 _OWN_REFERENCES = 3

@@ -23,6 +23,7 @@ from autograder.wire_values import Decoder, Json, need
 __all__ = ["RoomObjects", "is_real"]
 
 _VALUE_MODULES = ("builtins", "datetime", "decimal", "fractions", "numpy", "collections", "pathlib")
+_POWERFUL = frozenset({"ctypes", "_ctypes", "mmap", "cffi", "_cffi_backend", "socket", "_socket"})
 _DOUBLES = ("unittest", "_pytest", "pytest", "hypothesis", "autograder", "IPython")
 
 
@@ -34,6 +35,11 @@ def is_real(kind: Any) -> bool:
 def _is_ordinary(kind: type) -> bool:
     """Say whether a class is neither a double's nor one of a library of the student's room."""
     return not kind.__module__.startswith(_DOUBLES) and not lives_in_room(kind.__module__)
+
+
+def _is_powerful(kind: type) -> bool:
+    """Say whether an object of a class reaches memory, descriptors or the network by itself."""
+    return kind.__module__.partition(".")[0] in _POWERFUL or kind.__name__ == "FileIO"
 
 
 class RoomObjects:
@@ -56,6 +62,7 @@ class RoomObjects:
         """Whether the lab speaks of arrays with masks."""
         self.given: dict[int, tuple[str, Any]] = {}
         """The objects of locked cells that exist in both rooms, by their ids."""
+        self.is_mentioned: Callable[[str], bool] = lambda _: False
         self.is_named: Callable[[Any], bool] = lambda _: False
         self.is_written: Callable[[str], bool] = lambda _: False
         """Whether the lab asks students for a class of that name; libraries read it."""
@@ -124,9 +131,11 @@ class RoomObjects:
     def may_annotate(self, kind: type) -> bool:
         """Say whether a class that an annotation of the student's names is this room's own.
 
-        A test compares it with its own, which no class decides here that has a say in that.
+        A test compares it with its own, which no class decides here that has a say in that. So
+        the test names it: of any other, whatever the test does with it, none is made here.
         """
-        return _is_ordinary(kind) and type(kind).__eq__ is type.__eq__
+        is_plain = _is_ordinary(kind) and type(kind).__eq__ is type.__eq__
+        return is_plain and not _is_powerful(kind) and self.is_mentioned(kind.__name__)
 
     def name_class(self, handle: Any, module: Json, name: Json) -> None:
         """Note what a library's class is called that stays in the student's room."""

@@ -13,8 +13,8 @@ otherwise:
   student's room hears of it;
 - ``format`` of such a text goes through a function that keeps it to what it is handed;
 - ``!command`` runs in the student's room;
-- ``exec``, ``eval`` and ``compile`` of a text that isn't written in the test itself run in the
-  student's room: such a text may be the student's.
+- ``exec``, ``eval``, ``compile`` and ``__import__`` of a text that isn't written in the test itself
+  run in the student's room: such a text may be the student's.
 """
 
 import ast
@@ -39,6 +39,7 @@ _LOOKING = frozenset(
         *("map", "enumerate", "any", "all", "frozenset"),
     }
 )
+_OF_TEXTS = ("exec", "eval", "compile", "__import__")
 _ASKED = {"__class__": "_room_class", "format": "_room_format", "format_map": "_room_format"}
 
 
@@ -169,6 +170,15 @@ class Preparation(ast.NodeTransformer):
         made = ast.Call(ast.Name(_ASKED[node.attr], ast.Load()), args, [])
         return ast.fix_missing_locations(ast.copy_location(made, node))
 
+    def visit_Subscript(self, node: ast.Subscript) -> Any:
+        """Look up in the student's room a module that a text names."""
+        self.generic_visit(node)
+        is_read = isinstance(node.ctx, ast.Load) and not isinstance(node.slice, ast.Constant)
+        if not is_read or ast.unparse(node.value) != "sys.modules":
+            return node
+        made = ast.Call(ast.Name("_room_loaded", ast.Load()), [node.slice], [])
+        return ast.fix_missing_locations(ast.copy_location(made, node))
+
     def visit_For(self, node: ast.For) -> Any:
         """Let a loop over ``globals()`` see the names of both rooms."""
         node.iter = _of_both(node.iter)
@@ -206,7 +216,7 @@ class Preparation(ast.NodeTransformer):
             (name == "type" and plain)
             or name == "issubclass"
             or (name == "super" and len(node.args) == 2)
-            or (name in ("exec", "eval", "compile") and not isinstance(first, ast.Constant))
+            or (name in _OF_TEXTS and not isinstance(first, ast.Constant))
         ):
             node.func.id = f"_room_{name}"
         return node

@@ -29,6 +29,7 @@ from autograder.examiner_evaluation import Evaluation
 from autograder.examiner_fresh import FreshCalls
 from autograder.examiner_given import Release
 from autograder.examiner_hints import hints, misused
+from autograder.examiner_imports import patch_import_strings, patch_imports
 from autograder.examiner_json import patch_json
 from autograder.examiner_link import ExaminerLink
 from autograder.examiner_names import TestNames
@@ -105,6 +106,7 @@ class _Room:
             *self._written(self.given_fields, "given"),
         ]
         self.link.objects.is_named = self._is_named
+        self.link.objects.is_mentioned = lambda name: any(name in words(t) for t in self.own_texts)
         self.link.objects.is_written = lambda name: name in self.classes
         self.link.own_work = OwnWork(lambda: self.own_texts, self.link.claim)
         self.link.own_work.class_names = self.link.objects.classes
@@ -115,14 +117,18 @@ class _Room:
         patch_process(self.link.ask, lambda: self.link.waited)
         patch_waiting(self.link.ask, self.link.is_called_back, lambda: self.own_texts, self.names)
         evaluation = Evaluation(self.names, lambda: self.own_texts)
-        patch_expressions(lambda: "\n".join(self.own_texts), evaluation.may_run)
-        patch_logging(lambda: "\n".join(self.own_texts))
+        patch_expressions(self._own_text, evaluation.may_run)
+        patch_logging(self._own_text)
+        patch_imports(self._own_text)
         patch_unions()
         patch_suites(self.link.ask)
         patch_json(self.link.sayings.has_value, self.link.sayings.value_of)
-        patch_references(lambda: "\n".join(self.own_texts), evaluation.may_be_a_type)
+        patch_references(self._own_text, evaluation.may_be_a_type)
         patch_formats(self._check_format)
         guard_process(sys.addaudithook, evaluation.compiling)
+
+    def _own_text(self) -> str:
+        return "\n".join(self.own_texts)
 
     def _notes(self, kind: type) -> bool:
         """Say whether objects of a test's class note what is done with them."""
@@ -145,6 +151,8 @@ class _Room:
         put(self.names, "_room_super", partial(room_super, self.link))
         put(self.names, "_room_exec", self._exec)
         put(self.names, "_room_eval", self._eval)
+        put(self.names, "_room___import__", self._import)
+        put(self.names, "_room_loaded", self._loaded)
         put(self.names, "_room_compile", self._compile)
         put(self.names, "_room_format", self._format)
         commands = Commands(self.link, self.names, lambda: self.own_texts)
@@ -226,6 +234,13 @@ class _Room:
             return self.link.ask("evaluate", text)
         return self._run_there("eval", text, spaces)
 
+    def _import(self, name: Any, *_: Any, **__: Any) -> Any:
+        self._module(name)
+        return self._module(str(name).partition(".")[0])
+
+    def _loaded(self, name: Any) -> Any:
+        return sys.modules[name] if name in self._own_text() else self._module(name)
+
     def _run_there(self, function: str, text: Any, spaces: tuple[Any, ...]) -> Any:
         spaces = tuple({} if isinstance(space, TestNames) else space for space in spaces)
         module = self.link.ask("module", "builtins")
@@ -294,6 +309,8 @@ class _Room:
         if kind == "locked":
             self.own_texts.append(text)
             self.imports |= room_imports(text)
+            if "ImportString" in words(text):
+                patch_import_strings(self._own_text)
             self.release.ran(text, there=there, fresh=fresh)
             return
         self.names.rebound(bound_names(text))
@@ -318,6 +335,8 @@ class _Room:
                     self._believe(self.imports[name])
                 if "yaml" in words:
                     patch_yaml()
+                if "ImportString" in words:
+                    patch_import_strings(self._own_text)
                 self.link.handed = handed_over(text)
                 self.link.is_asynchronous = has_coroutines(text)
                 self.link.answers.hears_cancelled = "CancelledError" in words

@@ -54,6 +54,7 @@ ROOM_MODULES = (
     ),
     *("typer", "click", "hamilton", "joblib", "pickle", "cloudpickle", "dill", "shelve", "marshal"),
     *("subprocess", "sqlite3", "importlib", "runpy", "doctest", "code", "multiprocessing"),
+    *("pkgutil", "pydoc"),
     *("jinja2", "mako", "tracemalloc", "resource", "psutil"),
     *("cProfile", "profile", "pstats"),
 )

@@ -8,6 +8,7 @@ import ast
 import importlib
 import inspect
 import logging.config
+import os
 import re
 import string
 import sys
@@ -33,7 +34,20 @@ __all__ = [
 _DEEPEST = 8
 _TAG = "Tag the test cell 'student-room' so that it runs beside the student's code."
 _SPACES = re.compile(r"[\s'\"]")
-_OF_LOGGING = re.compile(r"logging(\.handlers)?\.\w+")
+_OF_LOGGING = frozenset(
+    {
+        *("logging.StreamHandler", "logging.NullHandler", "logging.Formatter", "logging.Filter"),
+        *("logging.handlers.MemoryHandler", "logging.handlers.BufferingHandler"),
+    }
+)
+"""Classes that open nothing; of others, a test names them itself."""
+_WITH_FILES = frozenset(
+    {
+        *("logging.FileHandler", "logging.handlers.RotatingFileHandler"),
+        *("logging.handlers.TimedRotatingFileHandler", "logging.handlers.WatchedFileHandler"),
+    }
+)
+"""Classes that write to a file, which mustn't be there: it could be the test's."""
 _CALLED = ("()", ".", "listener", "queue")
 _STREAMS = ("ext://sys.stdout", "ext://sys.stderr")
 
@@ -265,6 +279,19 @@ def patch_formats(check: Callable[[str], None]) -> None:
     kinds[0].get_field, kinds[1]._format = get_field, of_style
 
 
+def _is_there(file: Any) -> bool:
+    """Say whether a file is there that logging didn't make, or it can't be told."""
+    if file is None:
+        return False
+    handlers = [handler() for handler in logging._handlerList]  # type: ignore[attr-defined]
+    made = {getattr(handler, "baseFilename", None) for handler in handlers}
+    try:
+        path = os.path.realpath(os.fspath(file))
+    except (TypeError, ValueError):
+        return True
+    return path not in made and os.path.lexists(path)
+
+
 def _called(config: Any) -> Iterator[Any]:
     """Give what logging would look up and call, or change, beyond its own."""
     waiting = [config]
@@ -273,7 +300,10 @@ def _called(config: Any) -> Iterator[Any]:
         if isinstance(part, dict):
             for key, value in part.items():
                 is_named = key == "class" and not isinstance(value, (dict, list, tuple))
-                is_strange = is_named and not (type(value) is str and _OF_LOGGING.fullmatch(value))
+                known = (
+                    _OF_LOGGING if _is_there(part.get("filename")) else _OF_LOGGING | _WITH_FILES
+                )
+                is_strange = is_named and not (type(value) is str and value in known)
                 if key in _CALLED or is_strange:
                     yield value
             waiting += part.values()

@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from autograder.student_given import given_number
 from autograder.student_objects import RoomEncoder
 from autograder.wire import Bounds, WireError, to_json
-from autograder.wire_changes import WHOLE, may_hold
+from autograder.wire_changes import may_hold, whole_of
 from autograder.wire_models import check_attribute, check_model, encode_part
 from autograder.wire_values import Encoder, Json, TooLargeError
 
@@ -91,7 +91,7 @@ def _is_same(look: _Look, known: _Look | None) -> bool:
 
 
 def _look(copy: Any, numbers: dict[int, int]) -> dict[str, _Look]:
-    if (whole := WHOLE.get(type(copy))) is not None:
+    if (whole := whole_of(type(copy))) is not None:
         try:
             return {"content": _Look(("", [whole(copy)]), (copy,))}
         except Exception:  # what can't be said isn't what it was

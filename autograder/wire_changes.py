@@ -16,7 +16,7 @@ from autograder.wire import WireError
 from autograder.wire_models import check_attribute, check_attributes, is_model
 from autograder.wire_values import need
 
-__all__ = ["WHOLE", "ChangeError", "apply_change", "change_copies"]
+__all__ = ["ChangeError", "apply_change", "change_copies", "may_hold", "whole_of"]
 
 
 class ChangeError(Exception):
@@ -104,11 +104,16 @@ _APPLY: dict[type, Callable[[Any, Any], None]] = {
 }
 
 
-WHOLE: dict[type, Callable[[Any], bytes]] = {
+_WHOLE: dict[type, Callable[[Any], bytes]] = {
     array.array: bytes,
     ElementTree.Element: ElementTree.tostring,
 }
 """Objects without attributes of their own, and what is in them."""
+
+
+def whole_of(kind: type) -> Callable[[Any], bytes] | None:
+    """Give what tells all that is in objects of a class that have no attributes of their own."""
+    return _WHOLE.get(kind)
 
 
 def may_hold(target: Any) -> bool:
@@ -151,7 +156,7 @@ def change_copies(
         target = copied[number]
         is_shared = isinstance(target, enum.Enum)
         _follow(not is_shared, "a member of an enumeration, which others use, holds something else")
-        is_whole = type(target) in WHOLE
+        is_whole = whole_of(type(target)) is not None
         need(not (is_whole and (new or gone)), "a change of what has no attributes")
         attributes = {} if is_whole else held.setdefault(number, dict(vars(target)))
         for item in new:

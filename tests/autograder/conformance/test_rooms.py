@@ -202,6 +202,15 @@ def test_what_has_no_attributes_and_is_changed_names_the_way_out(
     assert "student-room" in execution.cells[2].message
 
 
+def test_a_parser_of_the_tests_reads_no_file_for_an_answer(run: Any) -> None:
+    """It would be a file of the examiner's room, and its lines would be the answer's."""
+    take = "parser.fromfile_prefix_chars = '@'; parser.parse_known_args(['@/etc/passwd'])"
+    answer = ("answer", f"def add(parser): {take}")
+    cell = run(answer, ("test", "import argparse\nadd(argparse.ArgumentParser())")).cells[1]
+    assert (cell.status, cell.error) == ("error", "HandleError")
+    assert "aren't read for an answer" in cell.message
+
+
 def test_what_a_tests_object_does_not_let_answers_set_names_the_way_out(run: Any) -> None:
     """An answer that sets what the reference doesn't is told of in the teacher's words."""
     cells = [
