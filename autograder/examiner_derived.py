@@ -35,7 +35,7 @@ class _Deriving(ABCMeta):
     _link: Any
 
     def __new__(
-        cls, name: str, bases: tuple[Any, ...], namespace: dict[str, Any], **keywords: Any
+        cls, name: str, bases: tuple[Any, ...], namespace: dict[str, Any], /, **keywords: Any
     ) -> Any:
         base = next(base for base in bases if type(base) is _Deriving)
         link = base._link

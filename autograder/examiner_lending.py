@@ -101,7 +101,9 @@ class Lending:
         if about.__module__ == "__main__":
             fields, members = list(getattr(about, _FIELDS, ())), _members(about)
             own = -1 if is_class else self._number(kind)
-        told = [operators, kind.__name__[:80], base, fields, members, own]
+        bases = value.__bases__ if is_class else ()
+        above = [self.lend(kind) for kind in bases if kind.__module__ == "__main__"]
+        told = [operators, kind.__name__[:80], base, fields, members, own, above]
         return ["c", number, mask, name, *told]
 
     def _number(self, value: Any) -> int:
@@ -268,7 +270,10 @@ def _read(target: Any, name: Any) -> Any:
 def _set(target: Any, name: Any, value: Any) -> None:
     """Set data of a test's object; what it does is the test's."""
     if isinstance(target, (type, *_FUNCTIONS)):
-        raise AttributeError("a test's functions and classes can't be changed")
+        raise AttributeError(
+            "a test's functions and classes can't be changed by answers. Tag the test cell "
+            "'student-room' so that it runs beside the student's code."
+        )
     known = inspect.getattr_static(type(target), _check_name(target, name), None)
     watches = type(target).__module__ == _MOCKS and known is not None
     if watches or callable(known) or isinstance(known, (classmethod, staticmethod)):

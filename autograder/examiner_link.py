@@ -329,6 +329,7 @@ class ExaminerLink(Beliefs):
         changed: list[Any] = []
         try:
             self.answers.change(body.get("ch"), decoder, sent)
+            self.answers.change(body.get("later"), decoder, self.twins.values())
             sent.let_go(body.get("lg"))
             looks = Looks(sent, handed)
             encoder = LinkEncoder(self.objects, self.bounds, known=looks.known())

@@ -213,7 +213,7 @@ class Preparation(ast.NodeTransformer):
         name, first = node.func.id, node.args[0]
         plain = len(node.args) == 1 and not node.keywords
         if (
-            (name == "type" and plain)
+            (name == "type" and (plain or len(node.args) == 3))
             or name == "issubclass"
             or (name == "super" and len(node.args) == 2)
             or (name in _OF_TEXTS and not isinstance(first, ast.Constant))

@@ -15,7 +15,7 @@ import traceback
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from types import CodeType
+from types import CodeType, new_class
 from typing import Any
 
 from autograder.capture import Capture, CapturedStream
@@ -204,7 +204,9 @@ class _Room:
         except KeyError:
             raise NameError(f"name {name!r} is not defined", name=name) from None
 
-    def _type(self, value: Any) -> Any:
+    def _type(self, value: Any, *made_of: Any, **keywords: Any) -> Any:
+        if made_of:
+            return _new_type(value, *made_of, **keywords)
         if number_of(value) is None:
             return type(value)
         ancestry = self.link.judge.ancestry(value)
@@ -458,3 +460,14 @@ def main(sockets: list[socket.socket]) -> None:
             select.select([orders], [], [])
             frame = orders.receive()
             orders.send({"id": frame.body["id"], **room.obey(frame.body)})
+
+
+def _new_type(name: str, bases: tuple[Any, ...], body: dict[str, Any], **keywords: Any) -> Any:
+    """Make a class as a class statement does, which may name a base of the student's."""
+    if all(number_of(base) is None for base in bases):
+        return type(name, bases, body, **keywords)
+    told = {"__module__": "__main__", "__qualname__": name, "__orig_bases__": bases, **body}
+    found: list[Any] = []
+    for base in bases:
+        found += (base,) if number_of(base) is None else base.__mro_entries__(bases)
+    return new_class(name, tuple(found), keywords, lambda namespace: namespace.update(told))

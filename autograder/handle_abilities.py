@@ -132,13 +132,24 @@ def _iter_self(self: Any) -> Iterator[Any]:
     return iter(items) if number_of(items) is None else _each(self, items)
 
 
+_UNSEARCHED = frozenset({"str", "bytes", "ndarray", "DataFrame", "Series", "Index"})
+
+
 def _contains(self: Any, key: Any) -> bool:
     link = _get(self, "_link")
     if link.sayings.is_value(self):
         return key in link.sayings.value_of(self)
-    if _get(self, "_base") in ("str", "bytes", "ndarray", "DataFrame", "Series", "Index"):
+    writes = link.judge.writes(self, "__contains__")
+    if not writes and _get(self, "_base") in (
+        "str",
+        "bytes",
+        "ndarray",
+        "DataFrame",
+        "Series",
+        "Index",
+    ):
         raise refusal(self, "isn't searched")
-    if _get(self, "_base") is None and link.believes(self):
+    if writes or (_get(self, "_base") is None and link.believes(self)):
         link.claim(f"what {describe(self)} contains")
         return link.ask("contains", self, key) is True
     if not hasattr(type(self), "__iter__"):

@@ -28,6 +28,8 @@ from autograder.wire_values import Json, TooLargeError
 
 __all__ = ["Answerer"]
 
+# How many items a container of both rooms has at most that is looked at with every callback.
+_KEPT_IN_CALLS = 200
 _QUICK = frozenset({"module", "get", "thread", "special", "ancestry", "signature", "can"})
 
 
@@ -258,6 +260,8 @@ class Answerer:
             question.before = self._arguments.content(question.made)
         if changes := [*changes, *question.lent.changes(encoder)]:
             body["ch"] = changes
+        if later := self._arguments.later_changes(encoder, most=_KEPT_IN_CALLS):
+            body["later"] = later
         if gone := question.lent.let_go():
             body["lg"] = gone
         self._note_moves(body)

@@ -19,7 +19,7 @@ from autograder.student_objects import Registry, RoomEncoder
 from autograder.wire import Bounds, WireError, to_json
 from autograder.wire_changes import apply_change
 from autograder.wire_tables import TableMemory, is_same_table
-from autograder.wire_values import Json, TooLargeError
+from autograder.wire_values import Json, TooLargeError, stays_behind
 
 __all__ = ["Arguments"]
 
@@ -103,7 +103,7 @@ class Arguments:
         """Add to a reply what has changed, and what was kept."""
         if changes := self.changes(made, before, encoder):
             reply["ch"] = changes
-        if self._kept and (changes := self._later_changes(encoder)):
+        if changes := self.later_changes(encoder):
             reply["later"] = changes
         if made and (kept := self.keep(dict(enumerate(made)))):
             reply["keep"] = kept
@@ -128,6 +128,8 @@ class Arguments:
 
     def share(self, value: Any, *, named: bool, new: bool) -> int | None:
         """Number a container that both rooms have; a new one, if this room goes on to hold it."""
+        if stays_behind(value):
+            return None
         for number, (kept, _) in self._kept.items():
             if kept is value:
                 return number
@@ -142,12 +144,27 @@ class Arguments:
         self._kept[self._next] = value, self.content([value])
         self._next += 1
 
-    def _later_changes(self, encoder: RoomEncoder) -> list[Json]:
+    def later_changes(self, encoder: RoomEncoder, *, most: int = _KEPT_NUMBERS) -> list[Json]:
+        """Give what is in containers of both rooms now, if it isn't what was.
+
+        Parameters
+        ----------
+        encoder : RoomEncoder
+            Encodes it.
+        most : int, optional
+            How many items those have that are looked at.
+        """
         changes: list[Json] = []
         for key, (value, before) in list(self._kept.items()):
+            if _size(value) > most:
+                continue
             if sys.getrefcount(value) <= _OWN_REFERENCES:  # nobody else has it: looked at once more
                 del self._kept[key]
-            if _is_large(value) or (before and not self.has_changed([value], before)):
+            if (
+                _size(value) > most
+                or _is_large(value)
+                or (before and not self.has_changed([value], before))
+            ):
                 continue
             after = self.content([value])
             if after is not None:

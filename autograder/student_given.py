@@ -125,6 +125,22 @@ def _await(self: Any) -> Any:
     return self._given_ask("await", self).__await__()
 
 
+def _mro_of(bases: tuple[Any, ...]) -> list[Any]:
+    """Give what a class with these bases is derived from."""
+    found = [kind for base in bases for kind in base.__mro__ if kind is not object]
+    return [*dict.fromkeys(found), object]
+
+
+def _is_subclass(self: Any, kind: Any) -> Any:
+    """Say whether a class is derived from a test's: the class of a test's object may be that."""
+    if type(kind) is _GivenType:
+        one = kind.__dict__.get("_given_one")
+        if one is None or kind.__dict__["_given_class"] == given_number(self):
+            return one is not None
+        kind = one._given_ask("class", one)
+    return self._given_ask("issubclass", self, kind)
+
+
 def _deep_copy(self: Any, _: Any) -> Any:
     return self._given_ask("deepcopy", self)
 
@@ -164,6 +180,7 @@ def given(
     fields: tuple[str, ...],
     members: tuple[str, ...],
     own: int,
+    above: tuple["Given", ...],
 ) -> Given:
     """Make the proxy of one object of the examiner's room.
 
@@ -185,10 +202,13 @@ def given(
         What its class has for its objects, if the test has written that: protocols look for it.
     own : int
         The number of its class, if the test has written that.
+    above : tuple of Given
+        Of a class, those that it is derived from and that the test has written too.
     """
-    known = (mask, operators, kind, id(base), fields, members, own)
+    known = (mask, operators, kind, id(base), fields, members, own, above)
     if known not in _classes:  # with the class, which may go otherwise, and its number with it
-        _classes[known] = _given_class(mask, operators, kind, base, fields, members), base
+        made = _given_class(mask, operators, kind, base, fields, members, own, above)
+        _classes[known] = made, base
     # A class of the test's may have a `make` of its own.
     return _GivenType.make(_classes[known][0], ask, number, label)
 
@@ -204,6 +224,8 @@ def _given_class(
     base: type | None,
     fields: tuple[str, ...],
     members: tuple[str, ...],
+    own: int,
+    above: tuple[Given, ...],
 ) -> _GivenType:
     body: dict[str, Any] = {name: _member(name) for name in members}
     body |= {"__slots__": (), "__doc__": _DOC, "__hash__": Given.__hash__}
@@ -218,14 +240,17 @@ def _given_class(
     if "__next__" in body:
         body["__iter__"] = _self_iterate
     if mask & OWN_BIT:
-        body |= {**_OWN, "_given_one": None}
+        body |= {**_OWN, "_given_one": None, "_given_class": own}
     if mask & CLASS_BIT or kind in _FUNCTIONS:
         body |= _ONE
     if mask & CLASS_BIT:
         body["__instancecheck__"] = _operation("isinstance")
-        body["__subclasscheck__"] = _operation("issubclass")
+        body["__subclasscheck__"] = _is_subclass
         body["__class__"] = property(lambda _: type)
-        body["__bases__"] = (base or object,)
+        bases: tuple[Any, ...] = above or (base or object,)
+        body["__bases__"] = bases
+        body["__mro__"] = property(lambda self: (self, *_mro_of(bases)))
+        body["__subclasses__"] = lambda _: []
     body |= looks_of(mask, kind)
     if mask & ASYNC_BIT and not mask & GENERATOR_BIT:
         body |= {**MARKS, "__call__": _call_async}

@@ -240,7 +240,7 @@ class RoomDecoder(Decoder):
     def _decode_c(self, number: int, mask: int, label: str, *more: Any) -> Any:
         proxy = self._registry.given.get(number)
         if proxy is None:
-            operators, kind, base, fields, members, own = more
+            operators, kind, base, fields, members, own, above = more
             known = self._decode_g(base[1]) if type(base) is list else plain_class(base)
             proxy = given(
                 self._ask,
@@ -253,6 +253,7 @@ class RoomDecoder(Decoder):
                 tuple(fields),
                 tuple(members),
                 own,
+                tuple(self.decode(item) for item in above),
             )
             self._registry.given[number] = proxy
         return self._registry.coroutines.coroutine(proxy) if mask & COROUTINE_BIT else proxy

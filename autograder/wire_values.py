@@ -30,6 +30,7 @@ __all__ = [
     "TooLargeError",
     "need",
     "spread",
+    "stays_behind",
 ]
 
 Json = Any
@@ -306,10 +307,17 @@ def _encode_pairs(tag: str) -> EncodeFunction:
     return encode
 
 
+def stays_behind(value: Any) -> bool:
+    """Say whether a dictionary makes what is missing by a function, which doesn't cross."""
+    if type(value) is not collections.defaultdict or value.default_factory is None:
+        return False
+    return not any(value.default_factory is kind for kind in _FACTORIES)
+
+
 def _encode_default(encoder: Encoder, value: Any) -> Json:
-    factory = value.default_factory
-    if factory is not None and factory not in _FACTORIES:
+    if stays_behind(value):
         return encoder.fallback(value)
+    factory = value.default_factory
     keys = encoder.many(value.keys(), len(value))
     name = None if factory is None else _FACTORIES[factory]
     return ["dd", keys, encoder.many(value.values(), len(value)), name]
