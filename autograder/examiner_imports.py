@@ -31,7 +31,7 @@ def patch_imports(own: Callable[[], str]) -> None:
 
     @wraps(found)
     def import_module(name: str, package: str | None = None) -> Any:
-        if str(name).partition(".")[0] == "__main__" and "__main__" not in own():
+        if str(name).partition(".")[0] == "__main__" and "__main__." not in own():
             raise HandleError(f"the text {name[:80]!r} names what is the test's own. {_TAG}")
         return found(name, package)
 

@@ -101,7 +101,7 @@ class Lending:
         if about.__module__ == "__main__":
             fields, members = list(getattr(about, _FIELDS, ())), _members(about)
             own = -1 if is_class else self._number(kind)
-        bases = value.__bases__ if is_class else ()
+        bases = value.__bases__ if is_class and given is None else ()
         above = [self.lend(kind) for kind in bases if kind.__module__ == "__main__"]
         told = [operators, kind.__name__[:80], base, fields, members, own, above]
         return ["c", number, mask, name, *told]

@@ -174,7 +174,8 @@ class Preparation(ast.NodeTransformer):
         """Look up in the student's room a module that a text names."""
         self.generic_visit(node)
         is_read = isinstance(node.ctx, ast.Load) and not isinstance(node.slice, ast.Constant)
-        if not is_read or ast.unparse(node.value) != "sys.modules":
+        is_own = isinstance(node.slice, ast.Name) and node.slice.id == "__name__"
+        if not is_read or is_own or ast.unparse(node.value) != "sys.modules":
             return node
         made = ast.Call(ast.Name("_room_loaded", ast.Load()), [node.slice], [])
         return ast.fix_missing_locations(ast.copy_location(made, node))

@@ -241,7 +241,8 @@ class _Room:
         return self._module(str(name).partition(".")[0])
 
     def _loaded(self, name: Any) -> Any:
-        return sys.modules[name] if name in self._own_text() else self._module(name)
+        is_own = type(name) is not str or name in self._own_text()
+        return sys.modules[name] if is_own else self._module(name)
 
     def _run_there(self, function: str, text: Any, spaces: tuple[Any, ...]) -> Any:
         spaces = tuple({} if isinstance(space, TestNames) else space for space in spaces)
@@ -464,9 +465,10 @@ def main(sockets: list[socket.socket]) -> None:
 
 def _new_type(name: str, bases: tuple[Any, ...], body: dict[str, Any], **keywords: Any) -> Any:
     """Make a class as a class statement does, which may name a base of the student's."""
+    told = {"__module__": "__main__", **body}
     if all(number_of(base) is None for base in bases):
-        return type(name, bases, body, **keywords)
-    told = {"__module__": "__main__", "__qualname__": name, "__orig_bases__": bases, **body}
+        return type(name, bases, told, **keywords)
+    told = {"__qualname__": name, "__orig_bases__": bases, **told}
     found: list[Any] = []
     for base in bases:
         found += (base,) if number_of(base) is None else base.__mro_entries__(bases)

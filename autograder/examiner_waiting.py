@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
+from autograder.handles import number_of
+
 __all__ = ["patch_waiting"]
 
 _PAUSE_S = 0.005
@@ -101,7 +103,8 @@ def _is_awaited(texts: Iterable[str], names: dict[str, Any]) -> bool:
     if "Lock" not in text:
         return False
     values = list(dict.values(names))
-    values += [part for value in values for part in getattr(value, "__dict__", {}).values()]
+    own = [value for value in values if number_of(value) is None]
+    values = [*own, *(part for value in own for part in getattr(value, "__dict__", {}).values())]
     locks = [value for value in values if type(value) in (_LOCK, _RLOCK)]
     return not locks or any(_is_held(lock) for lock in locks)
 
