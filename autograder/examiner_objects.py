@@ -18,12 +18,13 @@ from autograder.examiner_twins import Twins
 from autograder.handle_abilities import make_handle
 from autograder.handles import number_of
 from autograder.wire_abilities import COROUTINE_BIT
+from autograder.wire_classes import reaches_memory
 from autograder.wire_values import Decoder, Json, need
 
 __all__ = ["RoomObjects", "is_real"]
 
 _VALUE_MODULES = ("builtins", "datetime", "decimal", "fractions", "numpy", "collections", "pathlib")
-_POWERFUL = frozenset({"ctypes", "_ctypes", "mmap", "cffi", "_cffi_backend", "socket", "_socket"})
+_POWERFUL = frozenset({"socket", "_socket"})
 _DOUBLES = ("unittest", "_pytest", "pytest", "hypothesis", "autograder", "IPython")
 
 
@@ -39,7 +40,8 @@ def _is_ordinary(kind: type) -> bool:
 
 def _is_powerful(kind: type) -> bool:
     """Say whether an object of a class reaches memory, descriptors or the network by itself."""
-    return kind.__module__.partition(".")[0] in _POWERFUL or kind.__name__ == "FileIO"
+    is_other = kind.__module__ in _POWERFUL or kind.__name__ == "FileIO"
+    return is_other or reaches_memory(kind)
 
 
 class RoomObjects:

@@ -54,7 +54,7 @@ def patch_waiting(
 
     @wraps(wait)
     def waited(self: Any, timeout: float | None = None) -> bool:
-        if not is_called_back():
+        if not is_called_back() or not self._is_owned():
             return wait(self, timeout)
         until = None if timeout is None else time.monotonic() + timeout
         waiter = threading.Lock()

@@ -12,9 +12,10 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-__all__ = ["ClassTable", "find_class"]
+__all__ = ["ClassTable", "find_class", "reaches_memory"]
 
 _PARTS = 8
+_OF_MEMORY = frozenset({"ctypes", "_ctypes", "mmap", "cffi", "_cffi_backend"})
 # As Python knows them, whatever a class of classes says.
 _module_of, _qualname_of = (vars(type)[name].__get__ for name in ("__module__", "__qualname__"))
 _UNNAMED: dict[str, type] = {
@@ -42,6 +43,11 @@ def find_class(module: object, qualname: object) -> type | None:
         if not isinstance(found, (type, ModuleType)):
             return None
     return found if isinstance(found, type) else None
+
+
+def reaches_memory(kind: type) -> bool:
+    """Say whether objects of a class read and write the memory of their process."""
+    return kind.__module__.partition(".")[0] in _OF_MEMORY
 
 
 class ClassTable:
