@@ -8,12 +8,13 @@ do with the test's names or with Python's insides is refused before it runs.
 
 import ast
 import builtins
+import importlib
 import math
 import re
 import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from functools import lru_cache
+from functools import lru_cache, wraps
 from types import FrameType, ModuleType
 from typing import Any
 
@@ -24,9 +25,12 @@ from autograder.examiner_source import cell_tree
 from autograder.handles import HandleError
 from autograder.syntax import parse_python
 
-__all__ = ["Evaluation"]
+__all__ = ["Evaluation", "patch_formulas"]
 
 _SPACES = re.compile(r"\s")
+_NAMES = re.compile(r"[^\W\d]\w*")
+_FORMULA = re.compile(r"[\w\s.~+\-*/:|^()`]+")
+_PROSE = re.compile(r"\w\s+\w")
 _LONG = 30
 _MAKING = frozenset(
     {
@@ -97,6 +101,24 @@ class Evaluation:
     def may_be_a_type(self, text: str) -> bool:
         """Say whether a text may be evaluated as a type, for a test or while a library loads."""
         return not self._is_waited_for(sys._getframe(1)) or self.may_run(text)
+
+    def finding(self, name: str) -> None:
+        """Look at a name of a formula that isn't a column's, and means a variable of whoever calls.
+
+        Raises
+        ------
+        HandleError
+            If a test waits for that, and no formula of its own has the name.
+        """
+        if self._is_waited_for(sys._getframe(1)) and not self._is_of_a_formula(name):
+            raise HandleError(
+                f"a formula speaks of {name!r}, which is no column of its table, and no formula "
+                "of a test has it: it may be the student's. Tag the test cell 'student-room' so "
+                "that it runs beside the student's code."
+            )
+
+    def _is_of_a_formula(self, name: str) -> bool:
+        return any(name in names for cell in self._own() for names in _formulas(cell))
 
     def may_run(self, text: str) -> bool:
         """Say whether a text may be run beside the tests."""
@@ -225,8 +247,44 @@ def _texts(source: Any, frame: FrameType) -> Iterator[str]:
         yield source
 
 
+def patch_formulas(finding: Callable[[str], None]) -> None:
+    """Have formulaic tell which variables it is to find: it compiles no plain name.
+
+    Parameters
+    ----------
+    finding : callable
+        Is told such a name, and may refuse it.
+    """
+    materializer = importlib.import_module("formulaic.materializers.base").FormulaMaterializer
+    look_up = materializer._lookup
+    if hasattr(look_up, "__wrapped__"):
+        return
+
+    @wraps(look_up)
+    def checked(self: Any, name: str) -> Any:
+        layer = self.layered_context.get_layer_name_for_key(name)
+        if layer not in ("data", "transforms"):
+            finding(name)
+        return look_up(self, name)
+
+    materializer._lookup = checked
+
+
 def _bare(text: str) -> str:
     return _SPACES.sub("", text)
+
+
+@lru_cache(maxsize=256)
+def _formulas(cell: str) -> tuple[frozenset[str], ...]:
+    """Give the names in each text of a cell that may be a formula."""
+    return tuple(
+        frozenset(_NAMES.findall(node.value))
+        for node in ast.walk(cell_tree(cell))
+        if isinstance(node, ast.Constant)
+        and type(node.value) is str
+        and _FORMULA.fullmatch(node.value)
+        and not _PROSE.search(node.value)
+    )
 
 
 @lru_cache(maxsize=256)

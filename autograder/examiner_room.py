@@ -25,7 +25,7 @@ from autograder.examiner_commands import Commands
 from autograder.examiner_containers import GivenContainers
 from autograder.examiner_derived import room_super
 from autograder.examiner_errors import StudentRoomGoneError, StudentTimeoutError
-from autograder.examiner_evaluation import Evaluation
+from autograder.examiner_evaluation import Evaluation, patch_formulas
 from autograder.examiner_fresh import FreshCalls
 from autograder.examiner_given import Release
 from autograder.examiner_hints import hints, misused
@@ -65,6 +65,7 @@ from autograder.wire import Bounds, Channel, WireError
 __all__ = ["main"]
 
 _MESSAGE = 8_000
+_OF_FORMULAS = frozenset({"formulaic", "statsmodels"})
 _MASKS = frozenset({"ma", "mask", "MaskedArray", "masked_array"})
 _REDIRECTING = frozenset({"stdout", "redirect_stdout"})
 _SEEDING = frozenset({"seed", "setstate", "set_state"})
@@ -116,7 +117,7 @@ class _Room:
         patch_dataclasses(self.link)
         patch_process(self.link.ask, lambda: self.link.waited)
         patch_waiting(self.link.ask, self.link.is_called_back, lambda: self.own_texts, self.names)
-        evaluation = Evaluation(self.names, lambda: self.own_texts)
+        self.evaluation = evaluation = Evaluation(self.names, lambda: self.own_texts)
         patch_expressions(self._own_text, evaluation.may_run)
         patch_logging(self._own_text)
         patch_imports(self._own_text)
@@ -344,6 +345,8 @@ class _Room:
                     patch_yaml()
                 if "ImportString" in words:
                     patch_import_strings(self._own_text)
+                if not words.isdisjoint(_OF_FORMULAS) or "formulaic" in sys.modules:
+                    patch_formulas(self.evaluation.finding)
                 self.link.handed = handed_over(text)
                 self.link.is_asynchronous = has_coroutines(text)
                 self.link.answers.hears_cancelled = "CancelledError" in words
