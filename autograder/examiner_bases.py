@@ -1,13 +1,15 @@
-"""Classes of locked cells that a test derives its own from.
+"""Classes of locked cells that a test derives its own from, and the operators of such classes.
 
-Such a class lives in the student's room, where answers use it. A test that derives one from it
+A given class lives in the student's room, where answers use it. A test that derives one from it
 gets the same statement carried out in the examiner's room as a base: what is inherited is the
 release's text, and the objects are the test's. In the student's room they count as objects of the
-class there. Operators that students' objects have of such a class are the release's text too.
+class there. Operators that students' objects have of such a class are the release's text too. A
+class that a test derives from a student's is made in the student's room; what its body writes is
+the test's.
 """
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from types import FunctionType
 from typing import Any, cast
@@ -45,6 +47,8 @@ class GivenBases:
         self._later: dict[str, list[ast.stmt]] = {}
         self._made: dict[str, type] = {}
         self._operators: set[str] = set()
+        self._derived: dict[int | None, dict[str, FunctionType]] = {}
+        """What the bodies of the test's classes have that were made in the student's room."""
         self._protocols: set[str] = set()
 
     def gave(self, node: ast.stmt) -> None:
@@ -96,6 +100,37 @@ class GivenBases:
                 self._made[name] = kind
         return None if name is None else self._made.get(name)
 
+    def derived(self, made: Any, body: Mapping[str, Any], operators: frozenset[str]) -> None:
+        """Note a test's class that was made in the student's room.
+
+        Parameters
+        ----------
+        made : Handle
+            The class.
+        body : mapping of str to object
+            What the statement binds.
+        operators : frozenset of str
+            Those that answers are asked to give it.
+        """
+        self._derived[number_of(made)] = {}
+        for name, value in body.items():
+            self.was_set(made, name, value)
+        self._link.judge.asks_for(made, operators)
+
+    def was_set(self, kind: Any, name: str, value: Any) -> None:
+        """Note what the test has set on a class, if that is one of its own."""
+        own = self._derived.get(number_of(kind))
+        if own is not None and type(value) is FunctionType:
+            own[name] = value
+            self._operators.add(name)
+
+    def own_operator(self, handle: Any, method: str) -> Callable[..., Any] | None:
+        """Give an operator that a test's class writes for an object; None if none does."""
+        if not any(method in body for body in self._derived.values()):
+            return None
+        bodies = (self._derived.get(number_of(kind), {}) for kind in self._ancestry(handle))
+        return next((body[method] for body in bodies if method in body), None)
+
     def made_for(self, handle: Any) -> type | None:
         """Give the class that a test's was derived from, if one was, and a given protocol."""
         name = self._name_of(handle) if self._made or self._protocols else None
@@ -114,13 +149,22 @@ class GivenBases:
         """Give an operator that an object has of a given class; None if it has none of one."""
         if self._operators.isdisjoint({method, _TURNED_ROUND.get(method, method)}):
             return None
-        for kind in self._link.judge.ancestry(handle):
+        for kind in self._ancestry(handle):
+            own = self._derived.get(number_of(kind), {})
+            if method in own:
+                return own[method]
+            if _TURNED_ROUND.get(method) in own:
+                return lambda *_: NotImplemented
             base = self.given_base(kind) if number_of(kind) is not None else None
             if base is not None and _has(base, method):
                 return cast("Callable[..., Any]", getattr(base, method))
             if base is not None and _has(base, _TURNED_ROUND.get(method, "")):
                 return lambda *_: NotImplemented  # Python asks the other one in turn
         return None
+
+    def _ancestry(self, handle: Any) -> list[Any]:
+        found: list[Any] = self._link.judge.ancestry(handle)
+        return found
 
     def _name_of(self, handle: Any) -> str | None:
         """Name the class of a locked cell that a handle is on; None if it isn't on one."""

@@ -5,10 +5,11 @@ its operators count, and what is compared here instead.
 """
 
 import inspect
+import sys
 from abc import ABC, abstractmethod
 from functools import cache, lru_cache
-from types import FunctionType
-from typing import Any
+from types import FrameType, FunctionType
+from typing import Any, cast
 
 from autograder.examiner_fields import Fields
 from autograder.examiner_judging import (
@@ -38,6 +39,7 @@ __all__ = ["Beliefs"]
 
 _CACHED = type(lru_cache(id))
 _SAID = 200
+_OF_DATA_CLASSES = frozenset({"__repr__", "__eq__", "__lt__", "__le__", "__gt__", "__ge__"})
 
 
 @cache
@@ -80,14 +82,17 @@ class Beliefs(ABC):
         """Give the nearest class of this room that the room says the object is of.
 
         A library that works with numbers isn't told that it has one of its own: it would believe
-        what the object then says about itself. Nor is the shell, which shows a result.
+        what the object then says about itself. Nor is the shell, which shows a result. What
+        `dataclass` has written for a test's class gets that class.
         """
+        if _is_written_for_a_test(sys._getframe(3)):  # above the property and what looks it up
+            return cast("type", next(iter(self.judge.ancestry(handle)), Handle))
         number = number_of(handle) or 0
         kind = self._classes.get(number)
         if kind is None:
             kind = _nearest(tuple(filter(is_real, self.judge.ancestry(handle))))
             self._classes[number] = kind
-        asks = who_asks(3)  # above the property and what looks it up
+        asks = who_asks(3)
         if asks in SHELL or (is_value_class(kind) and is_librarys(asks)):
             return Handle
         if kind is not Handle:
@@ -204,3 +209,8 @@ class Beliefs(ABC):
     def source_signature(self, handle: Any) -> inspect.Signature:
         """Give the parameters that a callable of the student's has."""
         return build_signature(self.ask("signature", handle))
+
+
+def _is_written_for_a_test(frame: FrameType) -> bool:
+    """Say whether `dataclass` wrote the code of a frame."""
+    return frame.f_code.co_filename == "<string>" and frame.f_code.co_name in _OF_DATA_CLASSES

@@ -50,5 +50,7 @@ class CellCompiler(CachingCompiler):
 def _statements(source: str, flags: int) -> tuple[ast.stmt, ...]:
     tree: Any = compile(source, "<cell>", "exec", flags | ast.PyCF_ONLY_AST, dont_inherit=True)
     are_texts = bool(flags & __future__.annotations.compiler_flag)
-    prepared: ast.Module = ast.fix_missing_locations(Preparation(texts=are_texts).visit(tree))
+    prepared: ast.Module = ast.fix_missing_locations(
+        Preparation(texts=are_texts, of_test=True).visit(tree)
+    )
     return tuple(prepared.body)

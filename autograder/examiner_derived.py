@@ -6,6 +6,7 @@ it stays here: each of its methods is lent, and called with the object it is ask
 
 import builtins
 from abc import ABCMeta
+from collections.abc import Set
 from enum import EnumMeta
 from functools import cached_property, partial
 from types import FunctionType, MethodType, NoneType
@@ -33,13 +34,16 @@ class _Deriving(ABCMeta):
 
     _handle: Any
     _link: Any
+    _operators: frozenset[str]
 
     def __new__(
         cls, name: str, bases: tuple[Any, ...], namespace: dict[str, Any], /, **keywords: Any
     ) -> Any:
         base = next(base for base in bases if type(base) is _Deriving)
         link = base._link
-        link.claim(f"objects of a class that the test derives from {describe(base._handle)}")
+        is_derived = base._handle is not None
+        how = f"derives from {describe(base._handle)}" if is_derived else "has answers decorate"
+        link.claim(f"objects of a class that the test {how}")
         members = {
             member: _member(value)
             for member, value in namespace.items()
@@ -47,14 +51,16 @@ class _Deriving(ABCMeta):
         }
         hints = annotations_of(namespace)
         if hints or None in members.values():
-            is_read = _reads_bodies(link, base._handle)
+            is_read = is_derived and _reads_bodies(link, base._handle)
             tell = partial(BodyItem, within=namespace["__qualname__"], is_read=is_read)
             for member, told in members.items():
                 members[member] = told or ["value", tell(member, namespace[member])]
             hints = {m: tell(m, meant(hint) if is_read else hint) for m, hint in hints.items()}
             members |= {"__annotations__": ["value", hints]} if hints else {}
-        given = [*namespace.get("__orig_bases__", bases)]
+        given = [getattr(one, "_handle", one) for one in namespace.get("__orig_bases__", bases)]
+        given = given if is_derived else []
         made = link.ask("derive", name, given, members, keywords)
+        link.bases.derived(made, namespace, base._operators)
         if (cell := namespace.get("__classcell__")) is not None:
             cell.cell_contents = made  # what ``super`` goes by
         return made
@@ -86,18 +92,20 @@ def _member(value: Any) -> list[Any] | None:
     return ["value", value] if kind in ENCODERS or kind in _SIMPLE else None
 
 
-def base_in_room(link: Any, handle: Any) -> type:
+def base_in_room(link: Any, handle: Any, operators: Set[str] = frozenset()) -> type:
     """Give what stands for a class of the student's room as a base.
 
     Parameters
     ----------
     link : ExaminerLink
         Asks that room.
-    handle : Handle
-        The class.
+    handle : Handle, optional
+        The class; None for that of any object.
+    operators : set of str, default: empty
+        Those that answers are asked to give the class.
     """
     base = ABCMeta.__new__(_Deriving, "Base", (), {})
-    base._handle, base._link = handle, link
+    base._handle, base._link, base._operators = handle, link, frozenset(operators)
     return base
 
 

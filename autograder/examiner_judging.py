@@ -213,8 +213,15 @@ class Judge:
         """The objects that calls have given in this cell."""
         self.measured: set[int | None] = set()
         """The objects of which one came from adding or subtracting a value, in this cell."""
+        self._also: list[tuple[Any, frozenset[str]]] = []
         self.known = False
         """Whether there is a reference that says what the lab asks for."""
+
+    def asks_for(self, kind: Any, members: frozenset[str]) -> None:
+        """Note a class of the test's own whose objects are to have something from an answer."""
+        if members:
+            self._also.append((kind, members))
+            self.members |= members
 
     def ancestry(self, handle: Any) -> list[Any]:
         """Give the classes that the room says the object's class is made of."""
@@ -414,6 +421,6 @@ class Judge:
 
     def _asked_for(self, classes: list[Any]) -> frozenset[str] | None:
         """Give what the lab's class of an object has; None where the lab asks for no such one."""
-        written = self.written() if classes else []
+        written = [*self.written(), *self._also] if classes else []
         found = [names for kind in classes for one, names in written if kind is one]
         return frozenset().union(*found) if found else None

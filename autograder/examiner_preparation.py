@@ -11,6 +11,7 @@ otherwise:
   its ``match``;
 - what a function binds as ``global`` is bound as the cell's own statements bind it, so that the
   student's room hears of it;
+- a class that an answer decorates is made in the student's room, if the decorator changes it;
 - ``format`` of such a text goes through a function that keeps it to what it is handed;
 - ``!command`` runs in the student's room;
 - ``exec``, ``eval``, ``compile`` and ``__import__`` of a text that isn't written in the test itself
@@ -40,6 +41,7 @@ _LOOKING = frozenset(
     }
 )
 _OF_TEXTS = ("exec", "eval", "compile", "__import__")
+_OF_LIBRARIES = frozenset({"dataclass", "dataclasses", "functools", "total_ordering", "pytest"})
 _ASKED = {"__class__": "_room_class", "format": "_room_format", "format_map": "_room_format"}
 
 
@@ -50,10 +52,13 @@ class Preparation(ast.NodeTransformer):
     ----------
     texts : bool, default: False
         Whether annotations are kept as texts, by a future statement of an earlier cell.
+    of_test : bool, default: False
+        Whether it is a test cell.
     """
 
-    def __init__(self, *, texts: bool = False) -> None:
+    def __init__(self, *, texts: bool = False, of_test: bool = False) -> None:
         self._texts = texts
+        self._of_test = of_test
         self._outer: list[set[str]] = []
         self._globals: list[frozenset[str]] = []
         """The names that the functions around a place declare global."""
@@ -113,7 +118,12 @@ class Preparation(ast.NodeTransformer):
         return annotation if self._texts else _checked(annotation)
 
     def visit_ClassDef(self, node: ast.ClassDef) -> Any:
-        """Find the student's names in a class body."""
+        """Find the student's names in a class body, and the class where its decorators are."""
+        if self._of_test and not node.keywords and (by := _decorators(node)):
+            names = ast.Tuple([*map(ast.Constant, by)], ast.Load())
+            base = ast.Call(ast.Name("_room_decorated", ast.Load()), [names, *node.bases], [])
+            node.bases = [ast.copy_location(ast.Starred(base, ast.Load()), node)]
+            ast.fix_missing_locations(node)
         self._derived += bool(node.bases)
         self._globals.append(frozenset())
         self.generic_visit(node)
@@ -249,6 +259,18 @@ def _of_both(node: ast.expr) -> ast.expr:
     if is_call and ast.unparse(node) == "globals()":
         return ast.copy_location(ast.Call(ast.Name("_room_names", ast.Load()), [], []), node)
     return node
+
+
+def _decorators(node: ast.ClassDef) -> list[str]:
+    """Give the names that a class's decorators begin with."""
+    names = []
+    for each in node.decorator_list:
+        called = each.func if isinstance(each, ast.Call) else each
+        while isinstance(called, ast.Attribute):
+            called = called.value
+        if isinstance(called, ast.Name) and called.id not in _OF_LIBRARIES:
+            names.append(called.id)
+    return names
 
 
 def _is_shell_command(node: ast.Attribute) -> bool:

@@ -12,6 +12,7 @@ import socket
 import sys
 import time
 import traceback
+from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
@@ -23,7 +24,7 @@ from autograder.cell_frames import cell_lines
 from autograder.examiner_bases import GivenBases
 from autograder.examiner_commands import Commands
 from autograder.examiner_containers import GivenContainers
-from autograder.examiner_derived import room_super
+from autograder.examiner_derived import base_in_room, room_super
 from autograder.examiner_errors import StudentRoomGoneError, StudentTimeoutError
 from autograder.examiner_evaluation import Evaluation, patch_formulas
 from autograder.examiner_fresh import FreshCalls
@@ -94,6 +95,8 @@ class _Room:
         self.classes: dict[str, frozenset[str]] = {}
         self.fields: dict[str, Any] = {}
         self.given_fields: dict[str, Any] = {}
+        self.decorators: dict[str, Sequence[str]] = {}
+        """The functions that change a class they decorate, with the operators they give it."""
         self.bases = self.link.bases = GivenBases(self.link, self.names)
         self.link.lending.name_of_base = self.bases.name_for
         self.link.lending.notes = self._notes
@@ -112,21 +115,25 @@ class _Room:
         self.link.own_work = OwnWork(lambda: self.own_texts, self.link.claim)
         self.link.own_work.class_names = self.link.objects.classes
         self.link.answers.is_tests_name = self._is_tests_name
+        self.evaluation = Evaluation(self.names, lambda: self.own_texts)
         self._functions()
+        self._patches()
+
+    def _patches(self) -> None:
+        """Have libraries of this room know handles, and what may be a student's text."""
         patch_inspect(self.link, self.texts)
         patch_dataclasses(self.link)
         patch_process(self.link.ask, lambda: self.link.waited)
         patch_waiting(self.link.ask, self.link.is_called_back, lambda: self.own_texts, self.names)
-        self.evaluation = evaluation = Evaluation(self.names, lambda: self.own_texts)
-        patch_expressions(self._own_text, evaluation.may_run)
+        patch_expressions(self._own_text, self.evaluation.may_run)
         patch_logging(self._own_text)
         patch_imports(self._own_text)
         patch_unions()
         patch_suites(self.link.ask)
         patch_json(self.link.sayings.has_value, self.link.sayings.value_of)
-        patch_references(self._own_text, evaluation.may_be_a_type)
+        patch_references(self._own_text, self.evaluation.may_be_a_type)
         patch_formats(self._check_format)
-        guard_process(sys.addaudithook, evaluation.compiling)
+        guard_process(sys.addaudithook, self.evaluation.compiling)
 
     def _own_text(self) -> str:
         return "\n".join(self.own_texts)
@@ -146,6 +153,7 @@ class _Room:
         put(self.names, "_room_pattern", as_pattern)
         put(self.names, "_room_type", self._type)
         put(self.names, "_room_class", self._class)
+        put(self.names, "_room_decorated", self._decorated)
         put(self.names, "_room_dir", lambda: sorted({*self.names, *self.names.in_room}))
         put(self.names, "_room_names", self.names.of_both)
         put(self.names, "_room_issubclass", self._issubclass)
@@ -250,6 +258,14 @@ class _Room:
         is_own = type(name) is not str or name in self._own_text()
         return sys.modules[name] if is_own else self._module(name)
 
+    def _decorated(self, names: tuple[str, ...], *bases: Any) -> tuple[Any, ...]:
+        """Give the bases of a test's class: of the student's room, if an answer changes it."""
+        theirs = [n for n in names if n in self.decorators and not dict.__contains__(self.names, n)]
+        if not theirs or any(number_of(base) is None for base in bases):
+            return bases
+        operators = {operator for name in theirs for operator in self.decorators[name]}
+        return tuple(base_in_room(self.link, base, operators) for base in bases or (None,))
+
     def _run_there(self, function: str, text: Any, spaces: tuple[Any, ...]) -> Any:
         spaces = tuple({} if isinstance(space, TestNames) else space for space in spaces)
         module = self.link.ask("module", "builtins")
@@ -300,6 +316,7 @@ class _Room:
         self.link.judge.members = frozenset().union(*self.classes.values())
         self.fields, self.given_fields = order["fields"], order["given_fields"]
         self.link.fields.active = bool(self.fields or self.given_fields)
+        self.decorators = order["decorators"]
         self.link.judge.known = order["known"]
         self.reach.to_change = order["changes"]
         asked = frozenset().union(*map(words, order["imports"]))

@@ -140,14 +140,9 @@ def _contains(self: Any, key: Any) -> bool:
     if link.sayings.is_value(self):
         return key in link.sayings.value_of(self)
     writes = link.judge.writes(self, "__contains__")
-    if not writes and _get(self, "_base") in (
-        "str",
-        "bytes",
-        "ndarray",
-        "DataFrame",
-        "Series",
-        "Index",
-    ):
+    if (own := link.bases.own_operator(self, "__contains__")) is not None:
+        return bool(own(self, key))
+    if not writes and _get(self, "_base") in _UNSEARCHED:
         raise refusal(self, "isn't searched")
     if writes or (_get(self, "_base") is None and link.believes(self)):
         link.claim(f"what {describe(self)} contains")

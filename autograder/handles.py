@@ -127,7 +127,9 @@ class Handle:
         return link.ask("get", self, name) if instead is None else instead
 
     def __setattr__(self, name: str, value: Any) -> None:
-        _get(self, "_link").ask("set", self, name, value)
+        link = _get(self, "_link")
+        link.ask("set", self, name, value)
+        link.bases.was_set(self, name, value)
 
     def __delattr__(self, name: str) -> None:
         _get(self, "_link").ask("del", self, name)
@@ -154,6 +156,8 @@ class Handle:
         if number_of(other) is None:
             if link.sayings.has_value(self):
                 return link.sayings.value_of(self) == other
+            if (own := link.bases.own_operator(self, "__eq__")) is not None:
+                return own(self, other)
             if type(other) in BAGS and (same := link.equal_bags(self, other)) is not None:
                 return same
             if not _module_of(sys._getframe(1)).startswith(_ASIDE):

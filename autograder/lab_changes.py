@@ -1,6 +1,7 @@
 """What the text of a cell may change in place: by a method, an item, an attribute or a call."""
 
 import ast
+import re
 from collections.abc import Sequence
 from functools import lru_cache
 
@@ -13,6 +14,7 @@ __all__ = [
     "changes_what_it_gets",
     "changing_by",
     "changing_in",
+    "class_decorators",
     "may_change",
     "noting_classes",
     "registering",
@@ -40,6 +42,9 @@ _PLAIN_RESULTS = frozenset(
     }
 )
 _MAKING = frozenset({"__init__", "__post_init__", "__new__", "__init_subclass__"})
+_OF_CLASSES = frozenset({"__init__", "__new__", "__dict__", "__annotations__", "__subclasses__"})
+_DUNDER = re.compile(r"__[a-z]+__")
+_ORDER = frozenset({"__lt__", "__le__", "__gt__", "__ge__"})
 SHOWING = frozenset(
     {
         *("print", "display", "head", "tail", "describe", "info", "sample", "plot", "hist", "len"),
@@ -262,3 +267,75 @@ def _changes_itself(method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
     made = _made_of(method, own)
     places = [place for place, _ in _places(method)]
     return any(not made.isdisjoint(names_in(place)) for place in places)
+
+
+def class_decorators(texts: Sequence[str]) -> dict[str, set[str]]:
+    r"""Give the functions that change a class they are handed, with the operators they speak of.
+
+    Examples
+    --------
+    >>> class_decorators(["def tell(cls):\n  cls.__lt__ = lambda *two: True\n  return cls"])
+    {'tell': {'__lt__'}}
+    >>> class_decorators(["def keep(cls):\n  known.append(cls)\n  return cls"])
+    {}
+    """
+    nodes = [node for text in texts for node in cell_tree(text).body]
+    kinds = (ast.FunctionDef, ast.ClassDef)
+    known = {
+        n.name: _operators_in(n) for n in nodes if isinstance(n, kinds) and _changes_a_class(n)
+    }
+    for node in nodes:
+        match node:  # an object of a class whose methods decorate
+            case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id=kind))):
+                if kind in known:
+                    known[name] = known[kind]
+    return known
+
+
+def _changes_a_class(place: ast.FunctionDef | ast.ClassDef) -> bool:
+    """Say whether functions set what a parameter has, derive from it or look into it."""
+    nodes = list(ast.walk(place))
+    handed = {node.arg for node in nodes if isinstance(node, ast.arg)} - _firsts(place)
+
+    def is_handed(node: ast.expr) -> bool:
+        return isinstance(node, ast.Name) and node.id in handed
+
+    for node in nodes:
+        match node:
+            case ast.Attribute(value=value, attr=name, ctx=context) if is_handed(value):
+                if not isinstance(context, ast.Load) or name in _OF_CLASSES:
+                    return True
+            case ast.ClassDef(bases=bases) if any(map(is_handed, bases)):
+                return True
+            case ast.Call(func=ast.Name(id="setattr" | "delattr" | "vars"), args=[first, *_]):
+                if is_handed(first):
+                    return True
+            case ast.Call(func=ast.Name(id="type"), args=[_, ast.Tuple(elts=bases), _]):
+                if any(map(is_handed, bases)):
+                    return True
+            case ast.Call(func=called, args=[first]) if is_handed(first):
+                if ast.unparse(called).rpartition(".")[2] in ("total_ordering", "dataclass"):
+                    return True
+    return False
+
+
+def _firsts(place: ast.FunctionDef | ast.ClassDef) -> set[str]:
+    """Give what the methods of a class call the object, or the class, that they belong to."""
+    firsts = {"self"}
+    for node in place.body if isinstance(place, ast.ClassDef) else ():
+        if isinstance(node, ast.FunctionDef):
+            hangs = [ast.unparse(each) for each in node.decorator_list]
+            firsts |= {arg.arg for arg in node.args.args[:1] if "staticmethod" not in hangs}
+    return firsts
+
+
+def _operators_in(function: ast.FunctionDef | ast.ClassDef) -> set[str]:
+    """Give the special methods that a function speaks of, or has made."""
+    nodes = list(ast.walk(function))
+    names = {node.name for node in nodes if isinstance(node, ast.FunctionDef)}
+    names |= {node.attr for node in nodes if isinstance(node, ast.Attribute)}
+    names |= {str(node.value) for node in nodes if isinstance(node, ast.Constant)}
+    made = {name for name in names if _DUNDER.fullmatch(name)} - _OF_CLASSES
+    said = names_in(function)
+    made |= _ORDER if "total_ordering" in said | names else set()
+    return made | ({"__eq__"} if "dataclass" in said | names else set())

@@ -18,7 +18,12 @@ from autograder.examiner_source import (
     targets,
     words,
 )
-from autograder.lab_changes import changed_names, changes_what_it_gets, registering
+from autograder.lab_changes import (
+    changed_names,
+    changes_what_it_gets,
+    class_decorators,
+    registering,
+)
 from autograder.lab_fields import compared_fields
 from autograder.lab_private import kept_names, private_names, watched_names
 
@@ -94,6 +99,7 @@ def facts_of(reference: "NotebookNode | None") -> dict[str, Any]:
         "students": sorted(students),
         "rebound": sorted(rebound),
         "classes": {name: sorted(has) for name, has in class_members(answers).items()},
+        "decorators": {name: sorted(has) for name, has in class_decorators(answers).items()},
         "fields": compared_fields(answers) if reference is not None else {},
         "given_fields": compared_fields(locked) if reference is not None else {},
         "imports": [*texts["plain"], *answers],

@@ -109,6 +109,11 @@ def _function(self: Any, like: Callable[[Any], Any]) -> Any:
     return made
 
 
+def _bound(self: Any, value: Any, _: Any = None) -> Any:
+    """Be a method of the objects of a class that it is set on."""
+    return self if value is None else MethodType(self, value)
+
+
 def looks_of(mask: int, kind: str) -> dict[str, Any]:
     """Give what the class of a test's functions, or methods, has to look like these.
 
@@ -126,6 +131,7 @@ def looks_of(mask: int, kind: str) -> dict[str, Any]:
         body["__code__"] = property(lambda self: _code(self, like(None).__code__))
         body["__defaults__"] = property(_defaults)
         body["__kwdefaults__"] = property(_named_defaults)
+        body["__get__"] = _bound
     if kind == "method":
         body["__class__"] = property(lambda _: MethodType)
         body["__func__"] = property(lambda self: _function(self, like))
