@@ -65,6 +65,17 @@ class Preparation(ast.NodeTransformer):
         self._firsts: list[str] = []
         """The first parameters of the functions around a place, an object within a method."""
         self._derived = 0
+        self._decorating: dict[str, list[str]] = {}
+        """What classes are handed to in a call that may decorate them, by what they are called."""
+
+    def visit_Module(self, node: ast.Module) -> Any:
+        """Look for classes that a call decorates."""
+        for call in ast.walk(node) if self._of_test else ():
+            if isinstance(call, ast.Call) and len(call.args) == 1 and not call.keywords:
+                argument, names = call.args[0], _root_of(call.func)
+                if isinstance(argument, ast.Name) and names:
+                    self._decorating.setdefault(argument.id, []).extend(names)
+        return self.generic_visit(node)
 
     def visit_FunctionDef(self, node: Any) -> Any:
         """Know the names of a function for the classes within it."""
@@ -119,7 +130,9 @@ class Preparation(ast.NodeTransformer):
 
     def visit_ClassDef(self, node: ast.ClassDef) -> Any:
         """Find the student's names in a class body, and the class where its decorators are."""
-        if self._of_test and not node.keywords and (by := _decorators(node)):
+        by = [name for each in node.decorator_list for name in _root_of(each)]
+        by += [f"{name}." for name in by] + self._decorating.get(node.name, [])
+        if self._of_test and not node.keywords and by:
             names = ast.Tuple([*map(ast.Constant, by)], ast.Load())
             base = ast.Call(ast.Name("_room_decorated", ast.Load()), [names, *node.bases], [])
             node.bases = [ast.copy_location(ast.Starred(base, ast.Load()), node)]
@@ -261,16 +274,12 @@ def _of_both(node: ast.expr) -> ast.expr:
     return node
 
 
-def _decorators(node: ast.ClassDef) -> list[str]:
-    """Give the names that a class's decorators begin with."""
-    names = []
-    for each in node.decorator_list:
-        called = each.func if isinstance(each, ast.Call) else each
-        while isinstance(called, ast.Attribute):
-            called = called.value
-        if isinstance(called, ast.Name) and called.id not in _OF_LIBRARIES:
-            names.append(called.id)
-    return names
+def _root_of(decorator: ast.expr) -> list[str]:
+    """Give the name that a decorator begins with, if it may be an answer's."""
+    while isinstance(decorator, (ast.Call, ast.Attribute)):
+        decorator = decorator.func if isinstance(decorator, ast.Call) else decorator.value
+    name = decorator.id if isinstance(decorator, ast.Name) else ""
+    return [name] if name and name not in _OF_LIBRARIES else []
 
 
 def _is_shell_command(node: ast.Attribute) -> bool:

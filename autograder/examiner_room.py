@@ -260,7 +260,8 @@ class _Room:
 
     def _decorated(self, names: tuple[str, ...], *bases: Any) -> tuple[Any, ...]:
         """Give the bases of a test's class: of the student's room, if an answer changes it."""
-        theirs = [n for n in names if n in self.decorators and not dict.__contains__(self.names, n)]
+        known = (name for name in names if name in self.decorators)
+        theirs = [name for name in known if not dict.__contains__(self.names, name.rstrip("."))]
         if not theirs or any(number_of(base) is None for base in bases):
             return bases
         operators = {operator for name in theirs for operator in self.decorators[name]}

@@ -272,6 +272,8 @@ def _changes_itself(method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 def class_decorators(texts: Sequence[str]) -> dict[str, set[str]]:
     r"""Give the functions that change a class they are handed, with the operators they speak of.
 
+    So may the methods of an object or a class, whose name has a dot behind it.
+
     Examples
     --------
     >>> class_decorators(["def tell(cls):\n  cls.__lt__ = lambda *two: True\n  return cls"])
@@ -279,16 +281,16 @@ def class_decorators(texts: Sequence[str]) -> dict[str, set[str]]:
     >>> class_decorators(["def keep(cls):\n  known.append(cls)\n  return cls"])
     {}
     """
-    nodes = [node for text in texts for node in cell_tree(text).body]
-    kinds = (ast.FunctionDef, ast.ClassDef)
-    known = {
-        n.name: _operators_in(n) for n in nodes if isinstance(n, kinds) and _changes_a_class(n)
-    }
-    for node in nodes:
-        match node:  # an object of a class whose methods decorate
+    known: dict[str, set[str]] = {}
+    for node in (node for text in texts for node in cell_tree(text).body):
+        match node:
+            case ast.FunctionDef(name=name) if _changes_a_class(node):
+                known[name] = _operators_in(node)
+            case ast.ClassDef(name=name) if _changes_a_class(node):
+                known[f"{name}."] = _operators_in(node)
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id=kind))):
-                if kind in known:
-                    known[name] = known[kind]
+                if f"{kind}." in known:
+                    known[f"{name}."] = known[f"{kind}."]
     return known
 
 
