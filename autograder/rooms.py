@@ -17,6 +17,7 @@ import nbformat
 from nbformat import NotebookNode
 
 from autograder.engine import CellRun, Execution, Limits, Room
+from autograder.errors import SandboxError
 from autograder.examiner_source import imported_modules
 from autograder.failing_line import failing_line
 from autograder.fresh_rooms import FreshRooms, is_fresh
@@ -340,9 +341,20 @@ class _Rooms:
         return sum(room.cpu_seconds for room in (self.student, self.examiner) if room)
 
     def begin(self, facts: dict[str, Any]) -> None:
-        """Tell the examiner's room what it must know of the lab."""
-        if self.examiner is not None:
-            self.examiner.send({"do": "begin", **facts}, 30.0)
+        """Tell the examiner's room what it must know of the lab.
+
+        Raises
+        ------
+        SandboxError
+            If that room ends: no student's code has run yet.
+        """
+        if self.examiner is None:
+            return
+        if self.examiner.send({"do": "begin", **facts}, 30.0) is None:
+            raise SandboxError(
+                f"the room that runs the tests ended before the first cell. {self.examiner.lost} "
+                "The verdicts so far are kept, and nobody is marked down for it: grade again."
+            )
 
     def run(self, place: int, cell: NotebookNode) -> dict[str, Any]:
         """Run a cell in the student's room and tell the examiner's what ran."""

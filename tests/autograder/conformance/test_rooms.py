@@ -1,5 +1,6 @@
 """The engine of two rooms: what it reports, what it survives, and where each cell runs."""
 
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import psutil
 import pytest
 
 from autograder.engine import Limits
+from autograder.errors import SandboxError
 
 SQUARE = ("answer", "def solve(x): return x * x")
 
@@ -231,6 +233,18 @@ def test_a_room_that_dies_takes_its_tests_along(run: Any) -> None:
     assert statuses(execution) == ["died"] * 4
     assert all(cell.message for cell in execution.cells)
     assert execution.problems
+
+
+def test_a_tests_room_that_does_not_begin_is_nobodys_verdict(
+    borrowing_engine: Any, build_notebook: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Grading stops: a student whose code hasn't run isn't marked down."""
+    monkeypatch.setattr("autograder.rooms.facts_of", lambda _: {})
+    with (
+        closing(borrowing_engine()) as engine,
+        pytest.raises(SandboxError, match="ended before the first cell"),
+    ):
+        engine.run(build_notebook(SQUARE, ("test", "assert solve(2) == 4")), None, Limits())
 
 
 def test_a_room_that_dies_in_a_test_is_gone_for_good(run: Any) -> None:
