@@ -11,6 +11,7 @@ the test's.
 import ast
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from types import FunctionType
 from typing import Any, cast
 
@@ -160,6 +161,14 @@ class GivenBases:
                 return cast("Callable[..., Any]", getattr(base, method))
             if base is not None and _has(base, _TURNED_ROUND.get(method, "")):
                 return lambda *_: NotImplemented  # Python asks the other one in turn
+        return None
+
+    def method_for(self, handle: Any, name: str) -> Callable[..., Any] | None:
+        """Give a method that an object has of a given class, as its text says it, if it has one."""
+        for kind in self._ancestry(handle):
+            base = self.given_base(kind) if number_of(kind) is not None else None
+            if isinstance(method := vars(base or object).get(name), FunctionType):
+                return partial(method, handle)
         return None
 
     def _ancestry(self, handle: Any) -> list[Any]:

@@ -75,6 +75,10 @@ class Beliefs(ABC):
         """Ask one question and give its answer, or raise what it raised."""
 
     @abstractmethod
+    def note(self, what: str) -> None:
+        """Note something that explains a failure."""
+
+    @abstractmethod
     def claim(self, what: str) -> None:
         """Note that the student's word was taken for something."""
 
@@ -157,7 +161,15 @@ class Beliefs(ABC):
         ):
             return False  # who asks has seen that they aren't the same
         if not self.may_operate(handle, "__eq__", (other,)):
-            return None
+            has = [self.judge.can_operate(one, "__eq__") for one in (handle, other)]
+            if any(has):
+                return None
+            self.claim(f"that {describe(handle)} is equal to itself alone")
+            self.note(
+                f"{describe(handle)} was compared with another object, and has no equality of its "
+                "own: it is equal to itself alone."
+            )
+            return False
         return self.ask("operate", "__eq__", handle, other) is True
 
     def equal_bags(self, handle: Any, other: Any) -> bool | None:

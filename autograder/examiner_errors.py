@@ -7,7 +7,7 @@ Names decide nothing: a class that calls itself ``AssertionError`` and isn't it 
 
 import asyncio
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any, cast
 
 from autograder.examiner_validation import validation_error
@@ -18,6 +18,7 @@ from autograder.wire_errors import set_field
 from autograder.wire_values import need
 
 __all__ = [
+    "STEERING",
     "StudentError",
     "StudentRoomGoneError",
     "StudentStoppedError",
@@ -34,7 +35,9 @@ _DEPTH = 12
 _NOTE, _NOTES = 2_000, 20
 _LEAVING = (KeyboardInterrupt, GeneratorExit)
 _MAIN = threading.main_thread()
-_ENDING_LOOPS = (StopIteration, StopAsyncIteration)
+_STEERING = (StopIteration, StopAsyncIteration, asyncio.CancelledError)
+STEERING = frozenset(kind.__name__ for kind in _STEERING)
+"""Errors that end what goes on in a test, unless it waits for them."""
 # By these a test tells its framework that it isn't to be judged, or not with this value.
 _FRAMEWORKS = frozenset({"unittest", "_pytest", "pytest", "hypothesis"})
 _FAILING = "Failed"
@@ -204,17 +207,17 @@ def _group(
     return made if type(made) is kind else None
 
 
-def without_steering(error: BaseException, *, cancels: bool = True) -> BaseException:
+def without_steering(error: BaseException, heard: Set[str]) -> BaseException:
     """Give another error in place of one that would end a loop of the test as if it were done.
 
     Python does the same where a generator lets ``StopIteration`` out: ``map``, ``zip`` and
     ``all`` take it for the end of what they go through. A thread takes ``SystemExit`` so, and a
     group of tasks ``CancelledError``, which comes from the student's code only if nobody cancelled
-    it here; ``cancels`` says whether the test speaks of it.
+    it here; ``heard`` names those that the test speaks of.
     """
-    cancelled = isinstance(error, asyncio.CancelledError) and not cancels
+    steers = [kind.__name__ for kind in type(error).__mro__ if kind in _STEERING]
     ends_thread = isinstance(error, SystemExit) and threading.current_thread() is not _MAIN
-    if not isinstance(error, _ENDING_LOOPS) and not ends_thread and not cancelled:
+    if heard >= set(steers) and not ends_thread:
         return error
     return StudentStoppedError(f"the student's code raised {type(error).__name__}")
 

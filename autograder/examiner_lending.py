@@ -15,7 +15,7 @@ from collections.abc import Callable, Set
 from typing import Any
 
 from autograder.awaiting import Tasks
-from autograder.examiner_signatures import signature_of
+from autograder.examiner_signatures import annotations_told, signature_of
 from autograder.handles import number_of
 from autograder.wire_abilities import (
     ASYNC_BIT,
@@ -45,6 +45,7 @@ _LENT = 100_000
 # References to what was given: the caller's, the argument, and that of ``getrefcount``.
 _OWN_REFERENCES = 3
 _MEMBERS = 200
+_DATA = (type(None), bool, int, float, complex, str, bytes, tuple, list, dict, set)
 _PROTOCOL = frozenset({"__sklearn_tags__", "__sklearn_clone__", "__sklearn_is_fitted__"})
 """What scikit-learn asks of an estimator: one that the test has written has these for it."""
 _FIELDS = "__dataclass_fields__"
@@ -261,6 +262,8 @@ def _is_of_suites(target: Any, name: Any) -> bool:
 
 def _read(target: Any, name: Any) -> Any:
     """Read an attribute; of what a function takes, as much as is needed to call it."""
+    if name == "__annotations__" and _is_own_class(target):
+        return annotations_told(target)
     if _check_name(target, name) == "__signature__":
         return signature_of(target)
     return getattr(target, str(name))
@@ -292,6 +295,21 @@ def _members(kind: type) -> list[str]:
 def _is_own(value: Any) -> bool:
     """Say whether an object is of a class that the test has written."""
     return type(value).__module__ == "__main__" and not isinstance(value, type)
+
+
+def _is_own_class(value: Any) -> bool:
+    return isinstance(value, type) and value.__module__ == "__main__"
+
+
+def _vars(target: Any) -> dict[str, Any]:
+    """Give what is in an object of the test's, or what the body of a class of its own binds."""
+    if not _is_own_class(target):
+        found: dict[str, Any] = _of_own(_public)(target)
+        return found
+    plain = (types.FunctionType, *_DATA)
+    public = {name: value for name, value in vars(target).items() if not name.startswith("_")}
+    body = {name: value for name, value in public.items() if isinstance(value, plain)}
+    return body | {"__annotations__": annotations_told(target)}
 
 
 def _of_own(use: Callable[[Any], Any]) -> Callable[[Any], Any]:
@@ -380,7 +398,7 @@ _USES: dict[str, Callable[..., Any]] = {
     "exit": _exit,
     "copy": _of_own(copy.copy),
     "deepcopy": _of_own(copy.deepcopy),
-    "vars": _of_own(_public),
+    "vars": _vars,
     "class": _of_own(type),
     "aiter": aiter,
     "anext": lambda target: _awaited(type(target).__anext__(target)),

@@ -25,7 +25,7 @@ from autograder.examiner_bases import GivenBases
 from autograder.examiner_commands import Commands
 from autograder.examiner_containers import GivenContainers
 from autograder.examiner_derived import base_in_room, room_super
-from autograder.examiner_errors import StudentRoomGoneError, StudentTimeoutError
+from autograder.examiner_errors import STEERING, StudentRoomGoneError, StudentTimeoutError
 from autograder.examiner_evaluation import Evaluation, patch_formulas
 from autograder.examiner_fresh import FreshCalls
 from autograder.examiner_given import Release
@@ -98,6 +98,7 @@ class _Room:
         self.decorators: dict[str, Sequence[str]] = {}
         """The functions that change a class they decorate, with the operators they give it."""
         self.bases = self.link.bases = GivenBases(self.link, self.names)
+        self.link.judge.given_method = self.bases.method_for
         self.link.lending.name_of_base = self.bases.name_for
         self.link.lending.notes = self._notes
         self.containers = GivenContainers(self.link, self.names)
@@ -367,7 +368,7 @@ class _Room:
                     patch_formulas(self.evaluation.finding)
                 self.link.handed = handed_over(text)
                 self.link.is_asynchronous = has_coroutines(text)
-                self.link.answers.hears_cancelled = "CancelledError" in words
+                self.link.answers.hears = STEERING & words
                 self.reach.begin(words, text)
                 self.names.begin(words)
                 self.link.shares = self._shares(text)

@@ -5,6 +5,7 @@ made of them. Values in an annotation are the test's, unless they are in the stu
 """
 
 import inspect
+import sys
 import types
 import typing
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from autograder.handles import number_of
 from autograder.wire_classes import find_class
 from autograder.wire_signatures import LEFT_OUT
 
-__all__ = ["signature_of"]
+__all__ = ["annotations_told", "signature_of"]
 
 _NONE = inspect.Parameter.empty
 _DEPTH = 8
@@ -31,6 +32,22 @@ def signature_of(target: Any) -> inspect.Signature:
     ]
     told = _told(signature.return_annotation, names)
     return inspect.Signature(parameters, return_annotation=told)
+
+
+def annotations_told(kind: type) -> dict[str, Any]:
+    """Give the annotations of a class that the test has written; what is the test's alone as Any.
+
+    A class of the test's is one that is handed over.
+    """
+    names = vars(sys.modules.get(kind.__module__, sys))
+    found = {name: _told(each, names) for name, each in inspect.get_annotations(kind).items()}
+    own = {name: each for name, each in inspect.get_annotations(kind).items() if _is_own(each)}
+    told = {name: typing.Any if each is _NONE else each for name, each in found.items()}
+    return told | own
+
+
+def _is_own(annotation: Any) -> bool:
+    return issubclass(type(annotation), type) and annotation.__module__ == "__main__"
 
 
 def _default(value: Any) -> Any:

@@ -138,6 +138,11 @@ def globals_used(node: ast.AST) -> frozenset[str]:
     """Give the names that a piece of a cell takes from its notebook; nobody changes it.
 
     Unlike :func:`names_of`, without attributes, and without what functions have for themselves.
+
+    Examples
+    --------
+    >>> sorted(globals_used(ast.parse("def top(d, k=2): return sorted(d)[:k] + more")))
+    ['more', 'sorted']
     """
     try:
         top = symtable.symtable(ast.unparse(node), "", "exec")
@@ -147,7 +152,9 @@ def globals_used(node: ast.AST) -> frozenset[str]:
     while waiting:
         table = waiting.pop()
         for symbol in table.get_symbols():
-            if symbol.is_referenced() and (table is top or symbol.is_global()):
+            # Python takes what a function called `top` has for itself to be global as well.
+            of_notebook = symbol.is_declared_global() or not symbol.is_local()
+            if symbol.is_referenced() and (table is top or (symbol.is_global() and of_notebook)):
                 found.add(symbol.get_name())
         waiting += table.get_children()
     return frozenset(found)

@@ -5,7 +5,7 @@ containers both rooms have. Anything may have been made up, and is checked befor
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Set
 from typing import Any
 
 from autograder.examiner_codec import LinkDecoder, replay
@@ -60,8 +60,8 @@ class Answers:
         self._claim, self._note = claim, note
         self.refuse: Callable[[str], None] = lambda _: None
         """Ends the test cell, saying why."""
-        self.hears_cancelled = False
-        """Whether the test cell speaks of what is raised where a task is cancelled."""
+        self.hears: Set[str] = frozenset()
+        """Errors that end a loop or a task, as far as the test cell speaks of them."""
         self.is_tests_name: Callable[[str], bool] = lambda _: False
         self.log_again: Callable[[Json, Callable[[Json], BaseException]], None] = _nothing_heard
         """Logs here what was logged there."""
@@ -111,7 +111,7 @@ class Answers:
             need(type(raised) is dict, "an error")
             error = self._error(raised, decoder)
             if op not in _STEPPING:
-                error = without_steering(error, cancels=self.hears_cancelled)
+                error = without_steering(error, self.hears)
         if body.get("cp"):
             self._change_copies(body["cp"], decoder, copied)
         self.change(body.get("ch"), decoder, sent)

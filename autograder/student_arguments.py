@@ -31,13 +31,10 @@ _KEPT_ITEMS, _KEPT_NUMBERS = 500, 100_000
 _OWN_REFERENCES = 3
 _MADE_REFERENCES = 4
 _GENERATORS = (np.random.Generator, np.random.RandomState, random.Random)
+_TABLES = (pd.DataFrame, pd.Series)
 _KEPT_TYPES = (
     *(list, dict, set, bytearray, collections.deque, collections.defaultdict, np.ndarray),
-    *_GENERATORS,
-)
-_SHARED_TYPES = (
-    *_KEPT_TYPES,
-    *(collections.Counter, collections.OrderedDict, pd.DataFrame, pd.Series),
+    *(collections.Counter, collections.OrderedDict, *_TABLES, *_GENERATORS),
 )
 _SHARED_ITEMS = 20_000
 # Those to what an operation gave: of the frame that asked for it.
@@ -67,7 +64,7 @@ class Arguments:
     @staticmethod
     def size(value: Any) -> int:
         """Say how many items are in a container."""
-        return int(value.size) if isinstance(value, (pd.DataFrame, pd.Series)) else _size(value)
+        return _size(value)
 
     def content(self, values: list[Any]) -> Content | None:
         """Give what is in the objects, to compare; None where it is too much to look at."""
@@ -133,7 +130,9 @@ class Arguments:
         for number, (kept, _) in self._kept.items():
             if kept is value:
                 return number
-        if not new or type(value) not in _SHARED_TYPES or _size(value) > _SHARED_ITEMS:
+        if not new or type(value) not in _KEPT_TYPES:
+            return None
+        if (len(value) if isinstance(value, _TABLES) else _size(value)) > _SHARED_ITEMS:
             return None
         if not named and sys.getrefcount(value) <= _OWN_REFERENCES + _ASKING_REFERENCES:
             return None
@@ -191,11 +190,12 @@ class Arguments:
 
 
 def _size(value: Any) -> int:
-    if type(value) is np.ndarray:
+    if type(value) is np.ndarray or isinstance(value, _TABLES):
         return int(value.size)
     return 1 if type(value) in _GENERATORS else len(value)
 
 
 def _is_large(value: Any) -> bool:
     """Say whether looking at a container with every question would take too long."""
-    return _size(value) > (_KEPT_NUMBERS if type(value) is np.ndarray else _KEPT_ITEMS)
+    is_plain = type(value) is np.ndarray or isinstance(value, _TABLES)
+    return _size(value) > (_KEPT_NUMBERS if is_plain else _KEPT_ITEMS)

@@ -244,6 +244,8 @@ def _given_class(
     if mask & CLASS_BIT or kind in _FUNCTIONS:
         body |= _ONE
     if mask & CLASS_BIT:
+        body["__annotations__"] = _member("__annotations__")
+        body["__dict__"] = property(_operation("vars"))
         body["__instancecheck__"] = _operation("isinstance")
         body["__subclasscheck__"] = _is_subclass
         body["__class__"] = property(lambda _: type)

@@ -6,6 +6,7 @@ import enum
 import random
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 from xml.etree import ElementTree
 
@@ -45,6 +46,9 @@ def _array(target: np.ndarray[Any, Any], new: np.ndarray[Any, Any]) -> None:
         _reshape(target, new)
     if target.flags.writeable:
         np.copyto(target, new)
+    if target.flags.writeable != new.flags.writeable:
+        with suppress(ValueError):  # a view of what can't be written to
+            target.flags.writeable = new.flags.writeable
 
 
 def _reshape(target: np.ndarray[Any, Any], new: np.ndarray[Any, Any]) -> None:

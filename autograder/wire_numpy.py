@@ -86,7 +86,8 @@ def _encode_array(encoder: Encoder, array: np.ndarray[Any, Any]) -> Json:
     if is_plain_dtype(array.dtype):
         made = ["a", *encode_plain_array(encoder, array)]
         place = _view_of(array, encoder.handed) if encoder.handed else None
-        return made if place is None else ["av", made, *place]
+        made = made if place is None else ["av", made, *place]
+        return made if array.flags.writeable else ["ar", made]
     if array.dtype == object and array.dtype.metadata is None:
         items = encoder.many(array.ravel().tolist(), array.size)
         return ["ao", list(array.shape), items]
@@ -96,6 +97,14 @@ def _encode_array(encoder: Encoder, array: np.ndarray[Any, Any]) -> Json:
 def _decode_array(decoder: Decoder, item: list[Any]) -> np.ndarray[Any, Any]:
     slot = decoder.reserve()
     decoder.made[slot] = array = decode_plain_array(decoder, item[1:])
+    return array
+
+
+def _decode_fixed(decoder: Decoder, item: list[Any]) -> np.ndarray[Any, Any]:
+    """Build an array that can't be written to."""
+    need(len(item) == 2 and type(item[1]) is list and item[1][:1] in (["a"], ["av"]), "an array")
+    array: np.ndarray[Any, Any] = decoder.decode(item[1])
+    array.flags.writeable = False
     return array
 
 
@@ -214,6 +223,7 @@ ENCODERS.update(
 DECODERS.update(
     {
         "a": _decode_array,
+        "ar": _decode_fixed,
         "av": _decode_view,
         "ao": _decode_objects,
         "n": _decode_scalar,

@@ -114,7 +114,7 @@ NEEDS_REFERENCE = {
     *("frozen_models_as_keys", "given_names_that_functions_bind_anew"),
     *("students_models_in_models_of_the_test", "classes_that_normalise_their_fields"),
     *("namespaces_and_results_that_hold_objects_of_the_students", "protocols_and_generic_classes"),
-    "names_of_students_classes_that_libraries_read",
+    *("names_of_students_classes_that_libraries_read", "a_score_that_a_given_base_works_out"),
     *("given_objects_that_only_tests_use", "names_that_functions_of_the_test_bind_globally"),
 }
 

@@ -155,8 +155,8 @@ def test_a_tagged_test_runs_beside_the_answers(run: Any) -> None:
 )
 def test_what_cannot_work_says_so(test: str, says: str, run: Any) -> None:
     """The error names the handle, why it can't be, and the two ways out."""
-    execution = run(("answer", "class Thing: pass\ndef solve(): return Thing()"), ("test", test))
-    cell = execution.cells[1]
+    answer = "class Thing:\n  def __eq__(self, o): return True\ndef solve(): return Thing()"
+    cell = run(("answer", answer), ("test", test)).cells[1]
     assert (cell.status, cell.error) == ("error", "HandleError")
     assert says in cell.message
     assert "student-room" in cell.message
