@@ -24,7 +24,6 @@ from autograder.examiner_objects import is_real
 from autograder.examiner_own_work import OwnWork
 from autograder.examiner_saying import Sayings
 from autograder.handles import (
-    BAGS,
     Handle,
     HandleError,
     HandleTypeError,
@@ -33,7 +32,7 @@ from autograder.handles import (
     number_of,
     refusal,
 )
-from autograder.wire_abilities import build_signature
+from autograder.wire_abilities import BAGS, build_signature
 
 __all__ = ["Beliefs"]
 
@@ -177,7 +176,7 @@ class Beliefs(ABC):
         is_here = number_of(other) is None
         kinds = [*self.judge.ancestry(handle)[:1]]
         kinds += [type(other)] if is_here else self.judge.ancestry(other)[:1]
-        if len(kinds) < 2 or not all(any(kind is bag for bag in BAGS) for kind in kinds):
+        if len(kinds) < 2 or not all(any(kind is bag for bag in BAGS.values()) for kind in kinds):
             return None
         if kinds[0] is not kinds[1]:
             return False

@@ -29,6 +29,7 @@ from autograder import (  # noqa: F401 - they add their types
 from autograder.examiner_errors import is_mirror, notes_of
 from autograder.handles import number_of
 from autograder.wire import Bounds
+from autograder.wire_abilities import BAGS
 from autograder.wire_changes import whole_of
 from autograder.wire_classes import find_class
 from autograder.wire_models import decode_part, models_in
@@ -210,7 +211,11 @@ class LinkEncoder(Encoder):
             items = self.many(value, len(value))
             known = self._objects.given_name(kind)
             return ["nt", self._objects.lend(kind), known, kind.__name__, fields, *items]
-        if is_own(value) or (module in _LENT_MODULES and not isinstance(value, _BY_NAME)):
+        if (
+            is_own(value)
+            or kind in BAGS.values()
+            or (module in _LENT_MODULES and not isinstance(value, _BY_NAME))
+        ):
             return self.reference(value)
         packed = self._packed(value)
         is_looked_at = whole_of(type(value)) is not None or hasattr(value, "__dict__")

@@ -19,6 +19,7 @@ from autograder.examiner_signatures import annotations_told, signature_of
 from autograder.handles import number_of
 from autograder.wire_abilities import (
     ASYNC_BIT,
+    BAGS,
     GENERATOR_BIT,
     OWN_BIT,
     abilities_of,
@@ -97,6 +98,7 @@ class Lending:
         about = value if is_class else kind
         given = self.name_of_base(about)
         base = plain_base(about) if given is None else ["g", given]
+        base = kind.__name__ if kind in BAGS.values() else base
         fields, members, own = [], [], -1
         if about.__module__ == "__main__":
             fields, members = list(getattr(about, _FIELDS, ())), _members(about)
@@ -207,8 +209,12 @@ class Lending:
     def _delete(self, target: Any, name: Any = "") -> None:
         """Take back an object that student code has put on one of a test's own, and nothing else.
 
-        scikit-learn does so with what a model is to know while it is fitted in another.
+        scikit-learn does so with what a model is to know while it is fitted in another. What is
+        set on a namespace is its data.
         """
+        if type(target) in BAGS.values():
+            delattr(target, _check_name(target, name))
+            return
         put = self._put.pop((id(target), _check_name(target, name)), None)
         if put is None or not _is_own(target) or vars(target).get(name) is not put:
             raise AttributeError(f"{str(name)[:80]!r} of a test's object can't be deleted")
@@ -293,8 +299,9 @@ def _members(kind: type) -> list[str]:
 
 
 def _is_own(value: Any) -> bool:
-    """Say whether an object is of a class that the test has written."""
-    return type(value).__module__ == "__main__" and not isinstance(value, type)
+    """Say whether an object is of a class that the test has written, or holds what it has set."""
+    is_bag = type(value) in BAGS.values()
+    return is_bag or (type(value).__module__ == "__main__" and not isinstance(value, type))
 
 
 def _is_own_class(value: Any) -> bool:
@@ -325,7 +332,10 @@ def _of_own(use: Callable[[Any], Any]) -> Callable[[Any], Any]:
 
 def _public(target: Any) -> dict[str, Any]:
     """Give what is in an object, but for what is its class's own business."""
-    return {name: value for name, value in vars(target).items() if not name.startswith("__")}
+    held: dict[str, Any] = vars(target)
+    if type(target) in BAGS.values():
+        return held
+    return {name: value for name, value in held.items() if not name.startswith("__")}
 
 
 def _operators(value: Any) -> int:
@@ -334,7 +344,7 @@ def _operators(value: Any) -> int:
     What it is as text, if the test has written its class.
     """
     kind: Any = type(value)
-    return operators_of(kind, speaks=kind.__module__ == "__main__")
+    return operators_of(kind, speaks=kind.__module__ == "__main__" or kind in BAGS.values())
 
 
 def _operate(target: Any, name: Any, *others: Any) -> Any:
@@ -343,6 +353,8 @@ def _operate(target: Any, name: Any, *others: Any) -> Any:
         raise AttributeError(f"{str(name)[:80]!r} of a test's object isn't handed over")
     if name == "__hash__":
         return hash(target)
+    if name == "__eq__" and type(target) in BAGS.values():
+        return others[0] == target  # the student's is one of its own room
     return getattr(type(target), name)(target, *others)
 
 

@@ -16,6 +16,7 @@ from functools import lru_cache
 from typing import Any, NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from autograder import wire_numpy, wire_pandas, wire_stdlib  # noqa: F401 - they add their types
 from autograder.examiner_source import cell_tree, names_in, targets
@@ -28,6 +29,9 @@ __all__ = ["Twins", "changes_arguments", "changes_in_place", "handed_over", "is_
 
 _ALL = 100_000
 _RECENT = 64
+_TABLES = (pd.DataFrame, pd.Series)
+_CELLS = 50_000
+"""How much is looked at of all tables: that takes longer than looking at arrays."""
 _DEEP = 8
 _LONG = 20_000
 _PLAIN = frozenset({int, float, str, bytes, bool})
@@ -200,6 +204,12 @@ class Twins:
         self._looks[number] = look_into(value)
         while len(self._looks) > _RECENT:
             self._looks.popitem(last=False)
+        left = _CELLS
+        for each in [*reversed(self._looks)] if isinstance(value, _TABLES) else ():
+            table = self._all[each]
+            left -= table.size if isinstance(table, _TABLES) else 0
+            if left < 0 and isinstance(table, _TABLES):
+                del self._looks[each]
 
     def take(self, number: Json, value: Any) -> Any:
         """Give this room's container for one that an answer holds."""

@@ -8,15 +8,14 @@ student's room says about truth, length, membership and class is believed, and n
 """
 
 import sys
-from argparse import Namespace
 from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
-from types import MethodType, SimpleNamespace
+from types import MethodType
 from typing import Any
 
 from autograder.handle_link import Link
-from autograder.wire_abilities import ABILITIES, CLASS_BIT
+from autograder.wire_abilities import ABILITIES, BAGS, CLASS_BIT
 
 __all__ = [
     "Handle",
@@ -30,7 +29,6 @@ __all__ = [
 ]
 
 MAX_ITEMS = 200_000
-BAGS = (SimpleNamespace, Namespace)
 """Classes whose objects are what is in them, and may be looked into."""
 WAYS_OUT = (
     "Either let the student's code return plain data (numbers, text, lists, dicts, arrays, "
@@ -158,7 +156,7 @@ class Handle:
                 return link.sayings.value_of(self) == other
             if (own := link.bases.own_operator(self, "__eq__")) is not None:
                 return own(self, other)
-            if type(other) in BAGS and (same := link.equal_bags(self, other)) is not None:
+            if type(other) in BAGS.values() and (same := link.equal_bags(self, other)) is not None:
                 return same
             if not _module_of(sys._getframe(1)).startswith(_ASIDE):
                 link.note(

@@ -26,6 +26,8 @@ __all__ = ["Arguments"]
 _KEPT = 64
 _KEPT_EACH = 32
 _KEPT_ITEMS, _KEPT_NUMBERS = 500, 100_000
+# Looking at a table takes longer than at an array: what one has, and all that are looked at.
+_KEPT_CELLS, _ALL_CELLS = 20_000, 50_000
 # References to a decoded argument that nobody has kept: the decoder's list (or the tuple of what
 # is kept), the loop variable and the argument of ``getrefcount``.
 _OWN_REFERENCES = 3
@@ -186,7 +188,17 @@ class Arguments:
                 self._add(value)
         while len(self._kept) > _KEPT:
             del self._kept[next(iter(self._kept))]
+        self._spare_tables()
         return kept
+
+    def _spare_tables(self) -> None:
+        """Look no more at the tables that were kept first, where all of them are too much."""
+        left = _ALL_CELLS
+        for key in [*reversed(self._kept)]:
+            value, _ = self._kept[key]
+            left -= _size(value) if isinstance(value, _TABLES) else 0
+            if left < 0 and isinstance(value, _TABLES):
+                del self._kept[key]
 
 
 def _size(value: Any) -> int:
@@ -197,5 +209,6 @@ def _size(value: Any) -> int:
 
 def _is_large(value: Any) -> bool:
     """Say whether looking at a container with every question would take too long."""
-    is_plain = type(value) is np.ndarray or isinstance(value, _TABLES)
-    return _size(value) > (_KEPT_NUMBERS if is_plain else _KEPT_ITEMS)
+    if isinstance(value, _TABLES):
+        return _size(value) > _KEPT_CELLS
+    return _size(value) > (_KEPT_NUMBERS if type(value) is np.ndarray else _KEPT_ITEMS)

@@ -5,6 +5,7 @@ A handle gets exactly the special methods that its object's class has, so that `
 what they would see in one process. Comparison, arithmetic and conversion are not abilities.
 """
 
+import argparse
 import collections
 import datetime
 import inspect
@@ -18,6 +19,7 @@ import pandas as pd
 
 __all__ = [
     "ABILITIES",
+    "BAGS",
     "abilities_of",
     "build_signature",
     "has",
@@ -63,6 +65,8 @@ _PLAIN_BASES = (
 )
 _PLAIN_NAMES = {base.__name__: base for base in _PLAIN_BASES}
 # Classes to derive one from that hold a plain value.
+BAGS = {"SimpleNamespace": types.SimpleNamespace, "Namespace": argparse.Namespace}
+"""Classes of objects that are what is set on them, as those of a class of one's own."""
 _HOLDERS = {
     collections.UserDict: "dict",
     collections.UserList: "list",
@@ -137,8 +141,8 @@ def plain_base(kind: type) -> str | None:
 
 
 def plain_class(name: str | None) -> type | None:
-    """Give the value type of a name that :func:`plain_base` gives."""
-    return None if name is None else _PLAIN_NAMES.get(name)
+    """Give the value type of a name that :func:`plain_base` gives, or what things are set on."""
+    return None if name is None else (_PLAIN_NAMES | BAGS).get(name)
 
 
 def build_signature(parts: Any) -> inspect.Signature:
