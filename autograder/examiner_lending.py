@@ -248,7 +248,7 @@ def _fails(error: BaseException) -> bool:
 def _check_name(target: Any, name: Any) -> str:
     """Let public names through, and private ones of a class that the test itself wrote."""
     secret = type(name) is not str or name.startswith(_SECRET_NAMES)
-    own = type(target).__module__ == "__main__" and not str(name).startswith("__")
+    own = _is_own(target) and not str(name).startswith("__")
     if type(target).__module__ == _MOCKS and name in _MOCKS_OWN:
         secret = True
     if isinstance(target, functools.partial):  # its arguments may be what is expected

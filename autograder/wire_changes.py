@@ -83,11 +83,7 @@ def _generator(target: np.random.Generator, new: np.random.Generator) -> None:
     target.bit_generator.state = new.bit_generator.state
 
 
-_HOLDING = {
-    ("types", "SimpleNamespace"),
-    ("argparse", "Namespace"),
-    ("logging", "Logger"),
-}
+_HOLDING = {("logging", "Logger")}
 _MOST_LOST = 50
 _LONGEST = 40
 _APPLY: dict[type, Callable[[Any, Any], None]] = {
