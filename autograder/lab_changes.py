@@ -272,12 +272,13 @@ def _changes_itself(method: ast.FunctionDef | ast.AsyncFunctionDef) -> bool:
 def class_decorators(texts: Sequence[str]) -> dict[str, set[str]]:
     r"""Give the functions that change a class they are handed, with the operators they speak of.
 
-    So may the methods of an object or a class, whose name has a dot behind it.
+    One with a dot behind its name does so as a decorator alone: an object's or a class's method, or
+    a function that only looks into the class.
 
     Examples
     --------
     >>> class_decorators(["def tell(cls):\n  cls.__lt__ = lambda *two: True\n  return cls"])
-    {'tell': {'__lt__'}}
+    {'tell.': {'__lt__'}, 'tell': {'__lt__'}}
     >>> class_decorators(["def keep(cls):\n  known.append(cls)\n  return cls"])
     {}
     """
@@ -285,8 +286,10 @@ def class_decorators(texts: Sequence[str]) -> dict[str, set[str]]:
     for node in (node for text in texts for node in cell_tree(text).body):
         match node:
             case ast.FunctionDef(name=name) if _changes_a_class(node):
-                known[name] = _operators_in(node)
-            case ast.ClassDef(name=name) if _changes_a_class(node):
+                known[name] = known[f"{name}."] = _operators_in(node)
+            case ast.FunctionDef(name=name) | ast.ClassDef(name=name) if _looks_into_a_class(
+                node
+            ) or _changes_a_class(node):
                 known[f"{name}."] = _operators_in(node)
             case ast.Assign(targets=[ast.Name(id=name)], value=ast.Call(func=ast.Name(id=kind))):
                 if f"{kind}." in known:
@@ -294,22 +297,33 @@ def class_decorators(texts: Sequence[str]) -> dict[str, set[str]]:
     return known
 
 
+def _looks_into_a_class(place: ast.FunctionDef | ast.ClassDef) -> bool:
+    """Say whether functions look into what they are handed."""
+    handed = _handed_to(place)
+    for node in ast.walk(place):
+        match node:
+            case ast.Attribute(value=ast.Name(id=name), attr=attr) if name in handed:
+                if attr in _OF_CLASSES:
+                    return True
+            case ast.Call(func=ast.Name(id="vars"), args=[ast.Name(id=name)]) if name in handed:
+                return True
+    return False
+
+
 def _changes_a_class(place: ast.FunctionDef | ast.ClassDef) -> bool:
-    """Say whether functions set what a parameter has, derive from it or look into it."""
-    nodes = list(ast.walk(place))
-    handed = {node.arg for node in nodes if isinstance(node, ast.arg)} - _firsts(place)
+    """Say whether functions set what a parameter has, or derive from it."""
+    handed = _handed_to(place)
 
     def is_handed(node: ast.expr) -> bool:
         return isinstance(node, ast.Name) and node.id in handed
 
-    for node in nodes:
+    for node in ast.walk(place):
         match node:
-            case ast.Attribute(value=value, attr=name, ctx=context) if is_handed(value):
-                if not isinstance(context, ast.Load) or name in _OF_CLASSES:
-                    return True
+            case ast.Attribute(value=value, ctx=ast.Store() | ast.Del()) if is_handed(value):
+                return True
             case ast.ClassDef(bases=bases) if any(map(is_handed, bases)):
                 return True
-            case ast.Call(func=ast.Name(id="setattr" | "delattr" | "vars"), args=[first, *_]):
+            case ast.Call(func=ast.Name(id="setattr" | "delattr"), args=[first, *_]):
                 if is_handed(first):
                     return True
             case ast.Call(func=ast.Name(id="type"), args=[_, ast.Tuple(elts=bases), _]):
@@ -319,6 +333,11 @@ def _changes_a_class(place: ast.FunctionDef | ast.ClassDef) -> bool:
                 if ast.unparse(called).rpartition(".")[2] in ("total_ordering", "dataclass"):
                     return True
     return False
+
+
+def _handed_to(place: ast.FunctionDef | ast.ClassDef) -> set[str]:
+    names = {node.arg for node in ast.walk(place) if isinstance(node, ast.arg)}
+    return names - _firsts(place)
 
 
 def _firsts(place: ast.FunctionDef | ast.ClassDef) -> set[str]:

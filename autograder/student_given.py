@@ -244,7 +244,7 @@ def _given_class(
     if mask & CLASS_BIT or kind in _FUNCTIONS:
         body |= _ONE
     if mask & CLASS_BIT:
-        body["__annotations__"] = _member("__annotations__")
+        body |= {"__annotations__": _member("__annotations__"), "__type_params__": ()}
         body["__dict__"] = property(_operation("vars"))
         body["__instancecheck__"] = _operation("isinstance")
         body["__subclasscheck__"] = _is_subclass
