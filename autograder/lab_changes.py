@@ -278,7 +278,7 @@ def class_decorators(texts: Sequence[str]) -> dict[str, set[str]]:
     Examples
     --------
     >>> class_decorators(["def tell(cls):\n  cls.__lt__ = lambda *two: True\n  return cls"])
-    {'tell.': {'__lt__'}, 'tell': {'__lt__'}}
+    {'tell': {'__lt__'}, 'tell.': {'__lt__'}}
     >>> class_decorators(["def keep(cls):\n  known.append(cls)\n  return cls"])
     {}
     """
