@@ -57,8 +57,8 @@ class _Deriving(ABCMeta):
                 members[member] = told or ["value", tell(member, namespace[member])]
             hints = {m: tell(m, meant(hint) if is_read else hint) for m, hint in hints.items()}
             members |= {"__annotations__": ["value", hints]} if hints else {}
-        given = [getattr(one, "_handle", one) for one in namespace.get("__orig_bases__", bases)]
-        given = given if is_derived else []
+        written = namespace.get("__orig_bases__", bases) if is_derived else ()
+        given = [one._handle if type(one) is _Deriving else one for one in written]
         made = link.ask("derive", name, given, members, keywords)
         link.bases.derived(made, namespace, base._operators)
         if (cell := namespace.get("__classcell__")) is not None:
