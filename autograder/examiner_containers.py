@@ -13,8 +13,9 @@ from typing import Any
 
 from autograder.examiner_kept import Kept
 from autograder.examiner_source import targets_of
-from autograder.examiner_twins import handed_over, is_alike, look_into
+from autograder.examiner_twins import handed_over
 from autograder.wire_changes import apply_change
+from autograder.wire_looks import is_alike, look_into
 from autograder.wire_values import need
 
 __all__ = ["GivenContainers"]

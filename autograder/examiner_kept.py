@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from autograder.examiner_errors import StudentRoomGoneError
-from autograder.examiner_twins import is_alike, look_into
+from autograder.wire_looks import is_alike, look_into
 from autograder.wire_values import MUTABLE
 
 __all__ = ["Kept", "Watch"]

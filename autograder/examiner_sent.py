@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from autograder.examiner_twins import is_alike, look_into
+from autograder.wire_looks import is_alike, look_into
 from autograder.wire_tables import is_flat_table, is_same_table
 from autograder.wire_values import Json, need
 

@@ -24,6 +24,10 @@ __all__ = ["Answers"]
 _MISSING = re.compile(r"name '(\w+)' is not defined")
 _NAMING = frozenset({"ancestry", "mro"})
 _STEPPING = frozenset({"next", "anext", "resume"})
+_LOST = (
+    "a list or table that the student's code had kept has become too large to be looked at with "
+    "every question: what that code does to it from then on isn't seen."
+)
 _CHANGED = "the student's code changed an argument in place"
 _FIXED = (
     "the student's code changed in place what an object of the test's gave it, which the lab "
@@ -116,6 +120,8 @@ class Answers:
             self._change_copies(body["cp"], decoder, copied)
         self.change(body.get("ch"), decoder, sent)
         self.change(body.get("later"), decoder, twins.values())
+        if "lost" in body:
+            self._note(f"{_LOST} {WAYS_OUT}")
         if "twin" in body and "v" in body:
             value = self._twin(op, body["twin"], value)
         self._keep(body.get("keep"), sent)
@@ -126,7 +132,10 @@ class Answers:
             why = str(body["large"])[:200]
             raise HandleError(f"what the student's code returned is too large to look at: {why}")
         if error is not None:
-            raise error
+            try:
+                raise error
+            finally:  # its traceback holds this frame, and all that was asked with
+                del error
         need("v" in body, "an answer without a value")
         return value
 
@@ -161,10 +170,10 @@ class Answers:
         if changes is None:
             return
         need(type(changes) is list and len(changes) <= len(targets), "a list of changes")
-        news: list[tuple[Any, Any]] = []
+        news: list[tuple[Any, Any, int]] = []
         for change in changes:
-            need(type(change) is list and len(change) == 2, "a change")
-            number = change[0]
+            need(type(change) is list and len(change) in (2, 3), "a change")
+            number, start = change[0], change[2] if len(change) == 3 else 0
             need(type(number) is int and 0 <= number < len(targets), "a change of nothing")
             need(targets[number] is not None, "a change of nothing")
             new = decoder.decode(change[1])
@@ -173,11 +182,11 @@ class Answers:
                 if not targets.may_change(number):
                     self.refuse(_FIXED)
                     continue
-            news.append((targets[number], new))
-        for target, new in news:
+            news.append((targets[number], new, start))
+        for target, new, start in news:
             self._note_lost(target)
             try:
-                apply_change(target, new)
+                apply_change(target, new, start)
             except ChangeError as error:
                 raise HandleError(str(error)) from None
             self._objects.twins.alike([target])

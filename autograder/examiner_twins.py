@@ -9,13 +9,10 @@ with the next question, and what the student's code does to it comes back with t
 import ast
 import builtins
 import collections
-import io
-import pickle
 from collections.abc import Callable, Iterable, Set
 from functools import lru_cache
 from typing import Any, NamedTuple
 
-import numpy as np
 import pandas as pd
 
 from autograder import wire_numpy, wire_pandas, wire_stdlib  # noqa: F401 - they add their types
@@ -23,18 +20,20 @@ from autograder.examiner_source import cell_tree, names_in, targets
 from autograder.handles import HandleError, number_of
 from autograder.lab_changes import changed_in
 from autograder.wire_changes import ChangeError, apply_change
+from autograder.wire_looks import Parts, is_alike, look_into
 from autograder.wire_values import MUTABLE, Json, need
 
-__all__ = ["Twins", "changes_arguments", "changes_in_place", "handed_over", "is_alike", "look_into"]
+__all__ = ["Twins", "changes_arguments", "changes_in_place", "handed_over"]
+
+Look = Parts | list[Any]
 
 _ALL = 100_000
+_FEW = 500
 _RECENT = 64
 _TABLES = (pd.DataFrame, pd.Series)
-_CELLS = 50_000
-"""How much is looked at of all tables: that takes longer than looking at arrays."""
-_DEEP = 8
-_LONG = 20_000
-_PLAIN = frozenset({int, float, str, bytes, bool})
+_LISTS = (list, dict, set, collections.deque)
+_CELLS, _ITEMS = 50_000, 200_000
+"""How much is looked at of all tables, and of all lists and the like."""
 _SHUFFLING = frozenset({"shuffle", "heappush", "heappop", "heapify", "insort", "fill_diagonal"})
 _FILLING = frozenset({"rotate", "fill", "subtract", "move_to_end", "symmetric_difference_update"})
 _LITERALS = (ast.Constant, ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
@@ -181,7 +180,7 @@ class Twins:
 
     def __init__(self) -> None:
         self._all: list[Any] = []
-        self._looks: collections.OrderedDict[int, list[Any]] = collections.OrderedDict()
+        self._looks: collections.OrderedDict[int, Look] = collections.OrderedDict()
         self._numbers: dict[int, int] = {}
 
     def __len__(self) -> int:
@@ -201,15 +200,21 @@ class Twins:
         need(number < _ALL, "fewer containers that both rooms have")
         self._all.append(value)
         self._numbers[id(value)] = number
-        self._looks[number] = look_into(value)
+        self._looks[number] = _look_at(value)
         while len(self._looks) > _RECENT:
             self._looks.popitem(last=False)
-        left = _CELLS
-        for each in [*reversed(self._looks)] if isinstance(value, _TABLES) else ():
-            table = self._all[each]
-            left -= table.size if isinstance(table, _TABLES) else 0
-            if left < 0 and isinstance(table, _TABLES):
-                del self._looks[each]
+        if isinstance(value, _TABLES):
+            self._spare(_CELLS, lambda kept: kept.size if isinstance(kept, _TABLES) else 0)
+        elif isinstance(value, _LISTS):
+            self._spare(_ITEMS, lambda kept: len(kept) if isinstance(kept, _LISTS) else 0)
+
+    def _spare(self, left: int, size: Callable[[Any], int]) -> None:
+        """Look no more at those that came first, where all of a kind are too much."""
+        for number in [*reversed(self._looks)]:
+            of_this = size(self._all[number])
+            left -= of_this
+            if left < 0 and of_this:
+                del self._looks[number]
 
     def take(self, number: Json, value: Any) -> Any:
         """Give this room's container for one that an answer holds."""
@@ -226,71 +231,36 @@ class Twins:
                 apply_change(own, value)
             except ChangeError as error:
                 raise HandleError(str(error)) from None
-        self._looks[number] = look_into(own)
+        self._looks[number] = _look_at(own, self._looks.get(number))
         return own
 
     def changed(self) -> list[Any]:
         """Give those that were changed here since both rooms' copies were alike."""
         recent = [(number, self._all[number], look) for number, look in self._looks.items()]
-        return [value for _, value, look in recent if not is_alike(look, look_into(value))]
+        return [value for _, value, look in recent if _has_changed(value, look)]
 
     def is_changed(self, value: Any) -> bool:
         """Say whether one was changed here since both rooms' copies were alike."""
         look = self._looks.get(self._numbers.get(id(value), -1))
-        return look is not None and not is_alike(look, look_into(value))
+        return look is not None and _has_changed(value, look)
 
     def alike(self, values: Iterable[Any]) -> None:
         """Note that both rooms' copies of these are alike now."""
         for value in values:
             number = self._numbers.get(id(value))
             if number is not None and number in self._looks:
-                self._looks[number] = look_into(value)
+                self._looks[number] = _look_at(value, self._looks[number])
 
 
-class _Plain(pickle.Pickler):
-    """Writes out what is plain, at C speed, and nothing else."""
-
-    def reducer_override(self, value: Any) -> Any:
-        raise pickle.PicklingError(type(value).__name__)
-
-
-def look_into(value: Any) -> list[Any]:
-    """Give what is in a container, down to what can't be changed, to be compared with later."""
-    written = io.BytesIO()
-    try:
-        _Plain(written, protocol=5).dump(value)
-    except (pickle.PicklingError, RecursionError):
-        return _walk(value)
-    return [written.getvalue()]
+def _look_at(value: Any, before: Look | None = None) -> Look:
+    """Give what is in a container, part by part where it is long."""
+    if isinstance(value, _LISTS) and len(value) > _FEW:
+        return Parts(value, before if type(before) is Parts else None)
+    return look_into(value)
 
 
-def _walk(value: Any) -> list[Any]:
-    """Give the same of a container with something in it that isn't plain."""
-    found: list[Any] = []
-    waiting = [(value, 0)]
-    while waiting and len(found) < _LONG:
-        item, depth = waiting.pop()
-        kind = type(item)
-        if depth > _DEEP or (kind not in MUTABLE and kind is not tuple):
-            found.append(item)
-        elif kind is np.ndarray:
-            plain = not item.dtype.hasobject
-            found += [kind, f"{item.shape} {item.dtype}"]
-            found += [item.tobytes()] if plain else item.ravel().tolist()
-        elif isinstance(item, dict):
-            found += [kind, len(item)]
-            waiting += [(part, depth + 1) for pair in item.items() for part in pair]
-        elif isinstance(item, (list, tuple, set, collections.deque)):
-            found += [kind, len(item)]
-            waiting += [(part, depth + 1) for part in item]
-        else:
-            found += [kind, pickle.dumps(item)]
-    return found
-
-
-def is_alike(one: list[Any], other: list[Any]) -> bool:
-    """Say whether what :func:`look_into` gave is the same."""
-    return len(one) == len(other) and all(
-        a is b or (type(a) is type(b) and type(a) in _PLAIN and a == b)
-        for a, b in zip(one, other, strict=True)
-    )
+def _has_changed(value: Any, look: Look) -> bool:
+    now = _look_at(value, look)
+    if type(now) is Parts and type(look) is Parts:
+        return now.first_other(look) is not None
+    return type(now) is not type(look) or not is_alike(now, look)  # type: ignore[arg-type]

@@ -117,7 +117,7 @@ class Answerer:
         """Add to an answer what else is to be known, and send it."""
         try:
             self._arguments.report(reply, encoder, question.made, question.before)
-            if kept := self._arguments.keep(question.lent.to_keep()):
+            if kept := self._arguments.kept.keep(question.lent.to_keep()):
                 reply["keep"] = [*reply.get("keep", ()), *kept]
             if changes := question.lent.changes(encoder, all_of_them=True):
                 reply["ch"] = [*reply.get("ch", ()), *changes]
@@ -199,8 +199,8 @@ class Answerer:
     def _share(self, op: str, result: Any, *, new: bool) -> int | None:
         """Number a container of both rooms; also what gets to be one, if the test may change it."""
         if op in ("name", "given"):
-            return self._arguments.share(result[0], named=True, new=new) if result else None
-        return self._arguments.share(result, named=False, new=new)
+            return self._arguments.kept.share(result[0], named=True, new=new) if result else None
+        return self._arguments.kept.share(result, named=False, new=new)
 
     def _encoder(self, decoder: RoomDecoder, question: Open) -> RoomEncoder:
         """Make an encoder that knows the examiner's own objects again."""
@@ -260,7 +260,7 @@ class Answerer:
             question.before = self._arguments.content(question.made)
         if changes := [*changes, *question.lent.changes(encoder)]:
             body["ch"] = changes
-        if later := self._arguments.later_changes(encoder, most=_KEPT_IN_CALLS):
+        if later := self._arguments.kept.later_changes(encoder, most=_KEPT_IN_CALLS):
             body["later"] = later
         if gone := question.lent.let_go():
             body["lg"] = gone

@@ -60,7 +60,10 @@ class Given(metaclass=_GivenType):
         if name == "__annotations__" and type(self).__name__ in _FUNCTIONS:
             return annotations_of(self)
         if name.startswith("__") and name not in _READABLE:
-            raise AttributeError(name)
+            raise AttributeError(
+                f"{self!r} doesn't show {name!r} to the student's code. Hand over plain data, or "
+                "tag the test cell 'student-room'."
+            )
         return self._given_ask("get", self, name)
 
     def __setattr__(self, name: str, value: Any) -> None:

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from autograder.student_arguments import Arguments, Content
+from autograder.student_kept import size_of
 from autograder.student_objects import RoomEncoder
 from autograder.wire_values import Json
 
@@ -85,7 +86,7 @@ class Lent:
                 self._gone.append(value)
             elif not all_of_them and self._looks > (_MORE_LOOKS if self._was_changed else _LOOKS):
                 continue
-            self._looks += 1 + self._arguments.size(value) // 1_000
+            self._looks += 1 + size_of(value) // 1_000
             if not self._arguments.has_changed([value], before):
                 continue
             self._was_changed = True

@@ -7,6 +7,7 @@ import random
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
+from itertools import islice
 from typing import Any
 from xml.etree import ElementTree
 
@@ -15,7 +16,7 @@ import pandas as pd
 
 from autograder.wire import WireError
 from autograder.wire_models import check_attribute, check_attributes, is_model
-from autograder.wire_values import need
+from autograder.wire_values import Json, need
 
 __all__ = ["ChangeError", "apply_change", "change_copies", "may_hold", "whole_of"]
 
@@ -214,7 +215,20 @@ def _learned(kind: type, attributes: dict[str, Any], lost: list[str]) -> dict[st
     return left
 
 
-def apply_change(target: Any, new: Any) -> None:
-    """Make ``target`` equal to ``new``, in place; both are of the same exact type."""
+def apply_change(target: Any, new: Any, start: Json = 0) -> None:
+    """Make ``target`` equal to ``new``, in place, or a list or dictionary from an item on.
+
+    Both are of the same exact type.
+    """
     need(type(target) is type(new), "a changed argument is of another type")
-    _APPLY[type(target)](target, new)
+    need(type(start) is int and start >= 0, "a place in it")
+    if not start or type(target) not in (list, dict):
+        _APPLY[type(target)](target, new)
+        return
+    need(start <= len(target), "a place in it")
+    if type(target) is list:
+        target[start:] = new
+        return
+    for name in [*islice(target, start, None)]:
+        del target[name]
+    target.update(new)

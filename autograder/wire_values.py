@@ -307,8 +307,20 @@ def _encode_pairs(tag: str) -> EncodeFunction:
     return encode
 
 
+_encode_mapping = _encode_pairs("d")
+
+
+def _encode_dict(encoder: Encoder, value: Any) -> Json:
+    return encoder.fallback(value) if stays_behind(value) else _encode_mapping(encoder, value)
+
+
 def stays_behind(value: Any) -> bool:
-    """Say whether a dictionary makes what is missing by a function, which doesn't cross."""
+    """Say whether a dictionary doesn't cross: what makes what it lacks, or a module's names are it.
+
+    A traceback's frames have those of whole libraries, which would be looked through each time.
+    """
+    if type(value) is dict:
+        return "__loader__" in value and "__spec__" in value
     if type(value) is not collections.defaultdict or value.default_factory is None:
         return False
     return not any(value.default_factory is kind for kind in _FACTORIES)
@@ -433,7 +445,7 @@ ENCODERS: dict[type, EncodeFunction] = {
     tuple: lambda encoder, value: ["t", *encoder.many(value, len(value))],
     set: lambda encoder, value: ["s", *encoder.many(value, len(value))],
     frozenset: lambda encoder, value: ["fs", *encoder.many(value, len(value))],
-    dict: _encode_pairs("d"),
+    dict: _encode_dict,
     collections.Counter: _encode_pairs("ct"),
     collections.OrderedDict: _encode_pairs("od"),
     collections.defaultdict: _encode_default,
