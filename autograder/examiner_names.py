@@ -95,6 +95,12 @@ class TestNames(dict[str, Any]):
         except KeyError:
             return default
 
+    def known(self, name: str) -> Any:
+        """Give what a cell has bound or imported by a name; None where that isn't known."""
+        if dict.__contains__(self, name) or name in self.imported:
+            return dict.get(self, name, self.imported.get(name))
+        return self.get(name) if name in self.students else None
+
     def begin(self, words: Set[str]) -> None:
         """Start a test cell in which these names and attributes occur."""
         self._gone.clear()

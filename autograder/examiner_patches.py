@@ -8,8 +8,10 @@ the student's room gets the same replacement, lent, and has its own back when th
 import ast
 import re
 import sys
+from collections.abc import Callable
 from contextlib import suppress
 from functools import lru_cache
+from types import ModuleType
 from typing import Any, Protocol
 
 from autograder.dotted import find_dotted
@@ -34,8 +36,15 @@ class _Link(Protocol):
         """Ask the student's room."""
 
 
-def replaced_in(text: str) -> set[Target]:
+def replaced_in(text: str, find: Callable[[str], Any] = lambda _: None) -> set[Target]:
     r"""Give the attributes of modules that a cell may replace, as (module, attribute).
+
+    Parameters
+    ----------
+    text : str
+        The cell.
+    find : callable, optional
+        Gives what a name stands for that the cell doesn't import; None where nothing is known.
 
     Examples
     --------
@@ -43,7 +52,28 @@ def replaced_in(text: str) -> set[Target]:
     >>> sorted(replaced_in(cell))
     [('builtins', 'input'), ('random', 'randint')]
     """
-    return {target for top, target in _maybe_replaced(text) if not top or top in sys.modules}
+    found = set()
+    for top, (place, name) in _maybe_replaced(text):
+        known = _name_in_libraries(find(top)) if top else None
+        if known is not None and not _is_own(known):
+            found.add((known + place.removeprefix(top), name))
+        elif not top or top in sys.modules:
+            found.add((place, name))
+    return found
+
+
+def _name_in_libraries(value: Any) -> str | None:
+    """Give the dotted name of a module, or of a class of one."""
+    if type(value) is ModuleType:
+        return value.__name__
+    if not issubclass(type(value), type) or number_of(value) is not None:
+        return None
+    dotted = f"{value.__module__}.{value.__qualname__}"
+    return dotted if _place(dotted) is value else None
+
+
+def _is_own(place: str) -> bool:
+    return place.split(".", maxsplit=1)[0] in _OWN
 
 
 @lru_cache(maxsize=512)
@@ -56,6 +86,12 @@ def _maybe_replaced(text: str) -> frozenset[tuple[str, Target]]:
         if isinstance(node, ast.Import)
         for alias in node.names
     }
+    modules |= {
+        alias.asname or alias.name: f"{node.module}.{alias.name}"
+        for node in ast.walk(tree)
+        if isinstance(node, ast.ImportFrom) and node.module and not node.level
+        for alias in node.names
+    }
     found: set[tuple[str, Target]] = set()
     for node in ast.walk(tree):
         if isinstance(node, ast.Attribute) and isinstance(node.ctx, (ast.Store, ast.Del)):
@@ -66,9 +102,7 @@ def _maybe_replaced(text: str) -> frozenset[tuple[str, Target]]:
                 for name in filter(None, (keyword.arg for keyword in node.keywords)):
                     found |= _of_module(place, name, modules)
     return frozenset(
-        (top, target)
-        for top, target in found
-        if target[0].split(".")[0] not in _OWN and target not in _STREAMS
+        (top, target) for top, target in found if not _is_own(target[0]) and target not in _STREAMS
     )
 
 
@@ -115,9 +149,9 @@ class Patches:
         self._originals: dict[Target, Any] = {}
         self._sent: dict[Target, Any] = {}
 
-    def begin(self, text: str) -> None:
+    def begin(self, text: str, find: Callable[[str], Any]) -> None:
         """Start a test cell: note what stands where it may put something else."""
-        for target in replaced_in(text) - set(self._originals):
+        for target in replaced_in(text, find) - set(self._originals):
             place = _place(target[0])
             if place is not None:
                 self._originals[target] = getattr(place, target[1], _MISSING)
@@ -128,12 +162,12 @@ class Patches:
             now = getattr(_place(target[0]), target[1], _MISSING)
             if now is self._sent.get(target, original):
                 continue
-            if now is original or now is _MISSING:
+            if now is original:
                 self._sent.pop(target, None)
                 self._link.ask("restore", *target)
             else:
                 self._sent[target] = now
-                self._link.ask("replace", *target, now)
+                self._link.ask("replace", *target, *([] if now is _MISSING else [now]))
 
 
 def _place(dotted: str) -> Any:

@@ -81,9 +81,9 @@ class Reach:
         self.generators = Generators(link)
         link.handing = self.generators.handed
 
-    def begin(self, words: Set[str], text: str) -> None:
-        """Start a test cell in which these names and attributes occur."""
-        self._patches.begin(text)
+    def begin(self, words: Set[str], text: str, find: Callable[[str], Any]) -> None:
+        """Start a test cell in which these names and attributes occur; ``find`` gives a name's."""
+        self._patches.begin(text, find)
         self._surroundings.begin(words, text)
         self._decimals.begin(words)
         self._listening.begin(words)

@@ -369,7 +369,7 @@ class _Room:
                 self.link.handed = handed_over(text)
                 self.link.is_asynchronous = has_coroutines(text)
                 self.link.answers.hears = STEERING & words
-                self.reach.begin(words, text)
+                self.reach.begin(words, text, self.names.known)
                 self.names.begin(words)
                 self.link.shares = self._shares(text)
                 outcome = self.containers.run(

@@ -15,12 +15,12 @@ from types import FunctionType, GeneratorType, ModuleType
 from typing import Any, Protocol, runtime_checkable
 
 from autograder.awaiting import Tasks
-from autograder.dotted import find_dotted
 from autograder.random_states import fingerprint, set_states, states
 from autograder.room_files import read_files, working_folder, write_files
 from autograder.student_derived import derive, set_attribute
 from autograder.student_logs import Logs
 from autograder.student_objects import Registry
+from autograder.student_replaced import Replaced
 from autograder.student_surroundings import decimals, environment, surround
 from autograder.student_threads import call_together, rethrow
 from autograder.student_warnings import Warned
@@ -63,7 +63,7 @@ class Operations:
         self._namespace = namespace
         self._registry = registry
         self._tasks = Tasks(self._own_loop)
-        self._replaced: dict[tuple[str, str], Any] = {}
+        self.replaced = Replaced()
         self.logs = Logs()
         self.warned = Warned()
         self._told: list[tuple[dict[str, Any], str, Any]] = []
@@ -127,17 +127,6 @@ class Operations:
     def ancestry(self, value: Any) -> list[Any]:
         """Give the classes that an object's class is made of, nearest first."""
         return list(type(value).__mro__)[:64]
-
-    def replace(self, module: str, name: str, value: Any) -> None:
-        """Put what a test replaces in a module there."""
-        place = find_dotted(module)
-        self._replaced.setdefault((module, name), getattr(place, name, None))
-        setattr(place, name, value)
-
-    def restore(self, module: str, name: str) -> None:
-        """Put back what a test had replaced."""
-        if (module, name) in self._replaced:
-            setattr(find_dotted(module), name, self._replaced.pop((module, name)))
 
     def bind(self, name: str, value: Any) -> None:
         """Set a global of the notebook."""
@@ -271,8 +260,8 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "look": Operations.look_around,
     "bind": Operations.bind,
     "unbind": Operations.unbind,
-    "replace": Operations.replace,
-    "restore": Operations.restore,
+    "replace": lambda operations, *told: operations.replaced.put(*told),
+    "restore": lambda operations, *told: operations.replaced.put_back(*told),
     "get": lambda _, target, name: getattr(target, name),
     "set": lambda _, *told: set_attribute(*told),
     "del": lambda _, target, name: delattr(target, name),
