@@ -12,6 +12,7 @@ from types import FrameType, FunctionType
 from typing import Any, cast
 
 from autograder.examiner_fields import Fields
+from autograder.examiner_identity import has_identity, is_same
 from autograder.examiner_judging import (
     SHELL,
     Judge,
@@ -170,6 +171,12 @@ class Beliefs(ABC):
             )
             return False
         return self.ask("operate", "__eq__", handle, other) is True
+
+    def is_named(self, handle: Any, value: Any) -> bool | None:
+        """Say whether an object is a function or class of this room; None for any other value."""
+        if self.gone or self._taking or not has_identity(value):
+            return None
+        return is_same(self, handle, value)
 
     def equal_bags(self, handle: Any, other: Any) -> bool | None:
         """Compare what is in two namespaces; None where one isn't of such a class."""

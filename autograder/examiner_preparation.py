@@ -6,7 +6,7 @@ otherwise:
 - an import of a module whose state lives in the student's room (``mlflow``, ``pyplot``, a test
   client ...) binds that room's module;
 - ``type(x)``, ``x.__class__``, ``issubclass(x, y)``, ``super()`` and ``dir()`` go through functions
-  that know both rooms;
+  that know both rooms; so does ``x is y``;
 - a name in a class body is looked up as anywhere else in the cell, a class in a pattern before
   its ``match``;
 - what a function binds as ``global`` is bound as the cell's own statements bind it, so that the
@@ -191,6 +191,19 @@ class Preparation(ast.NodeTransformer):
             return node
         args = [node.value, *([] if node.attr == "__class__" else [ast.Constant(node.attr)])]
         made = ast.Call(ast.Name(_ASKED[node.attr], ast.Load()), args, [])
+        return ast.fix_missing_locations(ast.copy_location(made, node))
+
+    def visit_Compare(self, node: ast.Compare) -> Any:
+        """Let ``x is f`` be true of a function that both rooms have."""
+        self.generic_visit(node)
+        sides = (node.left, *node.comparators)
+        if len(sides) != 2 or any(isinstance(side, ast.Constant) for side in sides):
+            return node
+        if not isinstance(node.ops[0], (ast.Is, ast.IsNot)):
+            return node
+        made: ast.expr = ast.Call(ast.Name("_room_is", ast.Load()), list(sides), [])
+        if isinstance(node.ops[0], ast.IsNot):
+            made = ast.UnaryOp(ast.Not(), ast.copy_location(made, node))
         return ast.fix_missing_locations(ast.copy_location(made, node))
 
     def visit_Subscript(self, node: ast.Subscript) -> Any:

@@ -30,6 +30,7 @@ from autograder.examiner_evaluation import Evaluation, patch_formulas
 from autograder.examiner_fresh import FreshCalls
 from autograder.examiner_given import Release
 from autograder.examiner_hints import hints, misused
+from autograder.examiner_identity import room_is
 from autograder.examiner_imports import patch_import_strings, patch_imports
 from autograder.examiner_json import patch_json
 from autograder.examiner_link import ExaminerLink
@@ -158,6 +159,7 @@ class _Room:
         put(self.names, "_room_dir", lambda: sorted({*self.names, *self.names.in_room}))
         put(self.names, "_room_names", self.names.of_both)
         put(self.names, "_room_issubclass", self._issubclass)
+        put(self.names, "_room_is", partial(room_is, self.link))
         put(self.names, "_room_super", partial(room_super, self.link))
         put(self.names, "_room_exec", self._exec)
         put(self.names, "_room_eval", self._eval)

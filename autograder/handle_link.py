@@ -46,6 +46,9 @@ class Link(Protocol):
     def is_librarys_object(self, handle: Any) -> bool:
         """Say whether an object is of a library's own class, as its room says."""
 
+    def is_named(self, handle: Any, value: Any) -> bool | None:
+        """Say whether an object is a function or class of this room; None for any other value."""
+
     def equal_bags(self, handle: Any, other: Any) -> bool | None:
         """Compare what is in two namespaces; None where one isn't of such a class."""
 

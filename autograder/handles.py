@@ -156,6 +156,8 @@ class Handle:
                 return link.sayings.value_of(self) == other
             if (own := link.bases.own_operator(self, "__eq__")) is not None:
                 return own(self, other)
+            if (same := link.is_named(self, other)) is not None:
+                return same
             if type(other) in BAGS.values() and (same := link.equal_bags(self, other)) is not None:
                 return same
             if not _module_of(sys._getframe(1)).startswith(_ASIDE):

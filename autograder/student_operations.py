@@ -313,6 +313,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "listen": lambda operations, *told: operations.logs.listen(*told),
     "seed": lambda _, plain, numpys: set_states(plain, numpys),
     "states": lambda _, known: None if known and fingerprint(states()) == known else states(),
+    "same": lambda _, one, other: one is other,
     "operate": _operate,
     "plain": _plain,
     "can": lambda _, target, methods: any(

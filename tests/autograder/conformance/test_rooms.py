@@ -225,6 +225,64 @@ def test_what_a_tests_object_does_not_let_answers_set_names_the_way_out(run: Any
     assert "student-room" in message
 
 
+def test_a_question_leaves_nothing_for_the_collector_of_cycles(run: Any) -> None:
+    """Arrays are few objects: those of a thousand questions would fill the room before it runs."""
+    answer = """
+import gc
+def mean(a): return a.mean()
+def fail(a): raise ValueError(len(a))
+def call(f, a): return f(a)
+def watch():
+    gc.collect()
+    gc.set_debug(gc.DEBUG_SAVEALL)
+def arrays():
+    gc.collect()
+    gc.set_debug(0)
+    found = [x for x in gc.garbage if type(x).__name__ in ("ndarray", "memoryview", "RoomDecoder")]
+    gc.garbage.clear()
+    return len(found)
+"""
+    test = """
+import gc
+import numpy as np
+watch()
+gc.collect()
+gc.set_debug(gc.DEBUG_SAVEALL)
+for _ in range(20):
+    mean(np.ones(9))
+    call(lambda a: mean(a), np.ones(9))
+    try: fail(np.ones(9))
+    except ValueError: pass
+gc.collect()
+gc.set_debug(0)
+found = [x for x in gc.garbage if type(x).__name__ in ("ndarray", "Sent", "LinkEncoder")]
+gc.garbage.clear()
+assert (len(found), arrays()) == (0, 0)
+"""
+    assert statuses(run(("answer", answer), ("test", test))) == ["ok", "ok"]
+
+
+def test_what_is_kept_and_grows_too_large_is_said(run: Any) -> None:
+    """What an answer does to a list with more items than are looked at isn't seen."""
+    answer = """
+class Log:
+    def __init__(self, items): self.items = items
+    def fill(self, n): self.items.extend(range(n))
+"""
+    test = """
+items = []
+log = Log(items)
+log.fill(600)
+assert len(items) == 600
+log.fill(30_000)
+assert len(items) == 30_600
+"""
+    cell = run(("answer", answer), ("test", test)).cells[1]
+    assert cell.line == 7
+    assert "too large to be looked at with every question" in cell.message
+    assert "'student-room'" in cell.message
+
+
 def test_a_room_that_dies_takes_its_tests_along(run: Any) -> None:
     """What can't be tested any more fails, with a reason; nothing hangs."""
     execution = run(
