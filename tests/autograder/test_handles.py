@@ -13,6 +13,7 @@ import pytest
 
 from autograder.examiner_bases import GivenBases
 from autograder.examiner_contents import Contents
+from autograder.examiner_identity import has_identity, is_same, room_is
 from autograder.examiner_judging import Judge
 from autograder.examiner_saying import Sayings
 from autograder.handle_abilities import make_handle
@@ -79,6 +80,9 @@ class FakeLink:
 
     def equal(self, handle: Any, other: Any) -> bool | None:
         return None
+
+    def is_named(self, handle: Any, value: Any) -> bool | None:
+        return is_same(self, handle, value) if has_identity(value) else None
 
     def refuse(self, handle: Any, what: str) -> Any:
         return refusal(handle, what)
@@ -314,6 +318,21 @@ def test_a_class_claimed_by_the_room_is_a_class_of_this_room() -> None:
     assert one != 4
     with pytest.raises(HandleError):
         one + 1
+
+
+def test_whether_it_is_a_function_of_this_room_is_the_rooms_word() -> None:
+    """What an answer has chosen among functions that both rooms have is compared with them."""
+    link = FakeLink(same=lambda function: function is len)
+    one = handle(link)
+    assert one == len
+    assert one != max
+    assert room_is(link, one, len)
+    assert room_is(link, len, one)
+    assert not room_is(link, one, max)
+    assert not room_is(link, one, "len")
+    assert {asked[0] for asked in link.asked} == {"same"}
+    assert link.claims[0].startswith("whether ")
+    assert link.claims[0].endswith(" is len")
 
 
 def test_a_handle_that_is_gone_is_freed() -> None:
