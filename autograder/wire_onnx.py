@@ -13,6 +13,7 @@ __all__ = ["onnx_model", "onnx_parts"]
 
 _CLASS = ("onnx.onnx_ml_pb2", "ModelProto")
 _LARGEST = 8 << 20
+_IN_FILES = frozenset({"external_data", "data_location"})
 
 
 def onnx_parts(encoder: Encoder, value: Any) -> list[Json] | None:
@@ -26,6 +27,8 @@ def onnx_parts(encoder: Encoder, value: Any) -> list[Json] | None:
 def onnx_model(decoder: Decoder, place: Json) -> Any:
     """Build an ONNX model of attached bytes; None where this room knows no such class.
 
+    None too of one that has its weights in other files: they would be this room's.
+
     Raises
     ------
     WireError
@@ -36,6 +39,19 @@ def onnx_model(decoder: Decoder, place: Json) -> Any:
     if kind is None:
         return None
     try:
-        return kind.FromString(data)
+        model = kind.FromString(data)
     except Exception:
         raise WireError("a value doesn't decode: no ONNX model") from None
+    return None if _reads_files(model) else model
+
+
+def _reads_files(model: Any) -> bool:
+    """Say whether a tensor anywhere in a model is what some file holds."""
+    waiting = [model]
+    while waiting:
+        for field, value in waiting.pop().ListFields():
+            if field.name in _IN_FILES and value:
+                return True
+            if field.message_type is not None:
+                waiting += [value] if hasattr(value, "ListFields") else value
+    return False

@@ -1,7 +1,8 @@
 """ONNX models on the wire: they come back as they were, and other bytes make none."""
 
+import numpy as np
 import pytest
-from onnx import ModelProto, helper
+from onnx import ModelProto, helper, numpy_helper
 
 from autograder import wire_onnx
 from autograder.wire import Bounds, WireError
@@ -52,3 +53,21 @@ def test_a_room_that_does_not_know_the_class_has_none(monkeypatch: pytest.Monkey
     monkeypatch.setattr(wire_onnx, "find_class", lambda *_: None)
     assert onnx_model(decoder(b"abc"), [0, 3]) is None
     assert onnx_parts(Encoder(Bounds()), made()) is None
+
+
+def test_a_model_that_reads_files_stays_where_it_is() -> None:
+    """Weights in another file would be read from a file of this room's, wherever they stand."""
+    weights = numpy_helper.from_array(np.ones((2, 2), np.float32), "w")
+    plain = helper.make_model(helper.make_graph([], "plain", [], [], [weights]))
+    place = weights.external_data.add()
+    place.key, place.value = "location", "/proc/self/environ"
+    constant = helper.make_node("Constant", [], ["c"], value=weights)
+    inner = helper.make_graph([constant], "inner", [], [])
+    choice = helper.make_node("If", ["x"], ["y"], then_branch=inner, else_branch=inner)
+    for model, is_told in (
+        (plain, True),
+        (helper.make_model(helper.make_graph([], "of a file", [], [], [weights])), False),
+        (helper.make_model(helper.make_graph([choice], "within", [], [])), False),
+    ):
+        data = model.SerializeToString()
+        assert (onnx_model(decoder(data), [0, len(data)]) is not None) is is_told
