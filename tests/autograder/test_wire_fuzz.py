@@ -271,6 +271,9 @@ ROOM_ITEMS = st.recursive(
     ),
     max_leaves=10,
 )
+CONTAINERS = ROOM_ITEMS | st.sampled_from(
+    [["l"], ["l", 1, 2], ["l", ["l", 1]], ["d", [], []], ["d", ["a", 2], [1, 2]], ["s", 1]]
+)
 BODIES = st.fixed_dictionaries(
     {},
     optional={
@@ -285,7 +288,13 @@ BODIES = st.fixed_dictionaries(
         "o": LABELS,
         "k": st.lists(ROOM_ITEMS, max_size=2),
         "ch": st.lists(st.tuples(NUMBERS, ROOM_ITEMS), max_size=2) | ROOM_ITEMS,
-        "later": ROOM_ITEMS,
+        "later": st.lists(st.tuples(NUMBERS, CONTAINERS, NUMBERS), max_size=3) | ROOM_ITEMS,
+        "cp": st.lists(st.tuples(NUMBERS, *[ROOM_ITEMS] * 3), max_size=2) | ROOM_ITEMS,
+        "twin": NUMBERS | ROOM_ITEMS,
+        "t": ROOM_ITEMS,
+        "l": st.lists(st.dictionaries(st.text(max_size=2), ROOM_ITEMS, max_size=3)) | ROOM_ITEMS,
+        "lg": st.lists(NUMBERS, max_size=2) | ROOM_ITEMS,
+        **dict.fromkeys(("to", "bg", "lost", "moved", "n"), NUMBERS | ROOM_ITEMS),
         "keep": st.lists(NUMBERS, max_size=3) | ROOM_ITEMS,
         "w": st.lists(st.tuples(ROOM_ITEMS, st.text(max_size=3)), max_size=2) | ROOM_ITEMS,
         "out": st.lists(st.tuples(st.just("stdout"), st.text(max_size=3)), max_size=2) | ROOM_ITEMS,
@@ -302,8 +311,11 @@ def test_a_room_that_makes_answers_up_is_believed_or_given_up(
     """An answer is a value, an error of the student's code, or the end of the link."""
     link = ExaminerLink(MadeUpRoom(body, blob))  # type: ignore[arg-type]
     link.bounds = BOUNDS
+    for kept in ([1, [2], 3], {"a": 1, "b": [2]}, {1, 2}):
+        link.twins.add(kept)
     try:
         with warnings.catch_warnings(record=True):  # it may warn of anything
+            link.ask("call", [1, 2], {"a": [3]})
             link.ask("call", [1, 2], {"a": [3]})
     except (StudentRoomGoneError, HandleError):
         pass
