@@ -116,7 +116,8 @@ class ExaminerLink(Beliefs):
         self._classes: dict[int, type] = {}
         self._open: list[Sent] = []
         self._lock = threading.RLock()
-        self._questions = 0
+        self.questions = 0
+        """How many were asked in this test cell."""
         self._stopped = 0
         self._called_back: int | None = None
         self._taking = self.annotating = False
@@ -126,7 +127,7 @@ class ExaminerLink(Beliefs):
         self.claims.clear()
         self.notes.clear()
         self.lending.failed = self.refusal = self.doubtful = None
-        self._questions = self._stopped = 0
+        self.questions = self._stopped = 0
         self._classes.clear()
         self.functions.clear()
         self.sayings.begin()
@@ -189,13 +190,13 @@ class ExaminerLink(Beliefs):
         if self.gone:
             raise StudentRoomGoneError(self.gone)
         annotating, self.annotating = self.annotating or _asks_annotations(op, args), False
-        self._questions += 1
+        self.questions += 1
         if len(self._open) > _NESTED:
             raise HandleError(
                 "the test's functions and the student's call each other too deeply. Tag the test "
                 "cell 'student-room' so that it runs beside the student's code."
             )
-        if self._questions > _QUESTIONS:
+        if self.questions > _QUESTIONS:
             raise HandleError("the test asks the student's room too many questions")
         if not self._open and self._channel.waiting():
             raise WireError("bytes arrived from the student's room that nobody asked for")

@@ -67,6 +67,7 @@ from autograder.wire import Bounds, Channel, WireError
 __all__ = ["main"]
 
 _MESSAGE = 8_000
+_MANY_QUESTIONS = 1_000
 _OF_FORMULAS = frozenset({"formulaic", "statsmodels"})
 _MASKS = frozenset({"ma", "mask", "MaskedArray", "masked_array"})
 _REDIRECTING = frozenset({"stdout", "redirect_stdout"})
@@ -404,6 +405,12 @@ class _Room:
         answers = [answer for answer in self.texts if answer not in given]
         for hint in hints(text, self.texts, answers):
             self.link.note(hint)
+        if isinstance(error, CellTimeoutError) and self.link.questions > _MANY_QUESTIONS:
+            self.link.note(
+                f"the test asked the student's room {self.link.questions:,} questions, and waiting "
+                "for each takes time. Ask for more at once (a function that does all the steps), "
+                "or tag the test cell 'student-room' so that it runs beside the student's code."
+            )
         if (what := misused(error, _message(error))) is not None:
             self.link.note(what)
 

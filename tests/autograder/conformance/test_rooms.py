@@ -397,6 +397,15 @@ def test_what_a_test_hands_over_that_is_too_large_costs_its_cell_only(name: str,
         assert "tag the test cell 'student-room'" in execution.cells[1].message
 
 
+def test_a_test_that_asks_all_the_time_is_told_how_to_ask_less(run: Any) -> None:
+    """A loop of single steps that an answer does takes longer than in one process."""
+    test = "while solve(1): pass"
+    cell = run(SQUARE, ("test", test), cell_seconds=3).cells[1]
+    assert cell.status == "timeout"
+    assert "questions, and waiting for each takes time" in cell.message
+    assert "'student-room'" in cell.message
+
+
 def test_an_endless_test_costs_its_cell_only(run: Any) -> None:
     """A test cell has the same limit as any other."""
     execution = run(
