@@ -89,7 +89,8 @@ class Release:
         body = [node for text in order["imports"] for node in cell_tree(text).body]
         imports = [node for node in body if isinstance(node, ast.Import)]
         imports = [node for node in imports if not any(keeps_state(a.name) for a in node.names)]
-        self._names.students -= {name for node in imports for name in targets_of(node)}
+        self._names.modules = {name for node in imports for name in targets_of(node)}
+        self._names.students -= self._names.modules
         self._define(imports)
         self._import_from(body)
 

@@ -6,7 +6,7 @@ the notebook has recorded of them.
 
 import ast
 import sys
-from collections.abc import Iterable
+from collections.abc import Iterable, Set
 from types import FrameType
 from typing import Any
 
@@ -29,7 +29,12 @@ _LONG = 50_000
 _OWN = ("__main__", "autograder")
 
 
-def hints(text: str, before: Iterable[str], answers: Iterable[str]) -> list[str]:
+def hints(
+    text: str,
+    before: Iterable[str],
+    answers: Iterable[str],
+    carried: Set[str] = frozenset(),
+) -> list[str]:
     r"""Say what a failed test cell relies on that isn't so in a room of its own.
 
     Students may read it, so that it comes from the lines alone that they can read.
@@ -40,6 +45,8 @@ def hints(text: str, before: Iterable[str], answers: Iterable[str]) -> list[str]
         The cell.
     before, answers : iterable of str
         All cells that ran in the student's room, and those of them that students wrote.
+    carried : set of str, optional
+        The names that are bound in both rooms.
 
     Examples
     --------
@@ -54,7 +61,7 @@ def hints(text: str, before: Iterable[str], answers: Iterable[str]) -> list[str]
     used = _globals_of(seen)
     bound = {name for node in seen.body if not isinstance(node, _IMPORTS) for name in targets(node)}
     known = frozenset[str]().union(*map(_bound_by, before))
-    for name in sorted((_read_for(used, answers) & bound) - known)[:1]:
+    for name in sorted((_read_for(used, answers) & bound) - known - carried)[:1]:
         found.append(
             f"{name!r} is bound by a test cell, and the answers read such a name: they "
             "don't see the test's. Hand it over as an argument, or tag the test cell "

@@ -6,8 +6,10 @@ time anew. Assigning or deleting a name of the student's reaches the student's r
 """
 
 import builtins
+import re
 from collections.abc import Callable, Set
 from contextlib import suppress
+from types import ModuleType
 from typing import Any
 
 from autograder.examiner_link import ExaminerLink
@@ -31,11 +33,15 @@ class TestNames(dict[str, Any]):
         """The names that functions of the student's bind: what a test binds to one stays there."""
         self.in_room: set[str] = set()
         self.imported: dict[str, Any] = {}
+        self.modules: set[str] = set()
+        """What the lab's own answers import: modules, which a test may replace for them."""
         self.watching = False
         self.found: Callable[[str, Any], None] | None = None
         """Is told what a name was found to stand for."""
         self._shared: set[str] = set()
         self._gone: set[str] = set()
+        self._pythons: set[str] = set()
+        """Names of Python's own that the cell speaks of: what it puts there is for answers too."""
 
     def __missing__(self, name: str) -> Any:
         """Look a name up in the student's room, unless Python itself has it."""
@@ -54,7 +60,8 @@ class TestNames(dict[str, Any]):
 
     def __setitem__(self, name: str, value: Any) -> None:
         super().__setitem__(name, value)
-        if self.watching and name in self.in_room and self._reaches(name, value):
+        is_there = name in self.in_room or name in self._pythons
+        if self.watching and is_there and self._reaches(name, value):
             self._shared.add(name)
             self._gone.discard(name)
             self._tell("bind", name, value)
@@ -67,7 +74,7 @@ class TestNames(dict[str, Any]):
             super().__delitem__(name)
         reaches = (
             self.watching
-            and name in self.in_room
+            and (name in self.in_room or name in self._pythons & self._shared)
             and (not own or name in self._shared or name in self.given)
         )
         if reaches:
@@ -101,10 +108,14 @@ class TestNames(dict[str, Any]):
             return dict.get(self, name, self.imported.get(name))
         return self.get(name) if name in self.students else None
 
-    def begin(self, words: Set[str]) -> None:
+    def begin(self, words: Set[str], text: str) -> None:
         """Start a test cell in which these names and attributes occur."""
         self._gone.clear()
         self.in_room = self._look_around(words)
+        # Also in texts: `patch("__main__.input")`.
+        spoken = set(_WORD.findall(text))
+        self.in_room |= spoken & self.modules
+        self._pythons = {name for name in spoken - self.students - self.given if _is_pythons(name)}
         self.watching = True
 
     def _look_around(self, words: Set[str]) -> set[str]:
@@ -129,6 +140,10 @@ class TestNames(dict[str, Any]):
                 self.link.functions[name] = functions[name]
         return {name for name in names if type(name) is str}
 
+    def carried(self) -> Set[str]:
+        """Give the names that tests have bound in both rooms."""
+        return self._shared
+
     def end(self) -> None:
         """End a test cell: from here on, assignments are the room's own business."""
         self.watching = False
@@ -145,18 +160,31 @@ class TestNames(dict[str, Any]):
 
         Names that the release itself gives or asks for, and the student's own objects put back.
         Anything else that a test binds to a name which the student happens to use as well doesn't:
-        it may be what the test expects.
+        it may be what the test expects. A function in place of one of Python's, or something in
+        place of a module, is there to be found.
         """
+        if name in self._pythons:
+            return callable(value)
+        if name in self.modules:
+            is_module = type(value) is ModuleType  # back again, or what the test imports itself
+            is_stand_in = callable(value) or type(value).__module__ in _STAND_INS
+            return name in self._shared if is_module else is_stand_in
         return name in self.students or name in self.given or number_of(value) is not None
 
     def _is_pythons(self, name: str) -> bool:
         if name in self.students:
             return False
-        return hasattr(builtins, name) or name in _SHELL or name.startswith("__")
+        return _is_pythons(name) or name in _SHELL or name.startswith("__")
 
     def _tell(self, op: str, *args: Any) -> None:
         if self.link is not None:
             self.link.ask(op, *args)
 
 
+def _is_pythons(name: str) -> bool:
+    return hasattr(builtins, name) and not name.startswith("_")
+
+
+_WORD = re.compile(r"[A-Za-z]\w*")
+_STAND_INS = frozenset({"__main__", "types", "unittest.mock"})
 _SHELL = frozenset({"get_ipython", "exit", "quit", "In", "Out", "_", "__", "___", "_i", "_ii"})

@@ -110,6 +110,9 @@ def _patched(args: list[ast.expr], modules: dict[str, str]) -> set[tuple[str, Ta
     words = [arg.value if isinstance(arg, ast.Constant) else None for arg in args[:2]]
     if isinstance(words[0], str) and _DOTTED.fullmatch(words[0]):
         module, _, name = words[0].rpartition(".")
+        within = _dotted(ast.Constant(module.removeprefix("__main__.")))
+        if module.startswith("__main__.") and within is not None:
+            return _of_module(within, name, modules)
         return {("", (module, name))}
     if len(words) > 1 and isinstance(words[1], str):
         return _of_module(args[0], words[1], modules)

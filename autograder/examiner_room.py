@@ -373,7 +373,7 @@ class _Room:
                 self.link.is_asynchronous = has_coroutines(text)
                 self.link.answers.hears = STEERING & words
                 self.reach.begin(words, text, self.names.known)
-                self.names.begin(words)
+                self.names.begin(words, text)
                 self.link.shares = self._shares(text)
                 outcome = self.containers.run(
                     text,
@@ -403,7 +403,7 @@ class _Room:
         """Note what a failed test cell relies on that isn't so here."""
         given = set(self.own_texts)
         answers = [answer for answer in self.texts if answer not in given]
-        for hint in hints(text, self.texts, answers):
+        for hint in hints(text, self.texts, answers, self.names.carried()):
             self.link.note(hint)
         if isinstance(error, CellTimeoutError) and self.link.questions > _MANY_QUESTIONS:
             self.link.note(

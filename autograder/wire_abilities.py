@@ -103,8 +103,14 @@ def operators_of(kind: Any, *, speaks: bool) -> int:
     return sum(
         1 << bit
         for bit, name in enumerate((*_OPERATORS, *_WORDS) if speaks else _OPERATORS)
-        if getattr(kind, name, _MISSING) not in (_MISSING, getattr(object, name, _MISSING))
+        if _has_own(kind, name)
     )
+
+
+def _has_own(kind: type, name: str) -> bool:
+    """Say whether a class has a method that not every class has; a mock's own would note `==`."""
+    method = getattr(kind, name, _MISSING)
+    return method is not _MISSING and method is not getattr(object, name, _MISSING)
 
 
 def named(operators: int) -> list[str]:
