@@ -20,6 +20,7 @@ from autograder.examiner_judging import (
 from autograder.examiner_lending import Lending
 from autograder.examiner_objects import RoomObjects
 from autograder.examiner_own_work import OwnWork
+from autograder.examiner_patches import Aside
 from autograder.examiner_printing import Printing
 from autograder.examiner_saying import Sayings
 from autograder.examiner_sent import Looks, Sent
@@ -48,6 +49,7 @@ _WORKING = frozenset(
         *("derive", "resume"),
     }
 )
+_NOTHING_ASIDE = Aside({})
 _SHARING = frozenset({"name", "given", "get", "call", "item", "next", "enter", "await", "result"})
 _LOOKING = frozenset({"name", "given"})
 _CALLING = frozenset({"call", "together"})
@@ -84,6 +86,7 @@ class ExaminerLink(Beliefs):
         self.handing: Callable[..., None] = lambda *_: None
         """Is told what the test hands to functions."""
         self.before_question: Callable[[], None] = lambda: None
+        self.take_aside: Callable[[], Aside] = lambda: _NOTHING_ASIDE
         self.after_question: Callable[[], None] = lambda: None
         self.judge = Judge(self.ask, self.claim)
         self.sayings = Sayings(self.ask, self.is_strange, self.judge.is_asked_for, self.refuse)
@@ -138,6 +141,13 @@ class ExaminerLink(Beliefs):
 
     def ask(self, op: str, /, *args: Any, **kwargs: Any) -> Any:
         """Ask one question and give its answer, or raise what it raised."""
+        aside = self.take_aside()
+        try:
+            return self._asking(op, args, kwargs)
+        finally:
+            aside.put_back()
+
+    def _asking(self, op: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         if op == "call":
             self.handing(*args[1:], *kwargs.values())
         if self.together.is_for(op):

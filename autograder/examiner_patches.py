@@ -6,6 +6,7 @@ the student's room gets the same replacement, lent, and has its own back when th
 """
 
 import ast
+import builtins
 import re
 import sys
 from collections.abc import Callable
@@ -19,7 +20,7 @@ from autograder.examiner_source import cell_tree
 from autograder.handles import number_of
 from autograder.syntax import parse_python
 
-__all__ = ["Patches", "replaced_in"]
+__all__ = ["Aside", "Patches", "replaced_in"]
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _PATCHING = frozenset({"patch", "setattr", "object", "multiple"})
@@ -151,6 +152,7 @@ class Patches:
         self._link = link
         self._originals: dict[Target, Any] = {}
         self._sent: dict[Target, Any] = {}
+        self._aside: dict[str, Any] = {}
 
     def begin(self, text: str, find: Callable[[str], Any]) -> None:
         """Start a test cell: note what stands where it may put something else."""
@@ -163,6 +165,8 @@ class Patches:
         """Have the student's room replace, or take back, what this room has since."""
         for target, original in self._originals.items():
             now = getattr(_place(target[0]), target[1], _MISSING)
+            if target[0] == "builtins":
+                now = self._aside.get(target[1], now)
             if now is self._sent.get(target, original):
                 continue
             if now is original:
@@ -171,6 +175,46 @@ class Patches:
             else:
                 self._sent[target] = now
                 self._link.ask("replace", *target, *([] if now is _MISSING else [now]))
+
+    def take_aside(self) -> "Aside":
+        """Have Python's own names stand for themselves: what asks for a test uses them too."""
+        found = {}
+        for (place, name), original in self._originals.items():
+            if place == "builtins":
+                now = vars(builtins).get(name, _MISSING)
+                if now is not original and original is not _MISSING:
+                    found[name] = now
+                    setattr(builtins, name, original)
+        if found:
+            self._aside = dict(found)
+        return Aside(found, self._aside)
+
+
+class Aside:
+    """What a test has put in place of Python's own names, while it isn't there.
+
+    Parameters
+    ----------
+    found : dict of str to object
+        What was taken away.
+    held : dict of str to object, optional
+        Where that is looked up meanwhile.
+    """
+
+    def __init__(self, found: dict[str, Any], held: dict[str, Any] | None = None) -> None:
+        self._found, self._held = found, held
+
+    def put_back(self) -> None:
+        """Have the names stand for that again."""
+        if not self._found:
+            return
+        for name, value in self._found.items():
+            if value is _MISSING:
+                delattr(builtins, name)
+            else:
+                setattr(builtins, name, value)
+        if self._held is not None:
+            self._held.clear()
 
 
 def _place(dotted: str) -> Any:

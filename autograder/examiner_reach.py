@@ -90,6 +90,7 @@ class Reach:
         self._files = bool(words & _FILE_WORDS)
         self.generators.begin(text, active="random" in words)
         self._warnings.begin()
+        self._link.take_aside = self._patches.take_aside
         self._link.before_question = self.before
         self._link.after_question = self.after
         if self._files:

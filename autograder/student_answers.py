@@ -30,6 +30,15 @@ __all__ = ["Answerer"]
 
 # How many items a container of both rooms has at most that is looked at with every callback.
 _KEPT_IN_CALLS = 200
+_OF_ANSWERS = frozenset(
+    {
+        *("call", "get", "set", "del", "item", "setitem", "delitem", "contains", "iter", "next"),
+        *("len", "bool", "str", "repr", "format", "operate", "enter", "exit", "await", "go_on"),
+        *("result", "together", "rethrow", "resume", "evaluate", "derive", "aiter", "anext"),
+        *("aenter", "aexit"),
+    }
+)
+"""What answers' code is run for."""
 _QUICK = frozenset({"module", "get", "thread", "special", "ancestry", "signature", "can"})
 
 
@@ -178,7 +187,13 @@ class Answerer:
             copied = attributes_of(decoder.copies)
             is_main = threading.current_thread() is threading.main_thread()
             loop = self.operations.within_loop() if body.get("al") and is_main else nullcontext()
-            with limit if is_main else nullcontext(), self.operations.warned.watched(), loop:
+            answers = self.operations.replaced.in_force(on=body["op"] in _OF_ANSWERS)
+            with (
+                limit if is_main else nullcontext(),
+                self.operations.warned.watched(),
+                loop,
+                answers,
+            ):
                 result = OPERATIONS[body["op"]](self.operations, *args, **names)
             if (number := self._share(body["op"], result, new="h" in body)) is not None:
                 reply["twin"] = number
@@ -211,6 +226,10 @@ class Answerer:
 
     def ask(self, op: str, target: Given, /, *args: Any, **kwargs: Any) -> Any:
         """Use an object of the examiner's, while a question is open."""
+        with self.operations.replaced.in_force(on=False):
+            return self._asked(op, target, *args, **kwargs)
+
+    def _asked(self, op: str, target: Given, /, *args: Any, **kwargs: Any) -> Any:
         with self._turns.lock:
             question = self._turns.to_call()
             number, handed = self._call_back(question, op, target, args, kwargs)

@@ -1,5 +1,12 @@
-"""What a test has put in a module's or class's place for a name, and what stood there before."""
+"""What a test has put in a module's or class's place for a name, and what stood there before.
 
+Python's own names stand for it while answers run only: what runs beside them here uses those names
+too.
+"""
+
+import builtins
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from autograder.dotted import find_dotted
@@ -14,6 +21,9 @@ class Replaced:
 
     def __init__(self) -> None:
         self._originals: dict[tuple[str, str], Any] = {}
+        self._pythons: dict[str, tuple[Any, ...]] = {}
+        self._own: dict[str, Any] = {}
+        self._is_on = False
 
     def put(self, place: str, name: str, *value: Any) -> None:
         """Bind a name there to a value, or to none at all.
@@ -27,6 +37,9 @@ class Replaced:
         *value : object
             To what; without one the name is deleted.
         """
+        if place == "builtins":
+            self._pythons[name] = value
+            return
         found = find_dotted(place)
         own = vars(found).get(name, _NOTHING)
         self._originals.setdefault((place, name), own)
@@ -37,6 +50,7 @@ class Replaced:
 
     def put_back(self, place: str, name: str) -> None:
         """Give a name back what it stood for before."""
+        self._pythons.pop(name if place == "builtins" else "", None)
         original = self._originals.pop((place, name), self)
         if original is self:
             return
@@ -45,3 +59,33 @@ class Replaced:
             setattr(found, name, original)
         elif name in vars(found):
             delattr(found, name)
+
+    @contextmanager
+    def in_force(self, *, on: bool = True) -> Iterator[None]:
+        """Have Python's own names stand for what a test has put there, or for themselves."""
+        was_on = self._is_on
+        self._turn(on=on)
+        try:
+            yield
+        finally:
+            self._turn(on=was_on)
+
+    def _turn(self, *, on: bool) -> None:
+        if on == self._is_on:
+            return
+        self._is_on = on
+        if not on:
+            for name, own in self._own.items():
+                _bind(name, *(() if own is _NOTHING else (own,)))
+            self._own.clear()
+            return
+        for name, value in self._pythons.items():
+            self._own[name] = vars(builtins).get(name, _NOTHING)
+            _bind(name, *value)
+
+
+def _bind(name: str, *value: Any) -> None:
+    if value:
+        setattr(builtins, name, value[0])
+    else:
+        vars(builtins).pop(name, None)

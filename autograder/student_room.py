@@ -118,7 +118,7 @@ class _Room:
         self.capture.limit = order["output"]
         self.capture.take()
         self._spent()
-        with cpu_limit(order["seconds"]):
+        with cpu_limit(order["seconds"]), self.answerer.operations.replaced.in_force():
             outcome = self.shell.run_text(order["text"], self.loop)
         with suppress(Exception):
             sys.stdout.flush()

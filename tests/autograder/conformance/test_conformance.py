@@ -116,6 +116,10 @@ NEEDS_REFERENCE = {
     *("namespaces_and_results_that_hold_objects_of_the_students", "protocols_and_generic_classes"),
     *("names_of_students_classes_that_libraries_read", "a_score_that_a_given_base_works_out"),
     *("given_objects_that_only_tests_use", "names_that_functions_of_the_test_bind_globally"),
+    *(
+        "modules_of_the_answers_that_a_test_replaces",
+        "replacements_in_libraries_that_other_cells_import",
+    ),
 }
 
 
