@@ -120,6 +120,10 @@ NEEDS_REFERENCE = {
         "modules_of_the_answers_that_a_test_replaces",
         "replacements_in_libraries_that_other_cells_import",
     ),
+    "class_decorators_of_registries_and_of_derived_classes",
+    "class_decorators_that_derive_or_look_into_classes",
+    "class_decorators_that_set_what_a_class_has",
+    "what_a_class_derived_from_a_plain_one_contains",
 }
 
 
