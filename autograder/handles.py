@@ -70,7 +70,10 @@ _READABLE = frozenset(
 _PROBES = ("_typ", "_mgr", "_constructor", "_as_parameter_", "_repr_", "_ipython_")
 
 _COMPARED = (int, float, complex, str, bytes, list, tuple, dict, set, frozenset)
-_ASIDE = ("sklearn.", "joblib.", "inspect", "typing", "unittest.loader", "unittest.suite")
+_ASIDE = (
+    *("sklearn.", "scipy.", "joblib.", "inspect", "typing"),
+    *("unittest.loader", "unittest.suite"),
+)
 """Modules that compare objects for ends of their own."""
 _HASHED = frozenset({"int", "float", "complex", "str", "bytes", "tuple", "frozenset"})
 
@@ -156,11 +159,12 @@ class Handle:
                 return link.sayings.value_of(self) == other
             if (own := link.bases.own_operator(self, "__eq__")) is not None:
                 return own(self, other)
-            if (same := link.is_named(self, other)) is not None:
+            is_aside = _module_of(sys._getframe(1)).startswith(_ASIDE)
+            if not is_aside and (same := link.is_named(self, other)) is not None:
                 return same
             if type(other) in BAGS.values() and (same := link.equal_bags(self, other)) is not None:
                 return same
-            if not _module_of(sys._getframe(1)).startswith(_ASIDE):
+            if not is_aside:
                 link.note(
                     f"{describe(self)} was compared with a value: a handle never equals a value. "
                     f"{WAYS_OUT}"
