@@ -130,9 +130,11 @@ class KeptContainers:
             start, now = self._first_other(value, before)
             if start is None or now is None:
                 continue
+            mark = encoder.mark()
             try:
                 changes.append([key, encoder.content(tail_of(value, start)), start])
             except TooLargeError:
+                encoder.forget(mark)
                 self._lost = True
                 continue
             if key in self._kept:

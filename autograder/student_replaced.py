@@ -50,7 +50,9 @@ class Replaced:
 
     def put_back(self, place: str, name: str) -> None:
         """Give a name back what it stood for before."""
-        self._pythons.pop(name if place == "builtins" else "", None)
+        if place == "builtins":
+            self._pythons.pop(name, None)
+            return
         original = self._originals.pop((place, name), self)
         if original is self:
             return
