@@ -2,7 +2,8 @@
 
 A name that a test or the release defines, imports or that Python itself has is never looked up
 in the student's room, whatever the student bound to it. Any other name is looked up there, each
-time anew. Assigning or deleting a name of the student's reaches the student's room.
+time anew. Assigning or deleting a name of the student's reaches the student's room; so does a
+function in place of one of Python's own, and a stand-in for a module that answers import.
 """
 
 import builtins
