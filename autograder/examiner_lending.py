@@ -26,6 +26,7 @@ from autograder.wire_abilities import (
     named,
     operators_of,
     plain_base,
+    special_of,
 )
 from autograder.wire_classes import reaches_memory
 from autograder.wire_values import Json, TooLargeError, need
@@ -376,7 +377,7 @@ def _of_error(error: Any) -> tuple[Any, Any, None]:
 
 
 def _exit(target: Any, error: Any) -> bool:
-    return bool(type(target).__exit__(target, *_of_error(error)))
+    return bool(special_of(target, "__exit__")(*_of_error(error)))
 
 
 async def _awaited(target: Any) -> Any:
@@ -384,11 +385,11 @@ async def _awaited(target: Any) -> Any:
 
 
 async def _entered(target: Any) -> Any:
-    return await type(target).__aenter__(target)
+    return await special_of(target, "__aenter__")()
 
 
 async def _left(target: Any, error: Any) -> bool:
-    return bool(await type(target).__aexit__(target, *_of_error(error)))
+    return bool(await special_of(target, "__aexit__")(*_of_error(error)))
 
 
 _TASKS = frozenset({"go_on", "result", "cancel"})
@@ -406,14 +407,14 @@ _USES: dict[str, Callable[..., Any]] = {
     "operate": _operate,
     "isinstance": _is_instance,
     "issubclass": _is_subclass,
-    "enter": lambda target: type(target).__enter__(target),
+    "enter": lambda target: special_of(target, "__enter__")(),
     "exit": _exit,
     "copy": _of_own(copy.copy),
     "deepcopy": _of_own(copy.deepcopy),
     "vars": _vars,
     "class": _of_own(type),
     "aiter": aiter,
-    "anext": lambda target: _awaited(type(target).__anext__(target)),
+    "anext": lambda target: _awaited(special_of(target, "__anext__")()),
     "await": _awaited,
     "aenter": _entered,
     "aexit": _left,

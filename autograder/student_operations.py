@@ -24,6 +24,7 @@ from autograder.student_replaced import Replaced
 from autograder.student_surroundings import decimals, environment, surround
 from autograder.student_threads import call_together, rethrow
 from autograder.student_warnings import Warned
+from autograder.wire_abilities import special_of
 
 __all__ = ["OPERATIONS", "Operations"]
 
@@ -195,12 +196,12 @@ def _members_of(kind: type) -> set[str]:
 
 def _exit(_: Operations, manager: Any, error: BaseException | None) -> bool:
     kind = None if error is None else type(error)
-    return bool(type(manager).__exit__(manager, kind, error, None))
+    return bool(special_of(manager, "__exit__")(kind, error, None))
 
 
 def _leave_async(operations: Operations, manager: Any, error: BaseException | None) -> bool:
     kind = None if error is None else type(error)
-    return bool(operations.run(type(manager).__aexit__(manager, kind, error, None)))
+    return bool(operations.run(special_of(manager, "__aexit__")(kind, error, None)))
 
 
 def _operate(_: Operations, method: str, target: Any, *others: Any) -> Any:
@@ -281,16 +282,16 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "repr": lambda _, target: repr(target)[:_TEXT],
     "format": lambda _, target, spec: format(target, spec)[:_TEXT],
     "dir": lambda _, target: [name for name in dir(target) if type(name) is str],
-    "enter": lambda _, target: type(target).__enter__(target),
+    "enter": lambda _, target: special_of(target, "__enter__")(),
     "exit": _exit,
     "await": Operations.run,
     "go_on": Operations.go_on,
     "tasks": lambda operations: list(asyncio.all_tasks(operations._own_loop())),
     "result": Operations.result,
     "cancel": Operations.cancel,
-    "aiter": lambda _, target: type(target).__aiter__(target),
-    "anext": lambda operations, target: operations.run(type(target).__anext__(target)),
-    "aenter": lambda operations, target: operations.run(type(target).__aenter__(target)),
+    "aiter": lambda _, target: special_of(target, "__aiter__")(),
+    "anext": lambda operations, target: operations.run(special_of(target, "__anext__")()),
+    "aenter": lambda operations, target: operations.run(special_of(target, "__aenter__")()),
     "aexit": _leave_async,
     "pause": lambda _, seconds: sleep(min(float(seconds), _LONGEST_PAUSE)),
     "thread": lambda _, name: getattr(threading, name)(),

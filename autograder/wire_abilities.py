@@ -27,6 +27,7 @@ __all__ = [
     "operators_of",
     "plain_base",
     "plain_class",
+    "special_of",
 ]
 
 ABILITIES = (
@@ -137,6 +138,24 @@ def abilities_of(value: Any) -> int:
     if isinstance(value, type):
         return mask | CLASS_BIT | (_ITEM_BIT if hasattr(value, "__class_getitem__") else 0)
     return mask | COROUTINE_BIT if kind is types.CoroutineType else mask
+
+
+def special_of(value: Any, name: str) -> Any:
+    """Give an object's special method as Python itself looks it up: in its class, and bound.
+
+    A mock's isn't bound: it would be called with the mock as well.
+
+    Examples
+    --------
+    >>> special_of([1, 2], "__len__")()
+    2
+    """
+    for kind in type(value).__mro__:
+        if name in vars(kind):
+            method = vars(kind)[name]
+            bind = getattr(type(method), "__get__", None)
+            return method if bind is None else bind(method, value, type(value))
+    raise AttributeError(f"{type(value).__name__!r} object has no attribute {name!r}")
 
 
 def plain_base(kind: type) -> str | None:
