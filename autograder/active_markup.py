@@ -21,7 +21,7 @@ _PICTURE = r"data:(?:image|audio|video)/"
 _FETCHING = re.compile(
     r"(?<![\w-])(?:src|srcset|imagesrcset|poster|background|data|lowsrc|ping)\s*+=\s*+"
     rf"(?![\"']?\s*{_PICTURE})|"
-    rf"url\s*+\((?!\s*[\"']?\s*(?:#|{_PICTURE}))|@import|image-set\s*\(|!\[",
+    rf"url\s*+\((?!\s*+(?:[\"']\s*+)?(?:#|{_PICTURE}))|@import|image-set\s*\(|!\[",
     re.IGNORECASE,
 )
 # A link asks for nothing until it is followed; these do, and which tag an address belongs to takes
@@ -31,6 +31,8 @@ _ADDRESS = re.compile(rf"href\s*+=\s*+(?![\"']?\s*(?:#|{_PICTURE}))", re.IGNOREC
 _UNSEEN = re.compile(r"[\x00-\x20\x7f-\xa0\xad\u200b-\u200f\u2028-\u202f\ufeff]+")
 _STYLE_ESCAPE = re.compile(r"\\([0-9a-fA-F]{1,6})\s?")
 _LARGEST = 0x10FFFF
+# A sign by its number; Python reads none of thousands of digits, and none has more than eight.
+_NUMBERED = re.compile(r"&#(?:[xX]0*+([0-9a-fA-F]{0,8})[0-9a-fA-F]*|0*+([0-9]{0,8})[0-9]*)")
 _NOTE = "*Shown as it was written, because it holds what would act in a browser.*"
 
 
@@ -78,11 +80,15 @@ def fetches(text: str) -> bool:
 def _readings(text: str) -> Iterator[str]:
     """Give a text as it stands, and as a browser reads it."""
     yield text
-    read = html.unescape(text)
+    read = html.unescape(_NUMBERED.sub(_short, text))
     if read != text:
         yield read
     if "\\" in read:
         yield _STYLE_ESCAPE.sub(lambda found: chr(min(int(found[1], 16), _LARGEST)), read)
+
+
+def _short(found: re.Match[str]) -> str:
+    return f"&#{found[2]}" if found[1] is None else f"&#x{found[1]}"
 
 
 def as_plain_markdown(text: str) -> str:

@@ -34,6 +34,13 @@ from autograder.wire_values import Json, TooLargeError, need
 __all__ = ["Lending"]
 
 _SECRET_TYPES = (types.FrameType, types.CodeType, types.TracebackType, types.ModuleType)
+_OF_FUTURES = frozenset(
+    {
+        *("done", "result", "exception", "cancel", "cancelled", "cancelling", "uncancel"),
+        *("add_done_callback", "remove_done_callback", "set_result", "set_exception"),
+        *("get_name", "set_name"),
+    }
+)
 _SECRET_NAMES = ("gi_", "cr_", "ag_", "f_", "co_", "tb_", "func_", "im_")
 _READABLE = frozenset({"__name__", "__qualname__", "__doc__", "__signature__"})
 _FUNCTIONS = (types.FunctionType, types.MethodType, types.BuiltinFunctionType)
@@ -252,6 +259,10 @@ def _check_name(target: Any, name: Any) -> str:
     own = _is_own(target) and not str(name).startswith("__")
     if type(target).__module__ == _MOCKS and name in _MOCKS_OWN:
         secret = True
+    if isinstance(target, asyncio.AbstractEventLoop):  # it would run anything here
+        secret = True
+    if isinstance(target, asyncio.Future) and name not in _OF_FUTURES:  # its lines, its coroutine
+        secret = not str(name).startswith("__")
     if isinstance(target, functools.partial):  # its arguments may be what is expected
         secret = True
     if name in _PROTOCOL and _is_own(target) and hasattr(type(target), name):

@@ -10,6 +10,8 @@ from collections.abc import Callable
 from types import CoroutineType
 from typing import Any
 
+import numpy as np
+
 from autograder.awaiting import Awaiting
 from autograder.examiner_errors import mirror
 from autograder.examiner_lending import Lending
@@ -23,7 +25,20 @@ from autograder.wire_values import Decoder, Json, need
 
 __all__ = ["RoomObjects", "is_real"]
 
-_VALUE_MODULES = ("builtins", "datetime", "decimal", "fractions", "numpy", "collections", "pathlib")
+_VALUE_MODULES = frozenset({"datetime", "decimal", "fractions", "collections", "pathlib"})
+_PLAIN = frozenset(
+    {
+        *(int, float, complex, bool, str, bytes, bytearray, list, tuple, dict, set, frozenset),
+        *(range, slice, object, enumerate, zip, reversed, type(None), type(...)),
+        type(NotImplemented),
+    }
+)
+"""What makes plain data of whatever it is given: not a function's class, nor `type` or `map`."""
+_OF_DATA = _VALUE_MODULES | {
+    *("abc", "array", "calendar", "dataclasses", "enum", "graphlib", "ipaddress", "numbers"),
+    *("random", "statistics", "string", "time", "typing", "uuid", "zoneinfo"),
+}
+"""Python's own modules whose classes open, run and reach nothing."""
 _POWERFUL = frozenset({"socket", "_socket"})
 _DOUBLES = ("unittest", "_pytest", "pytest", "hypothesis", "autograder", "IPython")
 
@@ -123,12 +138,18 @@ class RoomObjects:
         """Say whether a class that student code names is used as this room's own.
 
         Only value types, errors and what the release or a test imported itself: an object of any
-        other class, made here, would be one more that the student chose and nobody looked at.
+        other class, made here, would be one more that the student chose and nobody looked at. A
+        function of a test that calls what it is handed would make it: of code, a function.
         """
         module = kind.__module__
-        if module in _VALUE_MODULES or issubclass(kind, BaseException):
+        is_error = issubclass(kind, BaseException) and not module.startswith("autograder")
+        if kind in _PLAIN or module in _VALUE_MODULES or is_error:
             return True
-        return self.is_named(kind) and _is_ordinary(kind)
+        if module.startswith("numpy"):
+            return issubclass(kind, np.generic)
+        is_python = module.partition(".")[0] in sys.stdlib_module_names
+        is_harmless = module in _OF_DATA if is_python else not _is_powerful(kind)
+        return is_harmless and self.is_named(kind) and _is_ordinary(kind)
 
     def may_annotate(self, kind: type) -> bool:
         """Say whether a class that an annotation of the student's names is this room's own.

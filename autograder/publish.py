@@ -154,6 +154,8 @@ def _disarm(notebook: NotebookNode, teacher: Teacher, *, has_walls: bool) -> Non
     for cell in notebook.cells:
         if cell.cell_type == "code" and not has_walls:
             cell["outputs"] = clean_outputs(list(cell.outputs), MAX_BYTES)
+        if cell.cell_type == "code":  # formgrader shows it as it is written
+            continue
         is_theirs = cell_kind(cell) in ("answer", "manual", "plain") and cell.source not in given
         if not is_theirs or not acts(cell.source, is_written=True):
             continue

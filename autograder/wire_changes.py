@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from autograder.wire import WireError
-from autograder.wire_models import check_attribute, check_attributes, is_model
+from autograder.wire_models import check_attribute, check_attributes, is_model, may_score
 from autograder.wire_values import Json, need
 
 __all__ = ["ChangeError", "apply_change", "change_copies", "may_hold", "whole_of"]
@@ -167,6 +167,10 @@ def change_copies(
             if may_hold(target) and callable(value):
                 known = getattr(type(target), str(item[0]), None)
                 _follow(known is None, "one of its methods is another function")
+            _follow(
+                may_score(target, item[0], value),
+                "a model is scored by another part than one that predicts",
+            )
             check_attribute(target, item[0], value)
             if item[2] == 1 and may_hold(target):
                 value = _in_place(attributes.get(item[0]), value)

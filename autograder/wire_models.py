@@ -26,6 +26,7 @@ __all__ = [
     "encode_part",
     "holds_models",
     "is_model",
+    "may_score",
     "models_in",
 ]
 
@@ -43,6 +44,8 @@ _METRICS = {f"{name}Distance": name.lower() for name in ("Euclidean", "Manhattan
 # Where these stand in what such a table of neighbours is made of.
 _LEAF_SIZE, _METRIC = 4, 11
 _MOST = 1 << 20
+_CALLED = frozenset({"analyzer", "preprocessor", "tokenizer", "scoring", "score_func"})
+_SCORING = frozenset({"steps", "estimator_", "best_estimator_"})
 
 
 def is_model(kind: Any) -> bool:
@@ -239,9 +242,43 @@ def check_attribute(target: Any, name: Any, value: Any) -> None:
     """
     need(type(name) is str and not name.startswith("__"), "the name of an attribute")
     need(name != "memory" or value is None, "a model that keeps no results in a folder")
+    need(name != "input" or value not in ("file", "filename"), "a model that opens no files")
+    need(name != "scorer_" or value is None, "a model that is scored as its class says")
+    need(name not in _CALLED or not callable(value), "a word for what is done with texts")
+    need(may_score(target, name, value), "a model that is scored by what it predicts")
     is_free = getattr(type(target), name, None) is None
     need(is_free or not callable(value), "an attribute, not a method")
     need(not holds_models(value), "no array of models")
+
+
+def may_score(target: Any, name: Any, value: Any) -> bool:
+    """Say whether a model's score may be that of this part, as it was before or a predictor's.
+
+    Others have scores of their own, which don't look at what was expected.
+    """
+    if name not in _SCORING or value is None or not is_model(type(target)):
+        return True
+    parts = value if name == "steps" else [(name, value)]
+    if type(parts) not in (tuple, list) or not parts or type(parts[-1]) not in (tuple, list):
+        return False
+    last = parts[-1][-1]
+    if not is_model(type(last)):
+        return True
+    before = vars(target).get(name)
+    if name == "steps":
+        before = before[-1][-1] if type(before) is list and before else None
+    base: Any = vars(sys.modules["sklearn.base"])
+    predicts = (base["ClassifierMixin"], base["RegressorMixin"])
+    has_score = getattr(type(last), "score", None) is not None
+    return type(last) is type(before) or not has_score or _predicts(last, predicts)
+
+
+def _predicts(model: Any, kinds: tuple[type, ...]) -> bool:
+    """Say whether a model is a classifier or a regressor, or one of those that end with one."""
+    steps = vars(model).get("steps")
+    if type(steps) is list:  # looked at when it was made
+        return True
+    return issubclass(type(model), kinds) or bool({"estimator", "best_estimator_"} & {*vars(model)})
 
 
 def holds_models(value: Any) -> bool:

@@ -130,3 +130,19 @@ def test_many_beginnings_that_come_to_nothing_keep_no_class_waiting(part: str) -
     text = part * 200_000
     assert not acts(text, is_written=True)
     assert not fetches(text)
+
+
+def test_a_reference_of_thousands_of_digits_is_read_as_a_browser_does() -> None:
+    """Python gives up on such a number; one answer of a class would have kept all from marks."""
+    assert not acts("&#" + "1" * 5_000 + ";")
+    assert not acts("&#x" + "f" * 5_000 + ";")
+    assert acts("java&#" + "0" * 5_000 + "115;cript:x")
+    assert acts("java&#x" + "0" * 5_000 + "73;cript:x")
+    assert not acts("&# &#; &#x;")
+
+
+def test_many_spaces_are_looked_through_once() -> None:
+    """Each was taken with each other one: a megabyte of them would have taken hours."""
+    for quote in ("", "'", '"'):
+        assert fetches("url(" + " " * 400_000 + quote + " " * 400_000 + "x")
+    assert not fetches("url(" + " " * 400_000 + "'" + " " * 400_000 + "#x")

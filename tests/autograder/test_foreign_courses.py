@@ -312,6 +312,7 @@ def test_the_example_can_be_examined_in_a_room_apart(
     assert rooms == {"examiner"}
 
 
+@pytest.mark.whole_way
 def test_a_harder_course_gets_the_marks_of_stock_nbgrader(
     hard: tuple[Path, GradeReport], tmp_path: Path
 ) -> None:

@@ -45,6 +45,7 @@ def quick_folder(tmp_path: Path) -> Iterator[Path]:
         yield Path(name)
 
 
+@pytest.mark.whole_way
 def test_killed_at_any_moment_it_ends_with_the_same_gradebook(
     small_course: Any, quick_folder: Path
 ) -> None:

@@ -58,6 +58,7 @@ def scores(root: Path, course_id: str) -> dict[tuple[str, str], Any]:
         }  # fmt: skip
 
 
+@pytest.mark.whole_way
 def test_both_give_the_same_points(
     small_course: Any, tmp_path: Path, borrowing_engine: Any, alembic_asked_once: None
 ) -> None:
