@@ -324,6 +324,10 @@ class ExaminerLink(Beliefs):
             self._called_back = before
             lock._acquire_restore(held)
 
+    def is_asking(self) -> bool:
+        """Say whether this may be done for student code: a question is open, or in a thread."""
+        return bool(self._open) or threading.current_thread() is not threading.main_thread()
+
     def is_called_back(self) -> bool:
         """Say whether this thread does what student code has called an object of the test's for."""
         return self._called_back == get_ident() and not self.gone

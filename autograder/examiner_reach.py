@@ -319,6 +319,7 @@ def patch_dataclasses(link: ExaminerLink) -> None:
 def guard_process(
     add_hook: Callable[[Callable[[str, Any], None]], None],
     compiling: Callable[[Any, Any], None] = lambda *_: None,
+    is_asking: Callable[[], bool] = lambda: False,
 ) -> None:
     """Keep this process from running what student code may have written.
 
@@ -330,6 +331,8 @@ def guard_process(
         Adds an audit hook.
     compiling : callable, optional
         Is told what is about to be compiled, and in which frame.
+    is_asking : callable, optional
+        Says whether student code runs meanwhile: code may come about by what it hands over.
     """
     allowed = os.getpid()
     own = (sys.prefix, sys.base_prefix, *(path for path in sys.path if path))
@@ -366,6 +369,11 @@ def guard_process(
                 "Load it with `joblib.load` or `pickle.load`, which a test cell asks of the "
                 "student's room, or tag the test cell 'student-room'."
             )
+        if event in _MAKING and is_asking():
+            raise HandleError(
+                "code isn't made from parts in the examiner's room while an answer runs, which "
+                "may have given them. Tag the test cell 'student-room' if it is to do so."
+            )
         if event in _PROGRAMS:
             raise HandleError(
                 f"a test in the examiner's room doesn't start programs ({event}). Let a given "
@@ -388,5 +396,6 @@ class _Nothing:
         """Find none."""
 
 
+_MAKING = frozenset({"code.__new__", "function.__new__"})
 _RUNNING = frozenset({"exec", "ctypes.dlopen"})
 _PROGRAMS = frozenset({"subprocess.Popen", "os.system", "os.exec", "os.posix_spawn", "os.spawn"})

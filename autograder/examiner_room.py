@@ -136,7 +136,7 @@ class _Room:
         patch_json(self.link.sayings.has_value, self.link.sayings.value_of)
         patch_references(self._own_text, self.evaluation.may_be_a_type)
         patch_formats(self._check_format)
-        guard_process(sys.addaudithook, self.evaluation.compiling)
+        guard_process(sys.addaudithook, self.evaluation.compiling, self.link.is_asking)
 
     def _own_text(self) -> str:
         return "\n".join(self.own_texts)

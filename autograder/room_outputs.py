@@ -54,12 +54,22 @@ def clean_outputs(outputs: Any, limit: int) -> list[NotebookNode]:
     made: list[NotebookNode] = []
     left = 2 * limit + _TEXT
     for output in outputs if isinstance(outputs, list) else []:
+        if _length(output) > left:
+            continue
         clean = _clean_output(output)
         size = len(str(clean))
         if clean is not None and size <= left and len(made) < 2_000:
             left -= size
             made.append(_node(clean))
     return made
+
+
+def _length(value: Any, depth: int = 0) -> int:
+    """Give a length of all texts in an output, which is looked at more closely if it isn't much."""
+    if type(value) is str or depth > _DEPTH:
+        return len(value) if type(value) is str else 0
+    parts = [*value, *value.values()] if isinstance(value, dict) else value
+    return sum(_length(part, depth + 1) for part in parts) if isinstance(parts, list) else 1
 
 
 def _node(value: dict[str, Any]) -> NotebookNode:

@@ -114,6 +114,18 @@ def test_outputs_keep_nothing_that_acts(text: str, kind: str) -> None:
         assert dict(output["data"]) == {"text/plain": "fine"}
 
 
+def test_what_is_too_long_to_be_kept_isnt_looked_through(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However much a room says it has shown."""
+    looked: list[str] = []
+    monkeypatch.setattr("autograder.room_outputs.acts", looked.append)
+    outputs = [
+        {"output_type": "display_data", "data": {"text/html": "<b>" * length}}
+        for length in (1, 1 << 20)
+    ]
+    assert len(clean_outputs(outputs, 1 << 20)) == 1
+    assert looked == ["<b>"]
+
+
 def test_outputs_keep_what_shows_itself() -> None:
     """A table of a frame, a drawing."""
     shown: dict[str, Any] = {

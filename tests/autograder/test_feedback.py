@@ -218,6 +218,23 @@ def test_unreadable_work_gets_advice(page_of: Any) -> None:
     assert not any(attrs.get("href") for tag, attrs in page.tags if tag == "a")
 
 
+def test_work_that_cant_be_shown_keeps_nobody_from_their_page(
+    page_of: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever has made up such work gets the points alone."""
+
+    def redacted(text: str, *given: Any, **named: Any) -> str:
+        if "made up" in text:
+            raise RecursionError(text)
+        return text
+
+    monkeypatch.setattr("autograder.feedback.redacted", redacted)
+    odd = Page(page_of({"q1": f"{NEGATIVE}  # made up"}))
+    assert "of 8 points" in odd.text
+    assert "def add" not in odd.text
+    assert "def add" in Page(page_of({"q1": NEGATIVE}, "bea")).text
+
+
 def test_the_same_work_gives_the_same_bytes(page_of: Any) -> None:
     """Nothing of the clock is on the page."""
     assert page_of({"q1": NEGATIVE}) == page_of({"q1": NEGATIVE})

@@ -173,3 +173,32 @@ def test_a_text_that_acts_is_shown_as_it_was_written(
     [record] = [one for one in read_records(small_course.course, "05") if "ann" in str(one.result)]
     assert record.notebook is not None
     assert attack in [cell["source"] for cell in record.notebook["cells"]]
+
+
+def test_a_text_that_cant_be_looked_through_is_shown_as_it_was_written(
+    small_course: Any, fake_engine: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One student's work keeps no class from its marks."""
+    marked: list[Any] = []
+    monkeypatch.setattr("autograder.publish.write_marks", lambda *told: marked.extend(told[-1]))
+
+    def acts(text: str, *, is_written: bool) -> bool:
+        if is_written and "made up" in text:
+            raise RecursionError
+        return False
+
+    monkeypatch.setattr("autograder.publish.acts", acts)
+    texts = {"ann": "This is made up.", "bea": "Because.", "cem": "<p>" * 200_000}
+    for student, text in texts.items():
+        small_course.hand_in(student, {"why": text})
+    grade_class(small_course.course, "05", engine=fake_engine, workers=1)
+    assert {one.result.student for one in marked} == {*texts}
+
+    def kept(student: str) -> str:
+        folder = small_course.course.autograded(student, "05_sums")
+        cells = {grade_id(c): c for c in read_notebook(folder / "05_sums.ipynb").cells}
+        return str(cells["why"].source)
+
+    assert kept("ann") == as_plain_markdown(texts["ann"])
+    assert kept("bea") == texts["bea"]
+    assert kept("cem") == as_plain_markdown(texts["cem"])
