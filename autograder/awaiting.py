@@ -15,6 +15,7 @@ __all__ = ["Awaiting", "Tasks"]
 
 Ask = Callable[..., Any]
 _SLICE = 0.05
+_LONGEST = 0.5
 
 
 class Awaiting:
@@ -64,9 +65,7 @@ class Awaiting:
         waiting = list(self._waiting)
         if not waiting and not self._goes_on:
             return
-        seconds = _until_timer(loop)
-        if not waiting:
-            seconds = _SLICE if seconds is None else min(seconds, _SLICE)
+        seconds = _shorter(_until_timer(loop), _LONGEST if waiting else _SLICE)
         self._turn_on = loop  # while the other room has its turn
         try:
             done = self._ask("go_on", [handle for handle, _ in waiting], seconds)
@@ -110,6 +109,10 @@ def _until_timer(loop: Any) -> float | None:
     return max(0.0, min(timers) - loop.time()) if timers else None
 
 
+def _shorter(seconds: float | None, most: float) -> float:
+    return most if seconds is None else min(seconds, most)
+
+
 def _later(
     loop: asyncio.AbstractEventLoop,
     future: "asyncio.Future[Any]",
@@ -147,9 +150,37 @@ class Tasks:
         self._failed = failed
         self._more: list[asyncio.AbstractEventLoop] = []
         self._begun: dict[int, tuple[Any, asyncio.Future[Any]]] = {}
+        self._elsewhere: set[asyncio.Future[Any]] = set()
+
+    async def awaited(self, target: Any) -> Any:
+        """Wait for anything of this room; for a task of another of its loops too."""
+        loop = asyncio.get_running_loop()
+        if not issubclass(type(target), asyncio.Future) or target.get_loop() is loop:
+            return await target
+        here = loop.create_future()
+
+        def tell(_: Any) -> None:
+            if not here.done():
+                here.set_result(None)
+
+        target.add_done_callback(tell)
+        self._elsewhere.add(here)
+        try:
+            await here
+        except asyncio.CancelledError:
+            target.cancel()
+            raise
+        finally:
+            self._elsewhere.discard(here)
+            target.remove_done_callback(tell)
+        return target.result()
 
     def go_on(self, waiting: list[Any], seconds: float | None) -> list[int]:
-        """Run until one of them is done or the time is up; give the places of those that are."""
+        """Run until one of them is done or the time is up; give the places of those that are.
+
+        A task of the loop that stands still meanwhile gets its turn when that has something to do.
+        """
+        outer = asyncio._get_running_loop()
 
         async def wait() -> list[int]:
             futures = [self._future(item) for item in waiting]
@@ -157,7 +188,12 @@ class Tasks:
             here = {future for future in futures if future.get_loop() is loop}
             if not futures and not (here := self._others(loop)):
                 return []
-            await asyncio.wait(here, timeout=seconds, return_when=asyncio.FIRST_COMPLETED)
+            await asyncio.sleep(0)
+            most = seconds
+            if self._elsewhere and outer is not None:
+                least = _shorter(_until_timer(outer), _SLICE)
+                most = _shorter(seconds, least)
+            await asyncio.wait(here, timeout=most, return_when=asyncio.FIRST_COMPLETED)
             return [place for place, future in enumerate(futures) if future.done()]
 
         done: list[int] = self.run(wait())

@@ -153,7 +153,7 @@ class Lending:
     def use(self, op: Json, number: Json, args: list[Any], names: dict[str, Any]) -> Any:
         """Do what student code asks of a lent object."""
         target = self.own(number)
-        need(type(op) is str and op in (*_USES, *_TASKS, "del"), "a use of a lent object")
+        need(type(op) is str and op in _ALL_USES, "a use of a lent object")
         try:
             if op == "set":
                 self._check_set(target, *args)
@@ -162,6 +162,8 @@ class Lending:
                 self._delete(target, *args)
             elif op in _TASKS:
                 result = self._work_at(op, target, *args)
+            elif op == "await":
+                result = self._tasks.awaited(target)
             else:
                 result = _USES[op](target, *args, **names)
             if op == "set":
@@ -426,7 +428,7 @@ _USES: dict[str, Callable[..., Any]] = {
     "class": _of_own(type),
     "aiter": aiter,
     "anext": lambda target: _awaited(special_of(target, "__anext__")()),
-    "await": _awaited,
     "aenter": _entered,
     "aexit": _left,
 }
+_ALL_USES = frozenset({*_USES, *_TASKS, "del", "await"})
