@@ -20,8 +20,8 @@ from autograder.examiner_judging import (
 from autograder.examiner_lending import Lending
 from autograder.examiner_objects import RoomObjects
 from autograder.examiner_own_work import OwnWork
-from autograder.examiner_patches import Aside
 from autograder.examiner_printing import Printing
+from autograder.examiner_pythons import Aside
 from autograder.examiner_saying import Sayings
 from autograder.examiner_sent import Looks, Sent
 from autograder.examiner_taking import Answers

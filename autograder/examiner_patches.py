@@ -6,7 +6,6 @@ the student's room gets the same replacement, lent, and has its own back when th
 """
 
 import ast
-import builtins
 import re
 import sys
 from collections.abc import Callable
@@ -16,18 +15,18 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from autograder.dotted import find_dotted
+from autograder.examiner_pythons import MISSING, Pythons
 from autograder.examiner_source import cell_tree
 from autograder.handles import number_of
 from autograder.syntax import parse_python
 
-__all__ = ["Aside", "Patches", "replaced_in"]
+__all__ = ["Patches", "replaced_in"]
 
 _DOTTED = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)+")
 _PATCHING = frozenset({"patch", "setattr", "object", "multiple"})
 _OWN = frozenset({"__main__", "student", "autograder"})
 # What is printed comes over anyway, and goes where the test has sent it.
 _STREAMS = frozenset({("sys", "stdout"), ("sys", "stderr")})
-_MISSING = object()
 
 Target = tuple[str, str]
 
@@ -152,21 +151,22 @@ class Patches:
         self._link = link
         self._originals: dict[Target, Any] = {}
         self._sent: dict[Target, Any] = {}
-        self._aside: dict[str, Any] = {}
+        self.pythons = Pythons()
 
     def begin(self, text: str, find: Callable[[str], Any]) -> None:
         """Start a test cell: note what stands where it may put something else."""
         for target in replaced_in(text, find) - set(self._originals):
             place = _place(target[0])
             if place is not None:
-                self._originals[target] = getattr(place, target[1], _MISSING)
+                self._originals[target] = getattr(place, target[1], MISSING)
 
     def carry(self) -> None:
         """Have the student's room replace, or take back, what this room has since."""
         for target, original in self._originals.items():
-            now = getattr(_place(target[0]), target[1], _MISSING)
             if target[0] == "builtins":
-                now = self._aside.get(target[1], now)
+                now = self.pythons.now(target[1])
+            else:
+                now = getattr(_place(target[0]), target[1], MISSING)
             if now is self._sent.get(target, original):
                 continue
             if now is original:
@@ -174,47 +174,7 @@ class Patches:
                 self._link.ask("restore", *target)
             else:
                 self._sent[target] = now
-                self._link.ask("replace", *target, *([] if now is _MISSING else [now]))
-
-    def take_aside(self) -> "Aside":
-        """Have Python's own names stand for themselves: what asks for a test uses them too."""
-        found = {}
-        for (place, name), original in self._originals.items():
-            if place == "builtins":
-                now = vars(builtins).get(name, _MISSING)
-                if now is not original and original is not _MISSING:
-                    found[name] = now
-                    setattr(builtins, name, original)
-        if found:
-            self._aside = dict(found)
-        return Aside(found, self._aside)
-
-
-class Aside:
-    """What a test has put in place of Python's own names, while it isn't there.
-
-    Parameters
-    ----------
-    found : dict of str to object
-        What was taken away.
-    held : dict of str to object, optional
-        Where that is looked up meanwhile.
-    """
-
-    def __init__(self, found: dict[str, Any], held: dict[str, Any] | None = None) -> None:
-        self._found, self._held = found, held
-
-    def put_back(self) -> None:
-        """Have the names stand for that again."""
-        if not self._found:
-            return
-        for name, value in self._found.items():
-            if value is _MISSING:
-                delattr(builtins, name)
-            else:
-                setattr(builtins, name, value)
-        if self._held is not None:
-            self._held.clear()
+                self._link.ask("replace", *target, *([] if now is MISSING else [now]))
 
 
 def _place(dotted: str) -> Any:

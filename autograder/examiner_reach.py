@@ -73,6 +73,7 @@ class Reach:
         self._shipped = stamp_files()
         self.to_change = ""
         self._patches = Patches(link)
+        self.pythons = self._patches.pythons
         self._surroundings = Surroundings(link)
         self._listening = Listening(link)
         self._warnings = Warnings(link)
@@ -90,7 +91,7 @@ class Reach:
         self._files = bool(words & _FILE_WORDS)
         self.generators.begin(text, active="random" in words)
         self._warnings.begin()
-        self._link.take_aside = self._patches.take_aside
+        self._link.take_aside = self._patches.pythons.take
         self._link.before_question = self.before
         self._link.after_question = self.after
         if self._files:

@@ -82,6 +82,7 @@ class _Room:
         self.shell, self.names = examiner_shell()
         self.names.link = self.link
         self.reach = Reach(self.link)
+        self.shell.pythons = self.reach.pythons
         self.capture = Capture()
         self.loop = asyncio.new_event_loop()
         asyncio.set_event_loop(self.loop)
@@ -160,7 +161,7 @@ class _Room:
         put(self.names, "_room_dir", lambda: sorted({*self.names, *self.names.in_room}))
         put(self.names, "_room_names", self.names.of_both)
         put(self.names, "_room_issubclass", self._issubclass)
-        put(self.names, "_room_is", partial(room_is, self.link))
+        put(self.names, "_room_is", self._is)
         put(self.names, "_room_super", partial(room_super, self.link))
         put(self.names, "_room_exec", self._exec)
         put(self.names, "_room_eval", self._eval)
@@ -230,6 +231,13 @@ class _Room:
         ancestry = self.link.judge.ancestry(value)
         self.link.claim(f"the class of {describe(value)}")
         return ancestry[0] if ancestry else type(value)
+
+    def _is(self, *sides: Any) -> bool:
+        aside = self.link.take_aside()  # what is looked at here isn't the test's own doing
+        try:
+            return room_is(self.link, *sides)
+        finally:
+            aside.put_back()
 
     def _class(self, value: Any) -> Any:
         return value.__class__ if number_of(value) is None else self._type(value)

@@ -9,6 +9,7 @@ from typing import Any
 
 from autograder.examiner_compiler import CellCompiler
 from autograder.examiner_names import TestNames
+from autograder.examiner_pythons import ExaminerShell
 from autograder.shell import RoomShell, make_shell
 from autograder.wire_classes import ClassTable
 
@@ -31,9 +32,9 @@ def _student() -> tuple[RoomShell, dict[str, Any]]:
     return shell, namespace
 
 
-def _examiner() -> tuple[RoomShell, TestNames]:
+def _examiner() -> tuple[ExaminerShell, TestNames]:
     names = TestNames()
-    shell = make_shell(names, CellCompiler)
+    shell = make_shell(names, CellCompiler, ExaminerShell)
     # Figures are drawn in the other room, whose backend ``%matplotlib inline`` can't change.
     object.__setattr__(shell, "enable_matplotlib", lambda gui=None: (gui, "agg"))
     return shell, names
@@ -46,9 +47,9 @@ def student_shell() -> tuple[RoomShell, dict[str, Any]]:
     return made
 
 
-def examiner_shell() -> tuple[RoomShell, TestNames]:
+def examiner_shell() -> tuple[ExaminerShell, TestNames]:
     """Give the examiner's room's shell and its names."""
-    made: tuple[RoomShell, TestNames] = _made.get("examiner") or _examiner()
+    made: tuple[ExaminerShell, TestNames] = _made.get("examiner") or _examiner()
     _install(made[0])
     return made
 

@@ -256,16 +256,18 @@ def _no_input(*_: Any) -> str:
 
 
 def make_shell(
-    namespace: dict[str, Any], compiler: type[CachingCompiler] = CachingCompiler
-) -> RoomShell:
+    namespace: dict[str, Any],
+    compiler: type[CachingCompiler] = CachingCompiler,
+    kind: type[RoomShell] = RoomShell,
+) -> Any:
     """Make a shell whose globals are ``namespace``, ready to run its first cell quickly."""
     config = Config()
     config.HistoryManager.enabled = False
     config.HistoryManager.hist_file = ":memory:"
     config.InteractiveShell.colors = "nocolor"
     config.InteractiveShell.ast_node_interactivity = "last_expr"
-    RoomShell.clear_instance()
-    shell: Any = RoomShell.instance(config=config, user_ns=namespace)
+    kind.clear_instance()
+    shell: Any = kind.instance(config=config, user_ns=namespace)
     shell.compile = compiler()
     shell.compile.get_code_name = _cell_name
     # A cell is whole: an open bracket is an error with a name and a place, not half a line.
@@ -281,5 +283,4 @@ def make_shell(
     history: Any = shell.history_manager
     history.input_hist_parsed[:] = [""]
     history.input_hist_raw[:] = [""]
-    made: RoomShell = shell
-    return made
+    return shell

@@ -5,8 +5,6 @@ too.
 """
 
 import builtins
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from autograder.dotted import find_dotted
@@ -62,28 +60,40 @@ class Replaced:
         elif name in vars(found):
             delattr(found, name)
 
-    @contextmanager
-    def in_force(self, *, on: bool = True) -> Iterator[None]:
+    def in_force(self, *, on: bool = True) -> "_Force":
         """Have Python's own names stand for what a test has put there, or for themselves."""
-        was_on = self._is_on
-        self._turn(on=on)
-        try:
-            yield
-        finally:
-            self._turn(on=was_on)
+        return _Force(self, on=on)
 
-    def _turn(self, *, on: bool) -> None:
+    def turn(self, *, on: bool) -> bool:
+        """Have it so from now on, and say how it was."""
         if on == self._is_on:
-            return
+            return on
         self._is_on = on
         if not on:
             for name, own in self._own.items():
                 _bind(name, *(() if own is _NOTHING else (own,)))
             self._own.clear()
-            return
+            return True
         for name, value in self._pythons.items():
             self._own[name] = vars(builtins).get(name, _NOTHING)
             _bind(name, *value)
+        return False
+
+
+class _Force:
+    """A context in which the names stand for one or the other.
+
+    ``contextlib`` would leave one with ``next``, which is such a name.
+    """
+
+    def __init__(self, replaced: Replaced, *, on: bool) -> None:
+        self._replaced, self._on, self._was_on = replaced, on, on
+
+    def __enter__(self) -> None:
+        self._was_on = self._replaced.turn(on=self._on)
+
+    def __exit__(self, *_: object) -> None:
+        self._replaced.turn(on=self._was_on)
 
 
 def _bind(name: str, *value: Any) -> None:

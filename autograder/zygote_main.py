@@ -25,6 +25,7 @@ from typing import Any, NoReturn
 
 from autograder import linux
 from autograder.engine import Limits
+from autograder.own_builtins import keep_own_builtins
 from autograder.room_confinement import Confinement, close_all_but, fork_room
 from autograder.watchdog import Watch, end_tree
 
@@ -316,6 +317,7 @@ def main(arguments: list[str]) -> None:
     if not text:
         return
     settings = json.loads(text)
+    keep_own_builtins()
     try:
         missing = _preload(settings["preload"])
     except _ThreadLeft:
