@@ -370,7 +370,7 @@ def guard_process(
                 "Load it with `joblib.load` or `pickle.load`, which a test cell asks of the "
                 "student's room, or tag the test cell 'student-room'."
             )
-        if event in _MAKING and is_asking():
+        if event in _MAKING and is_asking() and not _is_for_that(sys._getframe(1).f_code, own):
             raise HandleError(
                 "code isn't made from parts in the examiner's room while an answer runs, which "
                 "may have given them. Tag the test cell 'student-room' if it is to do so."
@@ -387,6 +387,14 @@ def guard_process(
     add_hook(hook)
 
 
+def _is_for_that(code: Any, installed: tuple[str, ...]) -> bool:
+    """Say whether a library's function speaks of code itself; others make what they are handed."""
+    is_own = code.co_filename.startswith(_PACKAGE) or not code.co_filename.startswith(installed)
+    return not is_own and not _OF_CODE.isdisjoint(code.co_names)
+
+
+_PACKAGE = os.path.join(os.path.dirname(__file__), "")  # noqa: PTH118, PTH120 - as code has it
+_OF_CODE = frozenset({"replace", "CodeType", "FunctionType"})
 _HINTS = frozenset({"get_type_hints", "get_annotations"})
 
 

@@ -1,9 +1,12 @@
 """What the examiner's room's own process refuses to do."""
 
+import contextlib
 import sys
 import types
 import warnings
 from collections.abc import Callable
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -36,6 +39,24 @@ def test_no_code_comes_about_while_an_answer_runs(
     asking.append(True)
     with pytest.raises(HandleError, match="while an answer runs"):
         look(event, ())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("code.replace('', ''); make()", contextlib.nullcontext()),
+        ("make()", pytest.raises(HandleError)),
+    ],
+)
+def test_a_library_that_speaks_of_code_may_change_it(
+    hook: tuple[Hook, list[bool]], text: str, expected: Any
+) -> None:
+    """One that calls what it is handed may not: it would make what an answer asks for."""
+    look, asking = hook
+    asking.append(True)
+    code = compile(text, str(Path(sys.prefix, "lib", "library.py")), "exec")
+    with expected:
+        exec(code, {"make": partial(look, "code.__new__", ()), "code": ""})
 
 
 def test_python_tells_of_code_that_is_made() -> None:
