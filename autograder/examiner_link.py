@@ -70,6 +70,11 @@ class ExaminerLink(Beliefs):
         The link to the student's room.
     """
 
+    questions = 0
+    """How many were asked in this test cell."""
+    seen: Any = None
+    """What the last answer has told of that it was to tell about; None if it hasn't."""
+
     def __init__(self, channel: Channel) -> None:
         self._channel = channel
         self.bounds = Bounds()
@@ -86,6 +91,8 @@ class ExaminerLink(Beliefs):
         self.handing: Callable[..., None] = lambda *_: None
         """Is told what the test hands to functions."""
         self.before_question: Callable[[], None] = lambda: None
+        self.to_see: Callable[[], dict[str, str]] = dict
+        """Gives what an answer is to tell about if it is otherwise."""
         self.take_aside: Callable[[], Aside] = lambda: _NOTHING_ASIDE
         self.after_question: Callable[[], None] = lambda: None
         self.judge = Judge(self.ask, self.claim)
@@ -119,8 +126,6 @@ class ExaminerLink(Beliefs):
         self._classes: dict[int, type] = {}
         self._open: list[Sent] = []
         self._lock = threading.RLock()
-        self.questions = 0
-        """How many were asked in this test cell."""
         self._stopped = 0
         self._called_back: int | None = None
         self._taking = self.annotating = False
@@ -171,7 +176,15 @@ class ExaminerLink(Beliefs):
                 raise StudentRoomGoneError(self.gone) from None
             finally:
                 if outermost and op in _WORKING and not self.gone:
-                    self.after_question()
+                    self._follow()
+
+    def _follow(self) -> None:
+        """Bring here what an answer has changed beside what it gave."""
+        try:
+            self.after_question()
+        except WireError as breach:
+            self._give_up(str(breach))
+            raise StudentRoomGoneError(self.gone) from None
 
     def claim(self, what: str) -> None:
         """Note that the student's word was taken for something."""
@@ -224,6 +237,9 @@ class ExaminerLink(Beliefs):
         if news := self.tables.news():
             body["t"] = news
         body |= self._wishes(op, args)
+        is_outermost = not self._open
+        if is_outermost and op in _WORKING and (known := self.to_see()):
+            body["see"] = known
         try:
             sent = Sent(encoder.numbered)
             frame = self._exchanged(body, encoder, sent, changed)
@@ -231,6 +247,8 @@ class ExaminerLink(Beliefs):
             self.objects.put_back(freed)
             self.tables.put_back(news)
             raise HandleError(f"{_TOO_LARGE}: {error}. {_SMALLER}") from None
+        if is_outermost:
+            self.seen = frame.body.get("see") if "see" in body else None
         self._taking = True  # what is a key there may be one here
         try:
             value = self.answers.take(op, frame, sent, encoder.copied, annotating=annotating)

@@ -33,7 +33,14 @@ from autograder.examiner_surroundings import Surroundings
 from autograder.examiner_warnings import Warnings
 from autograder.handles import HandleError, describe, number_of
 from autograder.lab_facts import is_to_change
-from autograder.room_files import Stamp, is_inside, mark_files, stamp_files, write_files
+from autograder.room_files import (
+    Stamp,
+    digest,
+    is_inside,
+    mark_files,
+    stamp_files,
+    write_files,
+)
 from autograder.wire_values import need
 
 __all__ = [
@@ -70,6 +77,7 @@ class Reach:
         self._busy = False
         self._here: dict[str, Stamp] = {}
         self._there: dict[str, Any] = {}
+        self._digest = ""
         self._shipped = stamp_files()
         self.to_change = ""
         self._patches = Patches(link)
@@ -94,6 +102,7 @@ class Reach:
         self._link.take_aside = self._patches.pythons.take
         self._link.before_question = self.before
         self._link.after_question = self.after
+        self._link.to_see = self.to_see
         if self._files:
             self.after()
             self._temporary()
@@ -136,17 +145,24 @@ class Reach:
             self.generators.carry()
             self._link.settle()
 
+    def to_see(self) -> dict[str, str]:
+        """Give what the answer to a question is to tell about, if it is otherwise there."""
+        known = {"random": self.generators.known(), "files": self._digest if self._files else None}
+        return {name: what for name, what in known.items() if what is not None}
+
     def after(self) -> None:
         """Bring here what changed in the student's room."""
         if self._busy:
             return
         self._busy = True
+        seen, self._link.seen = self._link.seen, None
+        need(seen is None or type(seen) is dict, "what is otherwise than it was")
         try:
             self._surroundings.fetch()
             self._decimals.fetch()
-            if self._files:
-                self._pull_files()
-            self.generators.fetch()
+            if self._files and (seen is None or "files" in seen):
+                self._pull_files(seen)
+            self.generators.fetch(seen)
         finally:
             self._busy = False
 
@@ -169,8 +185,8 @@ class Reach:
             self._there = self._listing()
         self._here = now
 
-    def _pull_files(self) -> None:
-        listing = self._listing()
+    def _pull_files(self, seen: dict[str, Any] | None = None) -> None:
+        listing = self._listing(seen)
         changed = [name for name, stamp in listing.items() if self._there.get(name) != stamp]
         gone = [name for name in self._there if name not in listing and name in self._here]
         for name, (size, _) in self._shipped.items():
@@ -203,8 +219,15 @@ class Reach:
         """Leave out files that the lab ships and that nobody is asked to change."""
         return [n for n in names if n not in self._shipped or is_to_change(n, self.to_change)]
 
-    def _listing(self) -> dict[str, Any]:
-        listing = self._link.ask("files")
+    def _listing(self, seen: dict[str, Any] | None = None) -> dict[str, Any]:
+        if seen is None:
+            listing = self._link.ask("files")
+        else:
+            told = seen["files"]
+            need(type(told) is list and all(type(s) is list for s in told), "a list of files")
+            need(all(len(s) == 3 and type(s[0]) is str for s in told), "a list of files")
+            self._digest = digest(told)
+            listing = {name: (size, changed) for name, size, changed in told}
         need(type(listing) is dict and len(listing) <= 5_000, "a list of files")
         need(all(type(s) is tuple and len(s) == 2 for s in listing.values()), "a list of files")
         return {name: stamp for name, stamp in listing.items() if is_inside(name)}

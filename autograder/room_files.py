@@ -4,6 +4,7 @@ Only regular files within the folder are read, never through a link, and only so
 What arrives is written below the folder and nowhere else, and never through a link either.
 """
 
+import hashlib
 import os
 import stat
 import tempfile
@@ -11,7 +12,19 @@ from collections.abc import Iterable
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
-__all__ = ["is_inside", "mark_files", "read_files", "stamp_files", "working_folder", "write_files"]
+from autograder.wire_values import Json
+
+__all__ = [
+    "Stamp",
+    "digest",
+    "is_inside",
+    "listed",
+    "mark_files",
+    "read_files",
+    "stamp_files",
+    "working_folder",
+    "write_files",
+]
 
 _FILES = 2_000
 _DEPTH = 12
@@ -74,6 +87,24 @@ def read_files(names: Iterable[str] | None = None) -> dict[str, tuple[int, int] 
             found[name] = data
             left -= len(data)
     return found
+
+
+def listed(stamps: dict[str, Stamp]) -> Json:
+    """Write a list of files as plain JSON.
+
+    Raises
+    ------
+    UnicodeEncodeError
+        If a name is none that can be written so.
+    """
+    for name in stamps:
+        name.encode()
+    return [[name, *stamp] for name, stamp in stamps.items()]
+
+
+def digest(files: Json) -> str:
+    """Give a short text that is another one for another list of files."""
+    return hashlib.sha256(repr(files).encode()).hexdigest()
 
 
 def is_inside(name: object) -> bool:

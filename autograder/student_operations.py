@@ -15,8 +15,15 @@ from types import FunctionType, GeneratorType, ModuleType
 from typing import Any, Protocol, runtime_checkable
 
 from autograder.awaiting import Tasks
-from autograder.random_states import fingerprint, set_states, states
-from autograder.room_files import read_files, working_folder, write_files
+from autograder.random_states import fingerprint, packed, set_states, states
+from autograder.room_files import (
+    digest,
+    listed,
+    read_files,
+    stamp_files,
+    working_folder,
+    write_files,
+)
 from autograder.student_derived import derive, set_attribute
 from autograder.student_logs import Logs
 from autograder.student_objects import Registry
@@ -149,6 +156,20 @@ class Operations:
     def values(self, names: list[str]) -> dict[str, Any]:
         """Give what several globals of the notebook are by now."""
         return {name: self._namespace[name] for name in names if name in self._namespace}
+
+    @staticmethod
+    def seen(known: dict[str, str]) -> dict[str, Any]:
+        """Give what isn't as the examiner knows it: the generators' states, the list of files."""
+        found: dict[str, Any] = {}
+        if "random" in known:
+            now = states()
+            if not known["random"] or fingerprint(now) != known["random"]:
+                found["random"] = packed(now)
+        if "files" in known:
+            files = listed(stamp_files())
+            if digest(files) != known["files"]:
+                found["files"] = files
+        return found
 
     def look_around(self, wanted: list[str], given: list[str]) -> tuple[list[str], dict[str, Any]]:
         """List the globals of the notebook, and give the functions among those that are wanted.
