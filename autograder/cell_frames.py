@@ -1,12 +1,28 @@
-"""Where in a cell's own text an error rose."""
+"""Whose code runs in a frame, and where in a cell's own text an error rose."""
 
 from typing import Any
 
-__all__ = ["cell_lines"]
+__all__ = ["cell_lines", "is_own_space"]
 
 _FRAMES = 10_000
 _LINES = 200
 _CHAIN = 20
+_PREPARED = "_room_name"
+
+
+def is_own_space(space: Any) -> bool:
+    """Say whether globals are those of test cells, or of a module that a lab ships.
+
+    Its code is prepared as theirs is.
+
+    Examples
+    --------
+    >>> is_own_space({"__name__": "__main__"}), is_own_space({"__name__": "json"})
+    (True, False)
+    """
+    if not isinstance(space, dict):
+        return False
+    return dict.get(space, "__name__") == "__main__" or dict.__contains__(space, _PREPARED)
 
 
 def cell_lines(error: BaseException | None, file: str) -> list[int]:

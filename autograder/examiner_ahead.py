@@ -8,6 +8,7 @@ import importlib.util
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
 
+from autograder.examiner_helpers import Helpers
 from autograder.examiner_patches import replaced_in
 from autograder.examiner_preparation import prepared
 from autograder.examiner_source import (
@@ -40,11 +41,16 @@ def read_ahead(texts: Mapping[str, Sequence[str]]) -> None:
         of modules that the lab brings along.
     """
     shipped = frozenset(texts["shipped"])
+    helpers = Helpers()
+    for text in (*texts["locked"], *texts["test"]):
+        helpers.note(text)
     for read, kind in ((_read_locked, "locked"), (_read_answer, "answer"), (_read_test, "test")):
         for text in texts[kind]:
             if _says_all(text, shipped):
                 with suppress(Exception):
                     read(text)
+                    if kind == "test":
+                        _read_test(helpers.whole(text))
     tests = (text if _says_all(text, shipped) else "" for text in texts["test"])
     examiner_shell()[0].compile_ahead(tests)
 

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Set
 from types import FrameType
 from typing import Any
 
+from autograder.cell_frames import is_own_space
 from autograder.examiner_source import (
     DEFINITIONS,
     cell_tree,
@@ -131,7 +132,7 @@ def misused(error: BaseException, said: str) -> str | None:
     trace, found = error.__traceback__, None
     while trace is not None:
         package = str(trace.tb_frame.f_globals.get("__name__", "")).partition(".")[0]
-        if package == "__main__":
+        if is_own_space(trace.tb_frame.f_globals):
             found = None
         elif package not in _OWN and package in sys.modules:
             found = _handle_in(trace.tb_frame, package) or found

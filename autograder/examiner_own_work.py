@@ -18,6 +18,7 @@ import weakref
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from autograder.cell_frames import is_own_space
 from autograder.examiner_codec import is_own
 from autograder.handles import HandleError, number_of
 from autograder.wire_classes import find_class
@@ -215,7 +216,7 @@ def _in_both(ask: Callable[..., Any], module: str, name: str, original: Any) -> 
 
     @functools.wraps(original)
     def function(*args: Any, **names: Any) -> Any:
-        if sys._getframe(1).f_globals.get("__name__") != "__main__":
+        if not is_own_space(sys._getframe(1).f_globals):
             return original(*args, **names)
         original(*args, **names)
         return ask("call", ask("get", ask("module", module), name), *args, **names)
@@ -228,7 +229,7 @@ def _watching(module: str, name: str, original: Any) -> Any:
 
     @functools.wraps(original)
     def function(watch: Any) -> Any:
-        if watch is not None and sys._getframe(1).f_globals.get("__name__") == "__main__":
+        if watch is not None and is_own_space(sys._getframe(1).f_globals):
             raise HandleError(
                 f"{module}.{name} sees nothing of the student's code, which runs in a room of its "
                 "own. Use `cProfile`, which a test cell asks of that room, or tag the test cell "

@@ -29,6 +29,7 @@ from autograder.examiner_errors import STEERING, StudentRoomGoneError, StudentTi
 from autograder.examiner_evaluation import Evaluation, patch_formulas
 from autograder.examiner_fresh import FreshCalls
 from autograder.examiner_given import Release
+from autograder.examiner_helpers import Helpers
 from autograder.examiner_hints import hints, misused
 from autograder.examiner_identity import room_is
 from autograder.examiner_imports import patch_import_strings, patch_imports
@@ -88,6 +89,7 @@ class _Room:
         asyncio.set_event_loop(self.loop)
         self.texts: list[str] = []
         self.own_texts: list[str] = []
+        self.helpers = Helpers()
         self.imports: dict[str, str] = {}
         """The student's room's modules that locked cells import, by what they are called there."""
         self.earlier: list[Any] = []
@@ -121,6 +123,9 @@ class _Room:
         self.link.answers.is_tests_name = self._is_tests_name
         self.evaluation = Evaluation(self.names, lambda: self.own_texts)
         self._functions()
+        use_shipped_modules(
+            Path.cwd(), {name: self.names[name] for name in self.names if name.startswith("_room_")}
+        )
         self._patches()
 
     def _patches(self) -> None:
@@ -346,7 +351,7 @@ class _Room:
         """Take note of a cell that ran in the student's room."""
         self.texts.append(text)
         if kind == "locked":
-            self.own_texts.append(text)
+            self._note_own(text)
             self.imports |= room_imports(text)
             if "ImportString" in words(text):
                 patch_import_strings(self._own_text)
@@ -355,9 +360,16 @@ class _Room:
         self.names.rebound(bound_names(text))
         self.release.answered()
 
+    def _note_own(self, text: str) -> None:
+        """Note what the lab itself says, in a cell or in a module that it ships."""
+        before = len(self.helpers.texts)
+        self.helpers.note(text)
+        self.own_texts += [*self.helpers.texts[before:], text]
+
     def _test(self, order: dict[str, Any]) -> dict[str, Any]:
         text, seconds = order["text"], order["seconds"]
-        self.own_texts.append(text)
+        self._note_own(text)
+        whole = self.helpers.whole(text)
         self.capture.limit = order["output"]
         self.capture.take()
         self.link.begin()
@@ -369,7 +381,7 @@ class _Room:
         try:
             with cpu_limit(seconds, wall=order["wall"] + 5):
                 self.release.take_fresh(text)
-                words = self.release.words(text)
+                words = self.release.words(whole)
                 self._believe_what_is_used(text)
                 if "yaml" in words:
                     patch_yaml()
@@ -380,7 +392,7 @@ class _Room:
                 self.link.handed = handed_over(text)
                 self.link.is_asynchronous = has_coroutines(text)
                 self.link.answers.hears = STEERING & words
-                self.reach.begin(words, text, self.names.known)
+                self.reach.begin(words, whole, self.names.known)
                 self.names.begin(words, text)
                 self.link.shares = self._shares(text)
                 outcome = self.containers.run(
@@ -442,7 +454,8 @@ class _Room:
             return True
         theirs = self.names.students | self.names.given
         theirs |= set() if self.release.known else self.names.in_room
-        return changes_in_place(text, theirs, is_theirs, self.release.changers)
+        changers = self.release.changers | self.helpers.changers
+        return changes_in_place(text, theirs, is_theirs, changers)
 
     def _report(self, error: BaseException | None, count: int, cpu: float) -> dict[str, Any]:
         outputs, self.earlier = [*self.earlier, *self.capture.take()], []
@@ -495,7 +508,6 @@ def main(sockets: list[socket.socket]) -> None:
     ``sockets`` are that of the orders, of the questions, and of the fresh rooms.
     """
     sys.path[:] = [path for path in sys.path if path]
-    use_shipped_modules(Path.cwd())
     builtins.input = lambda *_: ""
     orders, questions = (Channel(sock, bounds=Bounds()) for sock in sockets[:2])
     with suppress(WireError):

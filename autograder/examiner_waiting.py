@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any
 
+from autograder.cell_frames import is_own_space
 from autograder.handles import number_of
 
 __all__ = ["patch_waiting"]
@@ -78,7 +79,7 @@ def patch_waiting(
 
         @wraps(original)
         def asked() -> Any:
-            if not is_called_back() or sys._getframe(1).f_globals.get("__name__") != "__main__":
+            if not is_called_back() or not is_own_space(sys._getframe(1).f_globals):
                 return original()
             return ask("thread", name)
 

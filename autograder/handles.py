@@ -14,6 +14,7 @@ from functools import partial
 from types import MethodType
 from typing import Any
 
+from autograder.cell_frames import is_own_space
 from autograder.handle_link import Link
 from autograder.wire_abilities import ABILITIES, BAGS, CLASS_BIT
 
@@ -108,7 +109,7 @@ class Handle:
 
     def __getattribute__(self, name: str) -> Any:
         """Give a special method that a test looks at as the object has it, not as a handle has."""
-        if name in _SPECIAL and sys._getframe(1).f_globals.get("__name__") == "__main__":
+        if name in _SPECIAL and is_own_space(sys._getframe(1).f_globals):
             return _special(self, name)
         return _get(self, name)
 
@@ -319,6 +320,8 @@ def _is_tests(frame: Any) -> bool:
 def _module_of(frame: Any) -> str:
     """Name the module whose code runs in a frame, or waits for what runs there."""
     while frame is not None:
+        if is_own_space(frame.f_globals):
+            return "__main__"
         name = str(frame.f_globals.get("__name__", ""))
         if name.partition(".")[0] != "autograder":
             return name

@@ -14,7 +14,7 @@ from autograder.notebook import cell_kind, grade_id
 __all__ = [
     "Kind",
     "STUDENT_ROOM_TAG",
-    "imports_for_answers",
+    "lines_for_answers",
     "is_beside",
     "kind_of",
     "not_shipped",
@@ -71,19 +71,20 @@ def _is_plain(cell: NotebookNode) -> bool:
     return cell.cell_type == "code" and cell_kind(cell) == "plain"
 
 
-def imports_for_answers(reference: NotebookNode | None) -> dict[str, str]:
-    """Find what test cells import, or set to plain values, that later cells rely on.
+def lines_for_answers(reference: NotebookNode | None) -> dict[str, tuple[str, str]]:
+    """Find what test cells import, or set to plain values, that answers rely on.
 
-    In one process such a name is there for the answers that follow. Students can read these
-    lines, so one in a hidden test is none of them.
+    In one process such a name is there for the answers that the test calls, and for those that
+    follow. Students can read these lines, so one in a hidden test is none of them.
 
     Returns
     -------
-    dict of str to str
-        The lines to run in the student's room, by the test cell's id.
+    dict of str to tuple of str
+        The lines to run in the student's room before the test cell and after it, by its id.
     """
     cells = [c for c in reference.cells if c.cell_type == "code"] if reference is not None else []
-    bound, found = set[str](), dict[str, str]()
+    answers = [frozenset() if cell_kind(c) == "test" else words(c.source) for c in cells]
+    bound, found = set[str](), dict[str, tuple[str, str]]()
     usable = set[str]()
     for place, cell in enumerate(cells):
         body = cell_tree(cell.source).body
@@ -91,24 +92,24 @@ def imports_for_answers(reference: NotebookNode | None) -> dict[str, str]:
         if cell_kind(cell) != "test" or is_beside(cell):
             bound |= {name for node in body for name in targets_of(node)}
             continue
-        later = (words(c.source) for c in cells[place + 1 :] if cell_kind(c) != "test")
-        missing = frozenset[str]().union(*later) - bound
+        later = frozenset[str]().union(*answers[place + 1 :]) - bound
         hidden = hidden_lines(cell.source)
         shown = [node for node in body if node.lineno not in hidden]
         values = [
             node
             for node in shown
-            if _sets_plain_value(node, usable) and not targets_of(node).isdisjoint(missing)
+            if _sets_plain_value(node, usable) and not targets_of(node).isdisjoint(later)
         ]
-        wanted = missing.union(*map(names_in, values))
-        lines = [
-            ast.unparse(node)
+        wanted = (frozenset[str]().union(*answers) - bound).union(*map(names_in, values))
+        imports = [
+            node
             for node in shown
-            if node in values
-            or (isinstance(node, _IMPORT) and not targets_of(node).isdisjoint(wanted))
+            if isinstance(node, _IMPORT) and not targets_of(node).isdisjoint(wanted)
         ]
-        if lines and not cell.source[:1].isspace():  # or lines aren't counted as they stand
-            found[grade_id(cell)] = "\n".join(lines)
+        if not cell.source[:1].isspace():  # or lines aren't counted as they stand
+            before, after = ("\n".join(map(ast.unparse, nodes)) for nodes in (imports, values))
+            if before or after:
+                found[grade_id(cell)] = before, after
     return found
 
 

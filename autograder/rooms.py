@@ -24,9 +24,9 @@ from autograder.fresh_rooms import FreshRooms, is_fresh
 from autograder.lab_facts import facts_of
 from autograder.notebook import cell_kind, grade_id
 from autograder.room_cells import (
-    imports_for_answers,
     is_beside,
     kind_of,
+    lines_for_answers,
     not_shipped,
     shipped_modules,
     teachers_own,
@@ -120,7 +120,7 @@ class RoomsEngine:
         self._cache: tempfile.TemporaryDirectory[str] | None = None
         self._lock = threading.Lock()
         self._known: dict[str, Any] | None = None
-        self._imports: dict[str, str] | None = None
+        self._lines: dict[str, tuple[str, str]] | None = None
 
     def prepare(self, source: NotebookNode) -> None:
         """Take the teacher's notebook as the reference; before the first run.
@@ -129,7 +129,7 @@ class RoomsEngine:
         to import ahead.
         """
         self._reference = self._scouting = source
-        self._known = self._imports = None
+        self._known = self._lines = None
 
     def _warm(self, files: Path | None, limits: Limits) -> Zygote:
         """Give the warm process, started if it isn't there, with all that the lab needs."""
@@ -208,7 +208,7 @@ class RoomsEngine:
         examined = any(self._is_examined(cell) for cell in executed.cells)
         rooms = _Rooms(zygote, files, limits, lock, (examiners or zygote) if examined else None)
         rooms.teachers = teachers_own(executed, self._reference)
-        rooms.imports = self._imports_for_answers() if examined else {}
+        rooms.lines = self._lines_for_answers() if examined else {}
         try:
             rooms.begin(self._facts())
             runs = [
@@ -238,11 +238,11 @@ class RoomsEngine:
             self._known = facts_of(self._reference)
         return self._known
 
-    def _imports_for_answers(self) -> dict[str, str]:
-        """Give the imports of test cells that answers rely on."""
-        if self._imports is None:
-            self._imports = imports_for_answers(self._reference)
-        return self._imports
+    def _lines_for_answers(self) -> dict[str, tuple[str, str]]:
+        """Give the lines of test cells that answers rely on."""
+        if self._lines is None:
+            self._lines = lines_for_answers(self._reference)
+        return self._lines
 
     def _is_examined(self, cell: NotebookNode) -> bool:
         """Say whether a cell runs in the examiner's room."""
@@ -289,7 +289,7 @@ class _Rooms:
     ) -> None:
         self.limits = limits
         self.teachers = frozenset[int]()
-        self.imports: dict[str, str] = {}
+        self.lines: dict[str, tuple[str, str]] = {}
         self._sockets: list[socket.socket] = []
         question, answer = self._pair()
         desk, other_side = self._pair()
@@ -374,6 +374,9 @@ class _Rooms:
         examiner = self.examiner
         if examiner is None or self.student.lost:
             return clean_report(None, self.student)
+        before, after = self.lines.get(grade_id(cell), ("", ""))
+        if before:
+            self.student.cell({"do": "run", "text": before, "kind": "plain"})
         order = {"do": "test", "text": cell.source}
         report = clean_report(examiner.cell(order, other=self.student), examiner)
         fresh = self._fresh.spent()
@@ -381,8 +384,8 @@ class _Rooms:
         spent = self.student.settle() + fresh
         if report["cpu"] is not None:
             report["cpu"] += spent
-        if imports := self.imports.get(grade_id(cell)):
-            self.student.cell({"do": "run", "text": imports, "kind": "plain"})
+        if after:
+            self.student.cell({"do": "run", "text": after, "kind": "plain"})
         return report
 
     def close(self) -> None:

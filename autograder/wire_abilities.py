@@ -110,8 +110,17 @@ def operators_of(kind: Any, *, speaks: bool) -> int:
 
 def _has_own(kind: type, name: str) -> bool:
     """Say whether a class has a method that not every class has; a mock's own would note `==`."""
-    method = getattr(kind, name, _MISSING)
-    return method is not _MISSING and method is not getattr(object, name, _MISSING)
+    method = _of_class(kind, name)
+    return method is not _MISSING and method is not _of_class(object, name)
+
+
+def _of_class(kind: type, name: str) -> Any:
+    """Give what a class has by a name for its objects: its own class may have that for itself."""
+    return next((vars(base)[name] for base in kind.__mro__ if name in vars(base)), _MISSING)
+
+
+def _is_there(method: Any) -> bool:
+    return method is not None and method is not _MISSING
 
 
 def named(operators: int) -> list[str]:
@@ -132,7 +141,7 @@ def abilities_of(value: Any) -> int:
         mask = sum(
             1 << bit
             for bit, (_, method) in enumerate(ABILITIES)
-            if getattr(kind, method, None) is not None
+            if _is_there(_of_class(kind, method))
         )
         _known[kind] = mask
     if isinstance(value, type):

@@ -527,7 +527,7 @@ def test_magics_and_input_are_those_of_a_notebook(run: Any) -> None:
     assert execution.cells[1].error == "StdinNotImplementedError"
 
 
-WHERE = "import os\ndef where(): return os.getcwd(), os.environ.get('SEEN', '')"
+WHERE = "import json, os\ndef where(): return os.getcwd(), vars(json).get('SEEN', '')"
 
 
 def test_a_given_function_can_be_kept_beside_the_students_code(run: Any) -> None:
@@ -535,7 +535,7 @@ def test_a_given_function_can_be_kept_beside_the_students_code(run: Any) -> None
     for tag, seen in (("student-room", "there"), ("", "")):
         execution = run(
             ("locked", WHERE, tag),
-            ("answer", "import os\nos.environ['SEEN'] = 'there'"),
+            ("answer", "import json\njson.SEEN = 'there'"),
             ("test", f"assert where()[1] == {seen!r}, where()"),
         )
         assert statuses(execution) == ["ok"] * 3, [cell.message for cell in execution.cells]
@@ -637,6 +637,92 @@ def test_what_an_answer_did_to_a_shipped_module_is_seen(run: Any, tmp_path: Path
     wrong = [("answer", "from marking import mark, marks\nmark()"), right[1]]
     assert statuses(run(*right, reference=right, files=tmp_path)) == ["ok", "ok"]
     assert statuses(run(*wrong, reference=right, files=tmp_path)) == ["ok", "error"]
+
+
+CHECKS = """\
+import inspect
+import random
+from unittest.mock import patch
+
+import numpy as np
+
+LIMIT = 3
+
+class Checks:
+    most = LIMIT
+    def known(self): return LIMIT == self.most
+
+def drawn_test(draw):
+    random.seed(4)
+    got = [draw() for _ in range(3)]
+    random.seed(4)
+    assert got == [random.randint(1, 6) for _ in range(3)], "seeded"
+
+def inverse_test(inverse):
+    kept = np.linalg.inv
+    def forbidden(*args): raise AssertionError("Don't use np.linalg.inv.")
+    np.linalg.inv = forbidden
+    try:
+        assert np.allclose(inverse(np.eye(2) * 2), np.eye(2) / 2)
+    finally:
+        np.linalg.inv = kept
+
+def ask_test(ask):
+    with patch("builtins.input", side_effect=["7"]):
+        assert ask() == 7
+
+def item_test(Item):
+    assert Checks().known() and "LIMIT" in globals() and "_room_name" not in dir()
+    assert "discount" not in inspect.signature(Item.__init__).parameters, "no discount"
+    assert "self.weight" in inspect.getsource(Item.__init__)
+    assert Item("a", 1).__class__.__name__ == "Item" and len(Item("a", 1)) == 1
+    assert Item.__repr__ is not object.__repr__, "write __repr__"
+    assert not callable(Item("a", 1)) and type(Item("a", 1)) is Item
+"""
+CHECKED = """\
+import random
+import numpy as np
+def draw(): return random.randint(1, 6)
+def inverse(a): return np.linalg.solve(a, np.eye(len(a)))
+def ask(): return int(input("How many? "))
+class Item:
+    def __init__(self, name, weight):
+        self.weight = weight
+    def __len__(self): return self.weight
+    def __repr__(self): return f"Item({self.weight})"
+"""
+UNCHECKED = """\
+import numpy as np
+def draw(): return 3
+def inverse(a): return np.linalg.inv(a)
+def ask(): return 8
+class Item:
+    def __init__(self, name, weight, discount=0):
+        self.weight = weight
+    def __len__(self): return self.weight
+"""
+
+
+def test_modules_that_check_do_so_as_tests_do(run: Any, tmp_path: Path) -> None:
+    """What they seed, replace and look at is the answers', in whichever cell they are imported."""
+    (tmp_path / "checks").mkdir()
+    (tmp_path / "checks" / "__init__.py").write_text("from checks.public import *\n")
+    (tmp_path / "checks" / "public.py").write_text(CHECKS)
+    tests = [
+        ("test", "import checks\nchecks.drawn_test(draw)"),
+        ("test", "from checks import inverse_test\ninverse_test(inverse)"),
+        ("test", "from checks.public import ask_test as asked\nasked(ask)"),
+        ("test", "item_test(Item)"),
+    ]
+    given = ("locked", "from checks.public import item_test")
+    right = [given, ("answer", CHECKED), *tests]
+    wrong = [given, ("answer", UNCHECKED), *tests]
+    assert statuses(run(*right, reference=right, files=tmp_path)) == ["ok"] * 6
+    execution = run(*wrong, reference=right, files=tmp_path)
+    messages = [cell.message for cell in execution.cells[2:]]
+    assert [message.partition("\n")[0] for message in messages] == [
+        *("seeded", "Don't use np.linalg.inv.", "", "no discount"),
+    ]
 
 
 def test_what_a_command_says_is_text_in_either_room(run: Any) -> None:
