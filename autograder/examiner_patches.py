@@ -15,7 +15,7 @@ from types import ModuleType
 from typing import Any, Protocol
 
 from autograder.dotted import find_dotted
-from autograder.examiner_pythons import MISSING, Pythons
+from autograder.examiner_pythons import Pythons
 from autograder.examiner_source import cell_tree
 from autograder.handles import number_of
 from autograder.syntax import parse_python
@@ -27,6 +27,7 @@ _PATCHING = frozenset({"patch", "setattr", "object", "multiple"})
 _OWN = frozenset({"__main__", "student", "autograder"})
 # What is printed comes over anyway, and goes where the test has sent it.
 _STREAMS = frozenset({("sys", "stdout"), ("sys", "stderr")})
+_MISSING = object()
 
 Target = tuple[str, str]
 
@@ -158,15 +159,15 @@ class Patches:
         for target in replaced_in(text, find) - set(self._originals):
             place = _place(target[0])
             if place is not None:
-                self._originals[target] = getattr(place, target[1], MISSING)
+                self._originals[target] = getattr(place, target[1], _MISSING)
 
     def carry(self) -> None:
         """Have the student's room replace, or take back, what this room has since."""
         for target, original in self._originals.items():
             if target[0] == "builtins":
-                now = self.pythons.now(target[1])
+                now = self.pythons.now(target[1], _MISSING)
             else:
-                now = getattr(_place(target[0]), target[1], MISSING)
+                now = getattr(_place(target[0]), target[1], _MISSING)
             if now is self._sent.get(target, original):
                 continue
             if now is original:
@@ -174,7 +175,7 @@ class Patches:
                 self._link.ask("restore", *target)
             else:
                 self._sent[target] = now
-                self._link.ask("replace", *target, *([] if now is MISSING else [now]))
+                self._link.ask("replace", *target, *([] if now is _MISSING else [now]))
 
 
 def _place(dotted: str) -> Any:

@@ -10,9 +10,9 @@ from typing import Any
 
 from autograder.shell import RoomShell
 
-__all__ = ["MISSING", "Aside", "ExaminerShell", "Pythons"]
+__all__ = ["Aside", "ExaminerShell", "Pythons"]
 
-MISSING = object()
+_MISSING = object()
 _OF_CELLS = frozenset({"exit", "quit"})
 """What IPython itself hides while a cell runs."""
 
@@ -36,7 +36,7 @@ class Aside:
         if not self._found:
             return
         for name, value in self._found.items():
-            if value is MISSING:
+            if value is _MISSING:
                 delattr(builtins, name)
             else:
                 setattr(builtins, name, value)
@@ -68,9 +68,9 @@ class Pythons:
         """Have the names stand for themselves."""
         here = vars(builtins)
         found = {
-            name: here.get(name, MISSING)
+            name: here.get(name, _MISSING)
             for name, own in self._own
-            if here.get(name, MISSING) is not own
+            if here.get(name, _MISSING) is not own
         }
         if not found:
             return _NOTHING
@@ -78,9 +78,10 @@ class Pythons:
         self._held.update(found)
         return Aside(found, self._held)
 
-    def now(self, name: str) -> Any:
-        """Give what a name stands for in the lines of tests."""
-        return self._held.get(name, vars(builtins).get(name, MISSING))
+    def now(self, name: str, missing: Any = None) -> Any:
+        """Give what a name stands for in the lines of tests, or ``missing``."""
+        found = self._held.get(name, vars(builtins).get(name, _MISSING))
+        return missing if found is _MISSING else found
 
 
 _NOTHING = Aside({})

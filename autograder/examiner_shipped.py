@@ -24,6 +24,7 @@ from autograder.examiner_source import (
     words,
 )
 from autograder.lab_changes import may_change
+from autograder.syntax import parse_python
 
 __all__ = ["is_stateless", "keeps_state", "shipped_text", "use_shipped_modules"]
 
@@ -40,7 +41,7 @@ class _Loader(SourceFileLoader):
     def get_code(self, _: str) -> CodeType:
         """Compile it; what Python has kept of it is as it was written."""
         text = decode_source(self.get_data(self.path))
-        tree = ast.fix_missing_locations(Preparation().visit(ast.parse(text)))
+        tree = ast.fix_missing_locations(Preparation().visit(parse_python(text)))
         made: CodeType = compile(tree, self.path, "exec", dont_inherit=True)
         return made
 

@@ -14,9 +14,9 @@ from autograder.notebook import cell_kind, grade_id
 __all__ = [
     "Kind",
     "STUDENT_ROOM_TAG",
-    "lines_for_answers",
     "is_beside",
     "kind_of",
+    "lines_for_answers",
     "not_shipped",
     "shipped_modules",
     "teachers_own",
