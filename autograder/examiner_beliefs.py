@@ -11,7 +11,7 @@ from functools import cache, lru_cache
 from types import FrameType, FunctionType
 from typing import Any, cast
 
-from autograder.examiner_fields import Fields
+from autograder.examiner_fields import Fields, are_equal, compared_by
 from autograder.examiner_identity import has_identity, is_same
 from autograder.examiner_judging import (
     SHELL,
@@ -148,6 +148,20 @@ class Beliefs(ABC):
         """Give what such an operator gives."""
         return self.judge.operated(handle, method, others)
 
+    def equal_by_fields(self, handle: Any, other: Any) -> bool | None:
+        """Compare two objects of a module's data class; None where one isn't of such."""
+        kind = type(other) if number_of(other) is None else self._own_class(other)
+        names = None if kind is None else compared_by(kind)
+        if kind is None or names is None or self._own_class(handle) is not kind:
+            return None
+        self.claim(f"{describe(handle)} is a {kind.__name__}")
+        return are_equal(names, handle, other)
+
+    def _own_class(self, handle: Any) -> type | None:
+        """Give the class of this room that an object says it is of itself."""
+        kind = next(iter(self.judge.ancestry(handle)), None)
+        return kind if kind is not None and is_real(kind) else None
+
     def equal(self, handle: Any, other: Any) -> bool | None:
         """Compare two objects of a class of the lab's; None where there is no such."""
         if base_of(handle) == "tuple" or self.gone:
@@ -155,6 +169,8 @@ class Beliefs(ABC):
         if (same := self.equal_bags(handle, other)) is not None:
             return same
         if (same := self.fields.equal(handle, other)) is not None:
+            return same
+        if (same := self.equal_by_fields(handle, other)) is not None:
             return same
         if base_of(handle) is base_of(other) is None and all(
             map(self.judge.is_enumerated, (handle, other))

@@ -52,6 +52,9 @@ class Link(Protocol):
     def equal_bags(self, handle: Any, other: Any) -> bool | None:
         """Compare what is in two namespaces; None where one isn't of such a class."""
 
+    def equal_by_fields(self, handle: Any, other: Any) -> bool | None:
+        """Compare two objects of a module's data class; None where one isn't of such."""
+
     def operated(self, handle: Any, method: str, others: tuple[Any, ...]) -> Any:
         """Give what an operator that the lab asks for gives."""
 

@@ -165,6 +165,8 @@ class Handle:
                 return same
             if type(other) in BAGS.values() and (same := link.equal_bags(self, other)) is not None:
                 return same
+            if (same := link.equal_by_fields(self, other)) is not None:
+                return same
             if not is_aside:
                 link.note(
                     f"{describe(self)} was compared with a value: a handle never equals a value. "

@@ -81,6 +81,9 @@ class FakeLink:
     def equal(self, handle: Any, other: Any) -> bool | None:
         return None
 
+    def equal_by_fields(self, handle: Any, other: Any) -> bool | None:
+        return None
+
     def is_named(self, handle: Any, value: Any) -> bool | None:
         return is_same(self, handle, value) if has_identity(value) else None
 

@@ -725,6 +725,54 @@ def test_modules_that_check_do_so_as_tests_do(run: Any, tmp_path: Path) -> None:
     ]
 
 
+SHAPES = """\
+from __future__ import annotations
+import enum
+from dataclasses import dataclass, field
+from pydantic import BaseModel
+SIZE = 4
+class Kind(enum.Enum):
+    ROUND = SIZE
+    SQUARE = SIZE + 1
+class Level(enum.IntEnum):
+    LOW = 1
+@dataclass
+class Shape:
+    size: int = SIZE
+    tags: list[str] = field(default_factory=list)
+    seen: int = field(default=0, compare=False)
+class Order(BaseModel):
+    number: int
+"""
+
+
+def test_what_shipped_classes_make_is_compared_by_its_fields(run: Any, tmp_path: Path) -> None:
+    """And a member of an enumeration is the test's own."""
+    (tmp_path / "shapes.py").write_text(SHAPES)
+    given = ("locked", "from shapes import Kind, Level, Order, Shape")
+    answer = (
+        "from http import HTTPStatus\n"
+        "def shape(size=3): return Shape(size, ['a'], seen=7)\n"
+        "def kind(): return Kind.ROUND\n"
+        "def status(): return HTTPStatus.OK\n"
+        "def order(): return Order(number=5)\n"
+    )
+    tests = [
+        "assert shape() == Shape(3, ['a']) == shape() and [shape()] == [Shape(3, ['a'])]\n"
+        "assert shape() != Shape(4, ['a']) != shape() and shape() != shape(4)",
+        "assert kind() is Kind.ROUND and kind() == Kind.ROUND and kind() is not Kind.SQUARE\n"
+        "assert kind() != Kind.SQUARE and kind() in (Kind.ROUND,) and kind() != Level.LOW",
+        "from http import HTTPStatus\nassert status() is HTTPStatus.OK and status() == 200",
+        "assert order() == Order(number=5) and order() != Order(number=6)",
+    ]
+    right = [given, ("answer", answer), *(("test", text) for text in tests)]
+    swapped = {"": "", "3": "2", "ROUND": "SQUARE", "HTTPStatus.OK": "200", "5": "6"}
+    for old, new in swapped.items():
+        cells = [given, ("answer", answer.replace(old, new) if old else answer), *right[2:]]
+        found = statuses(run(*cells, reference=right, files=tmp_path))
+        assert found.count("ok") == (6 if not old else 5), (old, found)
+
+
 def test_what_a_command_says_is_text_in_either_room(run: Any) -> None:
     """A command that complains hasn't failed the test: a terminal has one stream."""
     for compatible in (True, False):
