@@ -90,14 +90,20 @@ class Reach:
         self.generators = Generators(link)
         link.handing = self.generators.handed
 
-    def begin(self, words: Set[str], text: str, find: Callable[[str], Any]) -> None:
-        """Start a test cell in which these names and attributes occur; ``find`` gives a name's."""
-        self._patches.begin(text, find)
+    def begin(
+        self, words: Set[str], text: str, find: Callable[[str], Any], *, whole: str = ""
+    ) -> None:
+        """Start a test cell in which these names and attributes occur; ``find`` gives a name's.
+
+        ``whole`` is its text with that of the helpers it calls. They act as the test does, but what
+        answers have put into the environment is for tests that name it themselves.
+        """
+        self._patches.begin(whole or text, find)
         self._surroundings.begin(words, text)
         self._decimals.begin(words)
         self._listening.begin(words)
         self._files = bool(words & _FILE_WORDS)
-        self.generators.begin(text, active="random" in words)
+        self.generators.begin(whole or text, active="random" in words)
         self._warnings.begin()
         self._link.take_aside = self._patches.pythons.take
         self._link.before_question = self.before

@@ -392,7 +392,7 @@ class _Room:
                 self.link.handed = handed_over(text)
                 self.link.is_asynchronous = has_coroutines(text)
                 self.link.answers.hears = STEERING & words
-                self.reach.begin(words, whole, self.names.known)
+                self.reach.begin(words, text, self.names.known, whole=whole)
                 self.names.begin(words, text)
                 self.link.shares = self._shares(text)
                 outcome = self.containers.run(

@@ -527,7 +527,7 @@ def test_magics_and_input_are_those_of_a_notebook(run: Any) -> None:
     assert execution.cells[1].error == "StdinNotImplementedError"
 
 
-WHERE = "import json, os\ndef where(): return os.getcwd(), vars(json).get('SEEN', '')"
+WHERE = "import os\ndef where(): return os.getcwd(), os.environ.get('SEEN', '')"
 
 
 def test_a_given_function_can_be_kept_beside_the_students_code(run: Any) -> None:
@@ -535,7 +535,7 @@ def test_a_given_function_can_be_kept_beside_the_students_code(run: Any) -> None
     for tag, seen in (("student-room", "there"), ("", "")):
         execution = run(
             ("locked", WHERE, tag),
-            ("answer", "import json\njson.SEEN = 'there'"),
+            ("answer", "import os\nos.environ['SEEN'] = 'there'"),
             ("test", f"assert where()[1] == {seen!r}, where()"),
         )
         assert statuses(execution) == ["ok"] * 3, [cell.message for cell in execution.cells]
