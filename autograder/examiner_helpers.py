@@ -42,12 +42,12 @@ class Helpers:
         self.texts: list[str] = []
         """Of the shipped modules that were imported."""
 
-    def note(self, text: str) -> None:
-        """Note what a cell or module defines, and the modules that it imports."""
+    def note(self, text: str, module: str = "") -> None:
+        """Note what a cell, or a ``module``, defines, and the modules that it imports."""
         tree = cell_tree(text)
         for node in ast.walk(tree):
             if isinstance(node, _IMPORTS):
-                self._note_modules(node)
+                self._note_modules(node, module)
         for node in tree.body:
             if isinstance(node, _IMPORTS):  # of a shipped module, what it defines is known
                 self._nodes = dict.fromkeys(targets_of(node), node) | self._nodes
@@ -70,14 +70,14 @@ class Helpers:
             isinstance(self._nodes[name], ast.ClassDef) for name in called
         )
 
-    def _note_modules(self, node: ast.Import | ast.ImportFrom) -> None:
-        for name in _modules_of(node):
+    def _note_modules(self, node: ast.Import | ast.ImportFrom, module: str) -> None:
+        for name in _modules_of(node, module):
             if name in self._modules:
                 continue
             self._modules.add(name)
             if text := shipped_text(name):
                 self.texts.append(text)
-                self.note(text)
+                self.note(text, name)
 
     def used_by(self, text: str) -> Iterator[ast.stmt]:
         """Give the definitions that a cell uses, and those that they use."""
@@ -99,12 +99,18 @@ class Helpers:
         return "\n".join([text, *map(_text_of, self.used_by(text))])
 
 
-def _modules_of(node: ast.Import | ast.ImportFrom) -> list[str]:
+def _modules_of(node: ast.Import | ast.ImportFrom, module: str) -> list[str]:
+    """Name the modules that a statement of a ``module`` may import."""
     if isinstance(node, ast.Import):
         return [alias.name for alias in node.names]
-    if node.module is None:
-        return [alias.name for alias in node.names]
-    return [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
+    parts = module.split(".")
+    # Whether it is a package, of which the first dot is, isn't known.
+    above = (
+        [parts[: len(parts) - up] for up in (node.level - 1, node.level)] if node.level else [[]]
+    )
+    tops = [".".join([*part, *(node.module or "").split(".")]).strip(".") for part in above]
+    inner = [f"{top}.{alias.name}".strip(".") for top in tops for alias in node.names]
+    return [name for name in (*tops, *inner) if name]
 
 
 @lru_cache(maxsize=_STATEMENTS)

@@ -706,7 +706,7 @@ class Item:
 def test_modules_that_check_do_so_as_tests_do(run: Any, tmp_path: Path) -> None:
     """What they seed, replace and look at is the answers', in whichever cell they are imported."""
     (tmp_path / "checks").mkdir()
-    (tmp_path / "checks" / "__init__.py").write_text("from checks.public import *\n")
+    (tmp_path / "checks" / "__init__.py").write_text("from .public import *\n")
     (tmp_path / "checks" / "public.py").write_text(CHECKS)
     tests = [
         ("test", "import checks\nchecks.drawn_test(draw)"),
