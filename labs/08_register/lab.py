@@ -328,7 +328,7 @@ _many = _pd.DataFrame(
     },
     index=_np.arange(_count)[::-1] * 3,
 )
-_found = bill(_many, _day + _pd.Timedelta(hours=48))
+_found = bill(_many.copy(), _day + _pd.Timedelta(hours=48))
 for _version in (1, 2, 3):
     _rows = [
         _row
@@ -1074,6 +1074,10 @@ def seen_in(figure):
     if not figure.axes:
         raise ValueError("the figure that came back is empty; draw into its axes.")
     axes = figure.axes[0]
+    for drawn in [*axes.lines, *axes.collections, *axes.patches, *axes.texts]:
+        alpha = drawn.get_alpha()
+        if not drawn.get_visible() or (alpha is not None and np.max(alpha) == 0):
+            drawn.remove()  # nobody sees it
     seen = {"x": [], "y": [], "across_x": [], "across_y": []}
     for line in axes.lines:
         x = np.ravel(line.get_xdata(orig=False)).astype(float).tolist()

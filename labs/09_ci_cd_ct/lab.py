@@ -883,6 +883,10 @@ def seen_in(figure):
     if not isinstance(figure, plt.Figure) or not figure.axes:
         raise TypeError("return a matplotlib Figure with something drawn in it.")
     axes = figure.axes[0]
+    for drawn in [*axes.lines, *axes.collections, *axes.patches, *axes.texts]:
+        alpha = drawn.get_alpha()
+        if not drawn.get_visible() or (alpha is not None and np.max(alpha) == 0):
+            drawn.remove()  # nobody sees it
     legend = axes.get_legend()
     seen = {
         "axes": len(figure.axes),

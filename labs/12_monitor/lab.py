@@ -348,10 +348,10 @@ def _wanted(_day):
 
 ### HINT The calendar is round: in the first and the last two weeks some neighbours lie at the other end of the year.
 for _day in (0, 2, 6, 355, 363):
-    assert _np.allclose(usual(_counts, _day), _wanted(_day))
+    assert _np.allclose(usual(_counts.copy(), _day), _wanted(_day))
 ### HINT Fourteen days to each side, both ends included, the same kind of day only, and all rows of these days together: a busy day counts for more than an empty one.
 for _day in (20, 61, 123, 200, 301):
-    assert _np.allclose(usual(_counts, _day), _wanted(_day))
+    assert _np.allclose(usual(_counts.copy(), _day), _wanted(_day))
 ### END HIDDEN TESTS
 
 # %% [markdown] nbgrader={"schema_version": 3, "grade_id": "q4_text", "grade": false, "solution": false, "locked": true, "task": false}
@@ -894,6 +894,10 @@ def seen_in(figure):
     if not figure.axes:
         raise ValueError("the figure that came back is empty; draw into its axes.")
     axes = figure.axes[0]
+    for drawn in [*axes.lines, *axes.collections, *axes.patches, *axes.texts]:
+        alpha = drawn.get_alpha()
+        if not drawn.get_visible() or (alpha is not None and np.max(alpha) == 0):
+            drawn.remove()  # nobody sees it
     seen = {"lines": [], "markers": [], "across": []}
     for line in axes.lines:
         x = np.ravel(line.get_xdata(orig=False)).astype(float).tolist()

@@ -325,13 +325,13 @@ _digits, _names = _load(return_X_y=True)
 _tree = _Tree(max_depth=7, random_state=SEED).fit(_digits[:900], _names[:900])
 _nodes = _tree.tree_
 _table = {
-    "feature": _nodes.feature,
+    "feature": _nodes.feature.copy(),
     "threshold": _nodes.threshold.copy(),
-    "left": _nodes.children_left,
-    "right": _nodes.children_right,
+    "left": _nodes.children_left.copy(),
+    "right": _nodes.children_right.copy(),
     "label": _tree.classes_[_nodes.value[:, 0].argmax(axis=1)],
 }
-_rows = _np.asarray(hard_rows(_table, _digits[:900]), dtype=float)
+_rows = _np.asarray(hard_rows(dict(_table), _digits[:900].copy()), dtype=float)
 assert _rows.ndim == 2 and _rows.shape[1] == 64, (
     f"hard_rows gave an array of shape {_rows.shape}; (n, 64) was wanted, the tree has 64 features."
 )
@@ -342,7 +342,7 @@ assert (_rows == _rows.astype(_np.float32)).all(), (
 )
 _truth = _tree.predict(_rows)
 # `value < t` is `value <= the double just below t`: so a tree plays the port.
-_nodes.threshold[:] = _np.nextafter(_table["threshold"], -_np.inf)
+_nodes.threshold[:] = _np.nextafter(_nodes.threshold, -_np.inf)
 assert (_truth != _tree.predict(_rows)).any(), (
     "A port that compares by `<` gives your rows the same labels as the tree. Which value tells the two apart?"
 )
@@ -362,9 +362,10 @@ class _Trial:
         self.limits = _nodes.threshold.copy()
         self.left, self.right = _nodes.children_left, _nodes.children_right
         self.label = self.tree.classes_[_nodes.value[:, 0].argmax(axis=1)]
-        _table = {"feature": _nodes.feature, "threshold": self.limits.copy(), "label": self.label}
+        _table = {"feature": _nodes.feature, "threshold": self.limits, "label": self.label}
         _table |= {"left": self.left, "right": self.right}
-        self.rows = _np.asarray(hard_rows(_table, _fitted), dtype=float)
+        _table = {_part: _array.copy() for _part, _array in _table.items()}
+        self.rows = _np.asarray(hard_rows(_table, _fitted.copy()), dtype=float)
         self.truth = self.tree.predict(self.rows)
 
     def _finds(self, _limits):
@@ -1021,6 +1022,10 @@ def seen_in(figure):
     if not figure.axes:
         raise ValueError("the figure that came back is empty; draw into its axes.")
     axes = figure.axes[0]
+    for drawn in [*axes.lines, *axes.collections, *axes.patches, *axes.texts]:
+        alpha = drawn.get_alpha()
+        if not drawn.get_visible() or (alpha is not None and np.max(alpha) == 0):
+            drawn.remove()  # nobody sees it
     seen = {"points": [], "upright": [], "level": [], "beside": []}
     for line in axes.lines:
         x = np.ravel(line.get_xdata(orig=False)).astype(float).tolist()
