@@ -7,6 +7,7 @@ import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+import nbformat
 from nbformat import NotebookNode
 
 from autograder.labs import set_parameters
@@ -78,7 +79,7 @@ def assemble(
     """
     if released is None:
         released = source if is_release(source) else release_notebook(source)
-    notebook = copy.deepcopy(source)
+    notebook: NotebookNode = nbformat.from_dict(source)  # type: ignore[no-untyped-call]
     blanks = {
         grade_id(cell): str(cell.source)
         for cell in released.cells

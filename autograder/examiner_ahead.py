@@ -7,6 +7,7 @@ every room finds what they say, and their code, in its memory. No cell runs here
 import importlib.util
 from collections.abc import Mapping, Sequence, Set
 from contextlib import suppress
+from typing import Any
 
 from autograder.examiner_helpers import Helpers
 from autograder.examiner_patches import replaced_in
@@ -31,27 +32,28 @@ from autograder.room_shells import examiner_shell
 __all__ = ["read_ahead"]
 
 
-def read_ahead(texts: Mapping[str, Sequence[str]]) -> None:
+def read_ahead(lab: Mapping[str, Sequence[Any]]) -> None:
     """Read a teacher's notebook.
 
     Parameters
     ----------
-    texts : mapping of str to sequence of str
-        Its ``locked``, ``answer`` and ``test`` cells in their order; under ``shipped``, the names
-        of modules that the lab brings along.
+    lab : mapping of str to sequence
+        Its ``cells`` in their order, each with its kind ("locked", "answer" or "test") and its
+        text; under ``shipped``, the names of modules that the lab brings along.
     """
-    shipped = frozenset(texts["shipped"])
-    helpers = Helpers()
-    for text in (*texts["locked"], *texts["test"]):
-        helpers.note(text)
-    for read, kind in ((_read_locked, "locked"), (_read_answer, "answer"), (_read_test, "test")):
-        for text in texts[kind]:
-            if _says_all(text, shipped):
-                with suppress(Exception):
-                    read(text)
-                    if kind == "test":
-                        _read_test(helpers.whole(text))
-    tests = (text if _says_all(text, shipped) else "" for text in texts["test"])
+    shipped = frozenset(lab["shipped"])
+    helpers, tests = Helpers(), list[str]()
+    for kind, text in lab["cells"]:
+        if kind != "answer":
+            helpers.note(text)
+        is_known = _says_all(text, shipped)
+        if kind == "test":
+            tests.append(text if is_known else "")
+        if is_known:
+            with suppress(Exception):
+                _READ[kind](text)
+                if kind == "test":
+                    _read_test(helpers.whole(text))
     examiner_shell()[0].compile_ahead(tests)
 
 
@@ -93,6 +95,10 @@ def _read_locked(text: str) -> None:
 
 def _read_answer(text: str) -> None:
     """Read what the reference imports, which the examiner's room imports too."""
+    words(text)
     for node in cell_tree(text).body:
         targets_of(node)
         prepared(node)
+
+
+_READ = {"locked": _read_locked, "answer": _read_answer, "test": _read_test}

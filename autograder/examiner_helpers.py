@@ -16,7 +16,7 @@ __all__ = ["Helpers"]
 
 _IMPORTS = (ast.Import, ast.ImportFrom)
 _ASSIGNMENTS = (ast.Assign, ast.AnnAssign)
-_STATEMENTS = 4096
+_CELLS, _STATEMENTS = 512, 4096
 
 
 class Helpers:
@@ -44,11 +44,9 @@ class Helpers:
 
     def note(self, text: str, module: str = "") -> None:
         """Note what a cell, or a ``module``, defines, and the modules that it imports."""
-        tree = cell_tree(text)
-        for node in ast.walk(tree):
-            if isinstance(node, _IMPORTS):
-                self._note_modules(node, module)
-        for node in tree.body:
+        for imported in _imports_in(text):
+            self._note_modules(imported, module)
+        for node in cell_tree(text).body:
             if isinstance(node, _IMPORTS):  # of a shipped module, what it defines is known
                 self._nodes = dict.fromkeys(targets_of(node), node) | self._nodes
             elif isinstance(node, DEFINITIONS) or self._is_made_of_them(node):
@@ -64,10 +62,8 @@ class Helpers:
         if not isinstance(node, _ASSIGNMENTS) or node.value is None:
             return False
         known = {name for name in names_of(node.value) if name in self._nodes}
-        calls = (inner.func for inner in ast.walk(node.value) if isinstance(inner, ast.Call))
-        called = {func.id for func in calls if isinstance(func, ast.Name)} & known
         return any(isinstance(self._nodes[name], DEFINITIONS) for name in known) and all(
-            isinstance(self._nodes[name], ast.ClassDef) for name in called
+            isinstance(self._nodes[name], ast.ClassDef) for name in _called_in(node.value) & known
         )
 
     def _note_modules(self, node: ast.Import | ast.ImportFrom, module: str) -> None:
@@ -97,6 +93,18 @@ class Helpers:
     def whole(self, text: str) -> str:
         """Give the text of a cell with that of all definitions it uses."""
         return "\n".join([text, *map(_text_of, self.used_by(text))])
+
+
+@lru_cache(maxsize=_CELLS)
+def _imports_in(text: str) -> tuple[ast.Import | ast.ImportFrom, ...]:
+    return tuple(node for node in ast.walk(cell_tree(text)) if isinstance(node, _IMPORTS))
+
+
+@lru_cache(maxsize=_STATEMENTS)
+def _called_in(node: ast.expr) -> frozenset[str]:
+    """Name the functions that an expression calls by their names."""
+    calls = (inner.func for inner in ast.walk(node) if isinstance(inner, ast.Call))
+    return frozenset(func.id for func in calls if isinstance(func, ast.Name))
 
 
 def _modules_of(node: ast.Import | ast.ImportFrom, module: str) -> list[str]:

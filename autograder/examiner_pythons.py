@@ -6,6 +6,7 @@ the lines of test cells and for answers, and for nothing else of this room.
 
 import builtins
 from collections.abc import Mapping
+from operator import is_, itemgetter
 from typing import Any
 
 from autograder.shell import RoomShell
@@ -62,21 +63,29 @@ class Pythons:
 
     def __init__(self) -> None:
         self._own = [told for told in vars(builtins).items() if told[0] not in _OF_CELLS]
+        self._values = [own for _, own in self._own]
+        self._look_up = itemgetter(*(name for name, _ in self._own))
         self._held: dict[str, Any] = {}
 
     def take(self) -> Aside:
         """Have the names stand for themselves."""
         here = vars(builtins)
+        if self._is_untouched(here):
+            return _NOTHING
         found = {
             name: here.get(name, _MISSING)
             for name, own in self._own
             if here.get(name, _MISSING) is not own
         }
-        if not found:
-            return _NOTHING
         here.update((name, own) for name, own in self._own if name in found)
         self._held.update(found)
         return Aside(found, self._held)
+
+    def _is_untouched(self, here: Mapping[str, Any]) -> bool:
+        try:
+            return all(map(is_, self._look_up(here), self._values))
+        except KeyError:
+            return False
 
     def now(self, name: str, missing: Any = None) -> Any:
         """Give what a name stands for in the lines of tests, or ``missing``."""

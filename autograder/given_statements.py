@@ -109,7 +109,7 @@ def changed_definitions(node: ast.stmt) -> frozenset[str]:
         parts += [] if not isinstance(node, ast.ClassDef) else [k.value for k in node.keywords]
         found = found.union(*map(roots_of, parts))
         return frozenset(name for name in found if not name.endswith("."))
-    found = changed_in(node)
+    found = set(changed_in(node))
     for call in (inner.value for inner in ast.walk(node) if isinstance(inner, ast.Expr)):
         if isinstance(call, ast.Call):
             if isinstance(call.func, ast.Attribute) and call.func.attr not in SHOWING:

@@ -145,14 +145,14 @@ class RoomsEngine:
 
     def _reading_ahead(self, zygote: Zygote, files: Path | None) -> Forks | None:
         """Have a process for the examiners' rooms that has read the lab's cells."""
-        texts: dict[str, list[str]] = {"locked": [], "answer": [], "test": []}
-        for cell in self._reference.cells if self._reference is not None else ():
-            if cell.cell_type == "code" and cell.source.strip():
-                kind = kind_of(cell)
-                if kind in texts and (kind != "test" or self._is_examined(cell)):
-                    texts[kind].append(cell.source)
-        about = {**texts, "shipped": sorted(shipped_modules(files))}
-        return zygote.branch(_AHEAD, about) if texts["test"] else None
+        cells = [
+            (kind, cell.source)
+            for cell in (self._reference.cells if self._reference is not None else ())
+            if cell.cell_type == "code" and cell.source.strip()
+            if (kind := kind_of(cell)) != "test" or self._is_examined(cell)
+        ]
+        about = {"cells": cells, "shipped": sorted(shipped_modules(files))}
+        return zygote.branch(_AHEAD, about) if any(kind == "test" for kind, _ in cells) else None
 
     def _scouted(self, reference: NotebookNode, files: Path | None, limits: Limits) -> Zygote:
         usual = not_shipped(preload_for(reference), files)

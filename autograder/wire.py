@@ -92,6 +92,9 @@ class Frame:
 
 def text_size(texts: Iterable[str], most: int) -> int:
     """Give the bytes that texts have as JSON, roughly if they are short; stop above ``most``."""
+    lengths = list(map(len, texts := list(texts)))
+    if not lengths or max(lengths) <= _PIECE:
+        return sum(lengths)
     size = 0
     for text in texts:
         is_middling = _PIECE < len(text) <= most

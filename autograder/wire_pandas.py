@@ -6,7 +6,7 @@ used. A frame with a column type that isn't listed here doesn't cross by value.
 """
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from autograder.wire_numpy import decode_plain_array, encode_plain_array, is_pla
 from autograder.wire_stdlib import decode_zone, encode_zone
 from autograder.wire_values import DECODERS, ENCODERS, LATE, MUTABLE, Decoder, Encoder, Json, need
 
-__all__ = ["columns_of"]
+__all__ = ["columns_of", "encode_frame"]
 
 _FREQUENCY = re.compile(r"-?\d{0,6}[A-Za-z]{1,4}(-[A-Z]{3})?")
 _UNITS = ("s", "ms", "us", "ns")
@@ -66,7 +66,9 @@ def _encode_array(encoder: Encoder, array: Any) -> Json:
             return ["o", encoder.many(values.tolist(), values.size)]
         return ["np", *encode_plain_array(encoder, values)]
     if type(dtype) is pd.StringDtype:
-        texts = [None if text is pd.NA or text != text else text for text in array.tolist()]  # noqa: PLR0124 - NaN is what isn't itself
+        texts = array.tolist()
+        if set(map(type, texts)) != {str}:
+            texts = [None if text is pd.NA or text != text else text for text in texts]  # noqa: PLR0124 - NaN is what isn't itself
         return ["str", dtype.storage, dtype.na_value is pd.NA, encoder.many(texts, len(texts))]
     if type(dtype) is pd.CategoricalDtype:
         codes = encode_plain_array(encoder, np.asarray(array.codes))
@@ -243,9 +245,11 @@ def _decode_series(decoder: Decoder, item: list[Any]) -> Any:
     return series
 
 
-def _encode_frame(encoder: Encoder, frame: Any) -> Json:
+def encode_frame(encoder: Encoder, frame: Any, columns: Sequence[Any]) -> Json:
+    """Encode a frame whose columns these are, as :func:`columns_of` gives them."""
+    if not _is_plain_frame(frame, columns):
+        return encoder.fallback(frame)
     head = [_encode_index(encoder, frame.index), _encode_index(encoder, frame.columns)]
-    columns = list(columns_of(frame))
     dtypes = {column.dtype for column in columns}
     if len(dtypes) == 1 and is_plain_dtype_of(first := next(iter(dtypes))) and first.kind != "M":
         body = ["2d", encode_plain_array(encoder, frame.to_numpy())]
@@ -304,11 +308,11 @@ def _if_plain(
     return checked
 
 
-def _is_plain_frame(frame: Any) -> bool:
+def _is_plain_frame(frame: Any, columns: Sequence[Any]) -> bool:
     return (
         _is_plain_index(frame.index)
         and _is_plain_index(frame.columns)
-        and all(_is_plain(column.dtype) for column in columns_of(frame))
+        and all(_is_plain(column.dtype) for column in columns)
     )
 
 
@@ -339,7 +343,7 @@ def _decode_interval(decoder: Decoder, item: list[Any]) -> Any:
 ENCODERS.update(dict.fromkeys((*_INDEXES, pd.MultiIndex), _encode_whole_index))
 ENCODERS.update(
     {
-        pd.DataFrame: _if_plain(_encode_frame, _is_plain_frame),
+        pd.DataFrame: lambda encoder, frame: encode_frame(encoder, frame, [*columns_of(frame)]),
         pd.Series: _if_plain(
             _encode_series, lambda series: _is_plain(series.dtype) and _is_plain_index(series.index)
         ),

@@ -10,12 +10,13 @@ whatever happens to one of them, the next is as the first was.
 
 import math
 import weakref
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from autograder.wire_pandas import columns_of
+from autograder.wire_pandas import columns_of, encode_frame
 from autograder.wire_values import DECODERS, ENCODERS, Decoder, Encoder, Json, need
 
 __all__ = ["TableMemory", "is_flat_table", "is_same_table"]
@@ -64,9 +65,9 @@ class TableMemory:
             return self._kept[number]
         return value.copy() if is_flat_table(value) else None
 
-    def send(self, table: Any) -> int | None:
+    def send(self, table: Any, columns: Sequence[Any]) -> int | None:
         """Give a table that is sent a number; None if it isn't to be remembered."""
-        if len(self._waiting) == _AT_ONCE or not _is_flat(table, _SENT_BYTES):
+        if len(self._waiting) == _AT_ONCE or not _is_flat(table, columns, _SENT_BYTES):
             return None
         number = self._next
         self._next += 2
@@ -109,7 +110,8 @@ class TableMemory:
         need(type(number) is int and 0 <= number < _MOST_NUMBERS, "a table's number")
         need(self._is_theirs(number) and number not in self._kept, "a table's number")
         need(sum(map(self._is_theirs, self._kept)) < _MOST, "fewer tables to remember")
-        need(_is_flat(table, _TAKEN_BYTES), "a table to remember")
+        is_frame = type(table) is pd.DataFrame
+        need(is_frame and _is_flat(table, columns_of(table), _TAKEN_BYTES), "a table to remember")
         self._kept[number] = table
         self._taken.append(number)
         return self.use(number)
@@ -141,16 +143,16 @@ def _numbers(news: Json, place: int) -> list[int]:
 def is_flat_table(value: Any) -> bool:
     """Say whether this is a table with nothing in its cells that could change by itself."""
     if type(value) is pd.DataFrame:
-        return _is_flat(value)
+        return _is_flat(value, columns_of(value))
     return type(value) is pd.Series and not value.attrs and value.dtype != _OBJECTS
 
 
-def _is_flat(frame: Any, most: float = math.inf) -> bool:
-    """Say whether this is a flat frame of at most so many bytes."""
-    if type(frame) is not pd.DataFrame or frame.attrs:
+def _is_flat(frame: Any, columns: Iterable[Any], most: float = math.inf) -> bool:
+    """Say whether this is a flat frame of at most so many bytes; ``columns`` are its own."""
+    if frame.attrs:
         return False
     size = 0
-    for column in columns_of(frame):
+    for column in columns:
         if column.dtype == _OBJECTS:
             return False
         size += column.nbytes
@@ -186,20 +188,18 @@ def _is_same_axis(now: Any, then: Any) -> bool:
     return alike and list(now.names) == list(then.names)
 
 
-_encode_frame = ENCODERS[pd.DataFrame]
-
-
 def _encode_table(encoder: Encoder, table: Any) -> Json:
     tables: TableMemory | None = encoder.tables
-    if tables is None:
-        return _encode_frame(encoder, table)
-    if (number := tables.number(table)) is not None:
+    if tables is not None and (number := tables.number(table)) is not None:
         return ["F", number]
-    encoded = _encode_frame(encoder, table)
+    columns = list(columns_of(table))
+    encoded = encode_frame(encoder, table, columns)
+    if tables is None:
+        return encoded
     # A copy of a table of one kind lies otherwise in memory, where sums come out otherwise.
     if encoded[0] != "D" or encoded[3][0] != "by":
         return encoded
-    number = tables.send(table)
+    number = tables.send(table, columns)
     return encoded if number is None else ["F", number, encoded]
 
 

@@ -151,7 +151,8 @@ class Encoder:
         kinds = set(map(type, items))
         if kinds <= _NATIVE:
             if str in kinds:
-                self.write(*(item for item in items if type(item) is str))
+                texts = items if len(kinds) == 1 else [i for i in items if type(i) is str]
+                self.write(*texts)
             return items
         if kinds == {int} and min(items) > -_SMALL and max(items) < _SMALL:
             return items

@@ -57,9 +57,14 @@ TESTS = (
 )
 
 
+def lab(*tests: str) -> dict[str, Any]:
+    """A lab of test cells alone."""
+    return {"cells": [("test", text) for text in tests], "shipped": []}
+
+
 def test_cells_that_were_compiled_ahead_are_not_compiled_again(names: dict[str, Any]) -> None:
     """Run in the notebook's order, they mean the same and cost no compilation."""
-    read_ahead({"locked": [], "answer": [], "test": TESTS, "shipped": []})
+    read_ahead(lab(*TESTS))
     known = dict(examiner_compiler._codes)
     assert len(known) == 10, "one for each statement"
     assert "double" not in names, "nothing has run"
@@ -71,14 +76,14 @@ def test_cells_that_were_compiled_ahead_are_not_compiled_again(names: dict[str, 
 
 def test_a_cell_that_was_not_read_ahead_is_compiled_when_it_runs(names: dict[str, Any]) -> None:
     """Another text, or another place in the order, is no other meaning."""
-    read_ahead({"locked": [], "answer": [], "test": TESTS, "shipped": []})
+    read_ahead(lab(*TESTS))
     assert run(names, TESTS[2], "assert next_line == 2") == ["NoneType", "AssertionError"]
 
 
 def test_a_cell_with_a_magic_is_read_ahead_too(names: dict[str, Any]) -> None:
     """What IPython rewrites is compiled as it has rewritten it."""
     text = "place = %pwd\nassert place"
-    read_ahead({"locked": [], "answer": [], "test": [text], "shipped": []})
+    read_ahead(lab(text))
     known = dict(examiner_compiler._codes)
     assert len(known) == 2
     assert run(names, text) == ["NoneType"]
@@ -101,9 +106,9 @@ def test_what_only_rooms_can_import_is_left_to_them(
 ) -> None:
     """A module that the lab ships lies in the rooms' folder: whose it is, is said there."""
     text = "import shipped_with_the_lab\n\nassert shipped_with_the_lab.answer == 42"
-    read_ahead({"locked": [text], "answer": [text], "test": [text], "shipped": []})
+    read_ahead({"cells": [("locked", text), ("answer", text), ("test", text)], "shipped": []})
     usual = "import statistics\n\nstatistics.mean"  # there is one, but the lab's own is meant
-    read_ahead({"locked": [], "answer": [], "test": [usual], "shipped": ["statistics"]})
+    read_ahead(lab(usual) | {"shipped": ["statistics"]})
     assert examiner_compiler._codes == {}
     (tmp_path / "shipped_with_the_lab.py").write_text("answer = 42\n")
     monkeypatch.syspath_prepend(tmp_path)
