@@ -25,6 +25,8 @@ _NAMED = 5
 _MOST_SHOWN = 60
 # Parts of paths, of nbgrader's glob patterns and of its lists of ids.
 _FORBIDDEN = re.compile(r'[/\\:*?"<>|\[\]{},]')
+_NOBODYS = frozenset({"__MACOSX", ".ipynb_checkpoints"})
+"""Folders beside the students' that macOS and Jupyter make."""
 _WINDOWS = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)(\..*)?", re.IGNORECASE)
 
 
@@ -240,8 +242,8 @@ class Course:
         submitted = self.root / self.config.submitted
         return tuple(
             _submission(student, lab, submitted / student / lab, wanted, others)
-            for student in _folders(submitted)
-            if os.path.lexists(submitted / student / lab)
+            for student in _all_folders(submitted)
+            if student not in _NOBODYS and os.path.lexists(submitted / student / lab)
         )
 
     def strays(self) -> tuple[str, ...]:
@@ -270,9 +272,11 @@ class Course:
 
 
 def _folders(root: Path) -> tuple[str, ...]:
-    if not root.is_dir():
-        return ()
-    return tuple(sorted(p.name for p in root.iterdir() if p.is_dir() and p.name[0] not in "._"))
+    return tuple(name for name in _all_folders(root) if name[0] not in "._")
+
+
+def _all_folders(root: Path) -> tuple[str, ...]:
+    return tuple(sorted(p.name for p in root.iterdir() if p.is_dir())) if root.is_dir() else ()
 
 
 def _notebooks(folder: Path) -> list[Path]:

@@ -174,12 +174,14 @@ def patch_process(ask: Callable[..., Any], waited: Callable[[], float]) -> None:
     def clock(name: str, *, parts: int) -> Callable[[], Any]:
         original: Callable[[], Any] = getattr(time, name)
 
+        @functools.wraps(original)  # handed over, it is the other room's own clock
         def measured() -> Any:
             return original() + type(original())(waited() * parts) if _is_tests() else original()
 
         return measured
 
     def threads(name: str, original: Callable[[], Any]) -> Callable[[], Any]:
+        @functools.wraps(original)
         def alive() -> Any:
             here = original()
             if not _is_tests():
@@ -190,6 +192,7 @@ def patch_process(ask: Callable[..., Any], waited: Callable[[], float]) -> None:
 
         return alive
 
+    @functools.wraps(asyncio.all_tasks)
     def tasks(loop: Any = None) -> Any:
         here = all_tasks(loop)
         return here | set(ask("tasks")) if loop is None and _is_tests() else here

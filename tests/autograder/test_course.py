@@ -91,11 +91,14 @@ def test_submissions_are_listed_with_what_is_wrong_with_them(course: Course) -> 
     hand_in(course, "none", "notes.txt")
     hand_in(course, "x*y", "05_sums.ipynb")
     (hand_in(course, "folder") / "05_sums.ipynb").mkdir()
-    (course.root / "submitted" / ".ipynb_checkpoints" / "05_sums").mkdir(parents=True)
+    hand_in(course, "_under", "05_sums.ipynb")
+    hand_in(course, "..dots", "05_sums.ipynb")
+    for nobodys in (".ipynb_checkpoints", "__MACOSX"):
+        (course.root / "submitted" / nobodys / "05_sums").mkdir(parents=True)
     (course.root / "submitted" / "later" / "06_other").mkdir(parents=True)
     found = {one.student: one for one in course.submissions("05_sums")}
-    assert list(found) == ["copy", "folder", "good", "many", "none", "x*y"]
-    assert found["good"].problem == ""
+    assert list(found) == ["..dots", "_under", "copy", "folder", "good", "many", "none", "x*y"]
+    assert found["good"].problem == found["_under"].problem == ""
     assert found["good"].notebook == found["good"].folder / "05_sums.ipynb"
     assert found["copy"].notebook is not None
     assert "taken as 05_sums.ipynb" in found["copy"].problem
@@ -104,6 +107,7 @@ def test_submissions_are_listed_with_what_is_wrong_with_them(course: Course) -> 
         ("none", "05_sums.ipynb is missing, but there is notes.txt"),
         ("folder", "is a folder"),
         ("x*y", "student id"),
+        ("..dots", "it starts with a dot"),
     ]:
         assert found[student].notebook is None
         assert said in found[student].problem
