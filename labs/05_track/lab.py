@@ -243,6 +243,8 @@ assert fingerprint(monday) != fingerprint(tuesday), (
     "Is every value looked at, and in its place, or only what a summary or a printout keeps?"
 )
 ### BEGIN HIDDEN TESTS
+from unittest import mock as _mock
+
 from mlops_kit import worlds as _worlds
 from mlops_kit.data import content_hash as _content_hash
 
@@ -265,6 +267,14 @@ assert fingerprint(_table.rename(columns={"demand": "rides"})) != _print
 assert fingerprint(_table.iloc[:-1]) != _print
 ### HINT The question asks for a fingerprint of your own making, not for the kit's.
 assert _print != _content_hash(_table)
+
+
+def _kits(*_, **__):
+    raise AssertionError
+
+
+with _mock.patch.object(tracking, "content_hash", _kits):
+    assert fingerprint(_table) == _print
 ### END HIDDEN TESTS
 
 # %% [markdown] nbgrader={"schema_version": 3, "grade_id": "part2", "grade": false, "solution": false, "locked": true, "task": false}

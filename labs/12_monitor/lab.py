@@ -847,6 +847,16 @@ _trips = _pd.DataFrame(
 for _more, _said in ((8, "as promised"), (24, "concept drift")):
     _trips["cancelled"] = (_sure > 0.5) | (_np.arange(400) < 2 * _more)
     assert verdict(_trips, _sure, _today)["verdict"] == _said
+### HINT Four standard errors are wide for few rows and narrow for many.
+for _rows, _more, _said in (
+    *((250, 25, "as promised"), (250, 40, "concept drift")),
+    *((40_000, 300, "as promised"), (40_000, 700, "concept drift")),
+):
+    _trips = _pd.DataFrame(
+        {"pickup_time": _today - _pd.Timedelta(days=3), "label_time": _today}, range(_rows)
+    )
+    _trips["cancelled"] = _np.arange(_rows) < _rows // 2 + _more
+    assert verdict(_trips, _np.full(_rows, 0.5), _today)["verdict"] == _said
 ### HINT Fewer than 200 usable rows are too few for a verdict, however large the difference.
 _trips, _p = _weeks(300, lambda _p: _p / 9)
 _found = verdict(_trips, _p, _today)
