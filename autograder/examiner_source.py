@@ -55,7 +55,7 @@ ROOM_MODULES = (
     *("typer", "click", "hamilton", "joblib", "pickle", "cloudpickle", "dill", "shelve", "marshal"),
     *("subprocess", "sqlite3", "importlib", "runpy", "doctest", "code", "multiprocessing"),
     *("pkgutil", "pydoc"),
-    *("dask", "distributed", "jinja2", "mako", "tracemalloc", "resource", "psutil"),
+    *("dask", "distributed", "sqlalchemy", "sqlmodel", "peewee", "attr", "attrs", "cattr", "cattrs", "msgspec", "jinja2", "mako", "tracemalloc", "resource", "psutil"),
     *("cProfile", "profile", "pstats"),
 )
 """Modules whose state, files or programs are the student's room's, or that would run its code."""

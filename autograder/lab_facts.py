@@ -65,7 +65,10 @@ _MADE_BY_BASES: dict[str, frozenset[str]] = {
     **dict.fromkeys(("BaseModel", "Struct"), frozenset({"__eq__"})),
 }
 _FROZEN = re.compile(r"\bfrozen'?\s*[=:]\s*True\b")
-_ATTRS = frozenset({"define", "frozen", "attr.s", "attrs.define", "attrs.frozen", "attr.define"})
+_ATTRS = frozenset(
+    {*("define", "frozen", "attr.s", "attrs.define", "attrs.frozen", "attr.define", "attr.frozen")}
+)
+_HASHED = re.compile(r"^(attrs?\.)?frozen\b|\b(frozen|\w*hash)=True")
 
 
 def _statements(texts: Iterable[str]) -> list[ast.stmt]:
@@ -147,7 +150,7 @@ def _made_by_decorators(node: ast.ClassDef) -> set[str]:
         if "dataclass" in text or text.partition("(")[0] in _ATTRS:
             made.add("__eq__")
             made |= order if "order=True" in text else set()
-            made |= {"__hash__"} if "frozen=True" in text or "hash=True" in text else set()
+            made |= {"__hash__"} if _HASHED.search(text) else set()
     return made
 
 

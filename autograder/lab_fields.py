@@ -9,7 +9,7 @@ __all__ = ["compared_fields"]
 
 _DECORATORS = (
     *("dataclass", "dataclasses.dataclass", "define", "frozen", "attr.s", "attr.define"),
-    *("attrs.define", "attrs.frozen", "pydantic.dataclasses.dataclass"),
+    *("attrs.define", "attrs.frozen", "attr.frozen", "pydantic.dataclasses.dataclass"),
 )
 _BASES = frozenset({"BaseModel", "pydantic.BaseModel", "Struct", "msgspec.Struct"})
 _OTHERS = frozenset({"ABC", "abc.ABC", "object", "Protocol"})
