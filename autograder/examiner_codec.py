@@ -32,6 +32,7 @@ from autograder.wire import Bounds
 from autograder.wire_abilities import BAGS
 from autograder.wire_changes import whole_of
 from autograder.wire_classes import find_class
+from autograder.wire_images import picture
 from autograder.wire_models import decode_part, models_in
 from autograder.wire_onnx import onnx_model
 from autograder.wire_values import MUTABLE, Decoder, Encoder, Json, TooLargeError, need
@@ -314,6 +315,9 @@ class LinkDecoder(Decoder):
             case "onnx":
                 need(len(item) == 3, "an ONNX model")
                 return self._instead(onnx_model(self, item[1]), item[2])
+            case "img":
+                need(len(item) == 5, "a picture")
+                return self._instead(picture(self, item[1:4]), item[4])
             case "m":
                 need(len(item) == 3, "a module")
                 return self._objects.module(item[1], self.decode(item[2]))

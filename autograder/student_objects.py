@@ -23,6 +23,7 @@ from autograder.student_given import Given, GivenCoroutines, given, given_number
 from autograder.wire import Bounds, Frame, WireError
 from autograder.wire_abilities import COROUTINE_BIT, abilities_of, plain_base, plain_class
 from autograder.wire_classes import ClassTable
+from autograder.wire_images import picture_parts
 from autograder.wire_matrices import encode_sparse
 from autograder.wire_models import models_in
 from autograder.wire_onnx import onnx_parts
@@ -143,7 +144,7 @@ class RoomEncoder(Encoder):
             return ["G", name, self.handle(value), *self.many(value, len(value))]
         if (sparse := encode_sparse(self, value)) is not None:
             return sparse
-        if (parts := onnx_parts(self, value)) is not None:
+        if (parts := onnx_parts(self, value) or picture_parts(self, value)) is not None:
             return [*parts, self.handle(value)]
         number = given_number(lent_method(value) or value)
         if number is None:
