@@ -4,7 +4,6 @@ Files of the working folder, the global random generators, and the source of a f
 carried over only for test cells that mention it, so that an ordinary question stays cheap.
 """
 
-import dataclasses
 import functools
 import inspect
 import io
@@ -12,7 +11,6 @@ import os
 import re
 import sys
 import tempfile
-import typing
 import warnings
 from collections.abc import Callable, Set
 from contextlib import suppress
@@ -63,6 +61,18 @@ _FILE_WORDS = frozenset(
     }
 )
 _INSIDES = re.compile(r"@\s*\w+|\b__\w+|\._\w+")
+_ATTRS = ("fields", "fields_dict", "asdict", "astuple", "evolve", "has", "validate")
+_OF_CLASSES = {
+    "dataclasses": ("fields", "asdict", "astuple", "is_dataclass", "replace"),
+    "typing": ("get_type_hints",),
+    "inspect": ("get_annotations", "getattr_static"),
+    "attr": _ATTRS,
+    "attrs": _ATTRS,
+    "msgspec": ("convert", "to_builtins"),
+    "msgspec.json": ("decode", "encode"),
+    "msgspec.structs": ("asdict", "astuple", "fields", "replace"),
+}
+"""Functions that a test asks about objects and classes, which may be the student's."""
 _FILE_BYTES = 24 << 20
 _LARGEST = 1 << 62
 _TEMPORARY = ".temporary"
@@ -320,30 +330,33 @@ def patch_expressions(own: Callable[[], str], may_run: Callable[[str], bool]) ->
     evaluation.eval = pd.eval = checked
 
 
-def patch_dataclasses(link: ExaminerLink) -> None:
+def patch_dataclasses(link: ExaminerLink) -> Callable[[], None]:
     """Let ``fields``, ``asdict`` and the like answer about the student's data classes.
 
-    And ``get_type_hints``, which evaluates the texts that a student wrote as annotations.
+    And ``get_type_hints``, which evaluates the texts that a student wrote as annotations. What is
+    given back does the same for libraries that are loaded by then.
     """
+    waiting = dict(_OF_CLASSES)
 
     def asking(module: str, name: str, original: Callable[..., Any]) -> Callable[..., Any]:
         @functools.wraps(original)
-        def function(value: Any, /, *args: Any, **names: Any) -> Any:
-            if number_of(value) is None:
-                return original(value, *args, **names)
+        def function(*args: Any, **names: Any) -> Any:
+            if all(number_of(value) is None for value in (*args, *names.values())):
+                return original(*args, **names)
             there = link.ask("get", link.ask("module", module), name)
             link.annotating = name in _HINTS
-            return link.ask("call", there, value, *args, **names)
+            return link.ask("call", there, *args, **names)
 
         return function
 
-    for module, names in (
-        (dataclasses, ("fields", "asdict", "astuple", "is_dataclass", "replace")),
-        (typing, ("get_type_hints",)),
-        (inspect, ("get_annotations", "getattr_static")),
-    ):
-        for name in names:
-            setattr(module, name, asking(module.__name__, name, getattr(module, name)))
+    def patch() -> None:
+        for module in waiting.keys() & sys.modules.keys():
+            place = sys.modules[module]
+            for name in waiting.pop(module):
+                setattr(place, name, asking(module, name, getattr(place, name)))
+
+    patch()
+    return patch
 
 
 def guard_process(

@@ -131,7 +131,7 @@ class _Room:
     def _patches(self) -> None:
         """Have libraries of this room know handles, and what may be a student's text."""
         patch_inspect(self.link, self.texts)
-        patch_dataclasses(self.link)
+        self.patch_classes = patch_dataclasses(self.link)
         patch_process(self.link.ask, lambda: self.link.waited)
         patch_waiting(self.link.ask, self.link.is_called_back, lambda: self.own_texts, self.names)
         patch_expressions(self._own_text, self.evaluation.may_run)
@@ -383,6 +383,7 @@ class _Room:
                 self.release.take_fresh(text)
                 words = self.release.words(whole)
                 self._believe_what_is_used(text)
+                self.patch_classes()
                 if "yaml" in words:
                     patch_yaml()
                 if "ImportString" in words:
