@@ -6,6 +6,7 @@ on a socket of their own.
 
 import asyncio
 import builtins
+import importlib
 import re
 import select
 import socket
@@ -67,6 +68,7 @@ from autograder.wire import Bounds, Channel, WireError
 
 __all__ = ["main"]
 
+_DATABASES = "sqlite3"
 _MESSAGE = 8_000
 _MANY_QUESTIONS = 1_000
 _OF_FORMULAS = frozenset({"formulaic", "statsmodels"})
@@ -90,6 +92,8 @@ class _Room:
         self.texts: list[str] = []
         self.own_texts: list[str] = []
         self.helpers = Helpers()
+        self.keeps_databases = False
+        """Whether the databases of tests are this room's."""
         self.imports: dict[str, str] = {}
         """The student's room's modules that locked cells import, by what they are called there."""
         self.earlier: list[Any] = []
@@ -194,6 +198,8 @@ class _Room:
     def _module(self, name: str, top: str = "") -> Any:
         if name == "weakref":
             return Weakly(self.link.ask)
+        if self.keeps_databases and name.partition(".")[0] == _DATABASES:
+            return importlib.import_module(top or name)
         module = self.link.ask("module", name)
         self._believe(name)
         self.link.own_work.imported(name, module)
@@ -204,7 +210,11 @@ class _Room:
 
     def _believe_what_is_used(self, text: str) -> None:
         """Note which of the modules that locked cells import a test speaks of itself."""
-        for name in sorted(words(text) & self.imports.keys()):
+        used = words(text)
+        if self.keeps_databases and _DATABASES in used:
+            dict.__setitem__(self.names, _DATABASES, importlib.import_module(_DATABASES))
+            used -= {_DATABASES}
+        for name in sorted(used & self.imports.keys()):
             self._believe(self.imports[name])
 
     def _part(self, name: str, part: str) -> Any:
@@ -337,6 +347,7 @@ class _Room:
         self.decorators = order["decorators"]
         self.link.judge.known = order["known"]
         self.reach.to_change = order["changes"]
+        self.keeps_databases = order["databases"]
         asked = frozenset().union(*map(words, order["imports"]))
         asked = asked if order["known"] else _SEEDING | _REDIRECTING | _MASKS
         self.reach.generators.may_seed = not _SEEDING.isdisjoint(asked)

@@ -24,6 +24,7 @@ from autograder.lab_changes import (
     class_decorators,
     registering,
 )
+from autograder.lab_databases import keeps_databases
 from autograder.lab_fields import compared_fields
 from autograder.lab_private import kept_names, private_names, watched_names
 
@@ -80,8 +81,8 @@ def facts_of(reference: "NotebookNode | None") -> dict[str, Any]:
 
     Which names and classes are the student's to define and which of them functions bind, what the
     reference imports, which names only the release and its tests use, which it changes in place,
-    and the text that speaks of files to change: empty where neither the reference nor a locked
-    cell writes any.
+    whether databases of tests stay with them, and the text that speaks of files to change: empty
+    where neither the reference nor a locked cell writes any.
     """
     from autograder.notebook import cell_kind  # not in rooms: it imports nbformat
 
@@ -109,6 +110,7 @@ def facts_of(reference: "NotebookNode | None") -> dict[str, Any]:
         "private": sorted(private),
         "watched": sorted(watched_names(answers, locked, tests) - students),
         "kept": sorted(kept_names(answers, locked, tests)),
+        "databases": keeps_databases(tests, locked),
         "changing": sorted(changing | (changed_names(tests) - private)),
         "changes": written_text((*answers, *locked), tests, students),
         "swallows": reference is None or any(map(may_swallow, (*answers, *locked))),
