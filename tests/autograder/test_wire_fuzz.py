@@ -3,6 +3,7 @@
 import contextlib
 import importlib.util
 import json
+import random
 import socket
 import struct
 import threading
@@ -13,6 +14,7 @@ from types import SimpleNamespace
 from typing import Any
 
 import nbformat
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -20,8 +22,10 @@ from hypothesis import strategies as st
 from autograder import wire_numpy, wire_pandas, wire_stdlib  # noqa: F401 - they add their types
 from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_link import ExaminerLink
+from autograder.examiner_random import Generators
 from autograder.handles import HandleError
 from autograder.notebook import notebook_bytes, read_notebook
+from autograder.random_states import packed, set_states, states
 from autograder.records import Record, RunFacts
 from autograder.results import SubmissionResult
 from autograder.room_orders import clean_report
@@ -321,6 +325,34 @@ def test_a_room_that_makes_answers_up_is_believed_or_given_up(
         pass
     except Exception:
         assert "e" in body, "only an answer that tells an error raises one"
+
+
+STATES = st.tuples(st.sampled_from(range(8)), ROOM_ITEMS | st.floats() | st.text(max_size=4))
+
+
+@settings(max_examples=300, deadline=None)
+@given(ROOM_ITEMS | st.lists(STATES, max_size=2))
+def test_states_of_generators_that_a_room_makes_up_are_taken_or_refused(made_up: Any) -> None:
+    """Whatever is in place of a part of them, or of all, the examiner's generators go on."""
+    told: Any = made_up
+    if type(made_up) is list and all(type(part) is tuple for part in made_up):
+        plain, numpys = packed(states())
+        parts = [*plain, *numpys]
+        for place, instead in made_up:
+            parts[place] = instead
+        told = [parts[:3], parts[3:]]
+    before = states()
+    generators = Generators(SimpleNamespace(ask=lambda *_: None))  # type: ignore[arg-type]
+    generators.begin("random.seed(3)", active=True)
+    try:
+        generators.carry()
+        generators.fetch({"random": told})
+        assert 0 <= random.random() < 1
+        assert 0 <= np.random.random() < 1
+    except HandleError as error:
+        assert "no valid state" in str(error)
+    finally:
+        set_states(*before)
 
 
 JSON = st.recursive(
