@@ -96,6 +96,8 @@ def facts_of(reference: "NotebookNode | None") -> dict[str, Any]:
     answers, locked, tests = (texts[kind] for kind in ("answer", "locked", "test"))
     rebound = set().union(*map(globals_of, _statements(answers)))
     students = set().union(rebound, *map(bound_names, answers))
+    written = {node.name for node in _statements(answers) if isinstance(node, ast.ClassDef)}
+    both = compared_fields((*locked, *answers)) if reference is not None else {}
     private = private_names(answers, locked)
     changing = changed_names((*answers, *locked)) | registering(answers)
     return {
@@ -104,7 +106,7 @@ def facts_of(reference: "NotebookNode | None") -> dict[str, Any]:
         "rebound": sorted(rebound),
         "classes": {name: sorted(has) for name, has in class_members(answers).items()},
         "decorators": {name: sorted(has) for name, has in class_decorators(answers).items()},
-        "fields": compared_fields(answers) if reference is not None else {},
+        "fields": {name: of for name, of in both.items() if name in written},
         "given_fields": compared_fields(locked) if reference is not None else {},
         "imports": [*texts["plain"], *answers],
         "private": sorted(private),
