@@ -8,6 +8,7 @@ Names decide nothing: a class that calls itself ``AssertionError`` and isn't it 
 import asyncio
 import threading
 from collections.abc import Callable, Set
+from contextlib import suppress
 from typing import Any, cast
 
 from autograder.examiner_validation import validation_error
@@ -26,7 +27,9 @@ __all__ = [
     "build_error",
     "is_mirror",
     "mirror",
+    "note_rise",
     "notes_of",
+    "rise_of",
     "without_steering",
 ]
 
@@ -41,6 +44,7 @@ STEERING = frozenset(kind.__name__ for kind in _STEERING)
 # By these a test tells its framework that it isn't to be judged, or not with this value.
 _FRAMEWORKS = frozenset({"unittest", "_pytest", "pytest", "hypothesis"})
 _FAILING = "Failed"
+_ROSE = "_room_rose"
 
 
 class StudentError(Exception):
@@ -159,6 +163,25 @@ def build_error(item: Any, decode: Callable[[Any], Any], depth: int = 0) -> Base
     _add_notes(error, item)
     _add_before(error, item, decode, depth)
     return error
+
+
+def note_rise(error: BaseException, where: str) -> None:
+    """Note on an error of the student's code where it rose."""
+    with suppress(TypeError):
+        vars(error).setdefault(_ROSE, where)
+
+
+def rise_of(error: BaseException) -> str:
+    """Give where an error rose, or the one that it came of; empty for an error of the test's."""
+    found: BaseException | None = error
+    for _ in range(_DEPTH):
+        if found is None:
+            break
+        told = getattr(found, "__dict__", {}).get(_ROSE)
+        if type(told) is str:
+            return told
+        found = found.__cause__ or found.__context__
+    return ""
 
 
 def notes_of(error: BaseException) -> list[str]:

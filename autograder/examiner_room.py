@@ -26,7 +26,12 @@ from autograder.examiner_bases import GivenBases
 from autograder.examiner_commands import Commands
 from autograder.examiner_containers import GivenContainers
 from autograder.examiner_derived import base_in_room, room_super
-from autograder.examiner_errors import STEERING, StudentRoomGoneError, StudentTimeoutError
+from autograder.examiner_errors import (
+    STEERING,
+    StudentRoomGoneError,
+    StudentTimeoutError,
+    rise_of,
+)
 from autograder.examiner_evaluation import Evaluation, patch_formulas
 from autograder.examiner_fresh import FreshCalls
 from autograder.examiner_given import Release
@@ -432,7 +437,9 @@ class _Room:
         return self._report(error, count, time.process_time() - started)
 
     def _explain(self, text: str, error: BaseException) -> None:
-        """Note what a failed test cell relies on that isn't so here."""
+        """Note where an error of the answers' rose, and what a failed cell wrongly relies on."""
+        if where := rise_of(error):
+            self.link.note(where)
         given = set(self.own_texts)
         answers = [answer for answer in self.texts if answer not in given]
         for hint in hints(text, self.texts, answers, self.names.carried()):

@@ -9,7 +9,7 @@ from collections.abc import Callable, Set
 from typing import Any
 
 from autograder.examiner_codec import LinkDecoder, replay
-from autograder.examiner_errors import build_error, without_steering
+from autograder.examiner_errors import build_error, note_rise, without_steering
 from autograder.examiner_objects import RoomObjects
 from autograder.examiner_sent import Sent
 from autograder.examiner_warnings import warn_again
@@ -152,10 +152,10 @@ class Answers:
     def _error(self, raised: dict[str, Any], decoder: Decoder) -> BaseException:
         if "again" in raised:
             return build_error(raised, decoder.decode)
+        error = build_error(raised, decoder.decode)
         where = raised.get("where")
         if type(where) is list and len(where) == 2 and type(where[1]) is int and where[1]:
-            self._note(f"it rose in {str(where[0])[:40]} line {where[1]}")
-        error = build_error(raised, decoder.decode)
+            note_rise(error, f"it rose in {str(where[0])[:40]} line {where[1]}")
         missing = _MISSING.fullmatch(str(error)) if isinstance(error, NameError) else None
         if missing and self.is_tests_name(missing[1]):
             self._note(

@@ -4,14 +4,19 @@ Their class has no constructor. One is built from what the error says as text: i
 each of its errors the place, the message and the type.
 """
 
+import ast
 import re
 import sys
+from contextlib import suppress
 from typing import Any
 
 __all__ = ["validation_error"]
 
 _HEAD = re.compile(r"\d+ validation errors? for (.{1,200})")
-_ERROR = re.compile(r"  (.{1,2000}?) \[type=(\w{1,100})(?:, .*)?\]", re.DOTALL)
+_ERROR = re.compile(
+    r"  (.{1,2000}?) \[type=(\w{1,100})(?:, input_value=(.{1,500}), input_type=\w+)?(?:, .*)?\]",
+    re.DOTALL,
+)
 _MOST = 50
 
 
@@ -31,10 +36,17 @@ def validation_error(kind: type[BaseException], text: str) -> BaseException | No
         found = _ERROR.fullmatch(line)
         if found is not None and len(details) < _MOST:
             told = core.PydanticCustomError(found[2], found[1])
-            details.append({"type": told, "loc": _location(place), "input": None})
+            details.append({"type": told, "loc": _location(place), "input": _input(found[3])})
         place = "" if line.startswith(" ") else line
     error: BaseException = wanted.from_exception_data(title[1], details)
     return error
+
+
+def _input(text: str | None) -> Any:
+    """Give what was found, where its text says it whole."""
+    with suppress(ValueError, SyntaxError, MemoryError, RecursionError):
+        return ast.literal_eval(text) if text else None
+    return None
 
 
 def _location(place: str) -> tuple[int | str, ...]:

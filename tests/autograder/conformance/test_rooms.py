@@ -34,6 +34,21 @@ def test_a_failed_test_names_its_error_message_and_line(run: Any) -> None:
     assert cell.outputs[-1]["output_type"] == "error"
 
 
+def test_a_failed_test_names_where_the_error_rose_that_ended_it(run: Any) -> None:
+    """And not where one did that the test has waited for."""
+    execution = run(
+        ("answer", "def f(x):\n    if x < 0:\n        raise ValueError('negative')\n    return x"),
+        ("test", "import pytest\nwith pytest.raises(ValueError): f(-1)\nassert f(1) == 2, 'no'"),
+        ("test", "f(-1)"),
+        ("test", "try:\n    f(-1)\nexcept ValueError:\n    assert False, 'no error was wanted'"),
+    )
+    assert [cell.message for cell in execution.cells[1:]] == [
+        "no",
+        "negative\nNote: it rose in <cell 1> line 3",
+        "no error was wanted\nNote: it rose in <cell 1> line 3",
+    ]
+
+
 def test_an_error_of_an_answer_is_its_own_cells(run: Any) -> None:
     """A cell that fails doesn't stop the next; its outputs say what happened."""
     execution = run(("answer", "print('before')\n1 / 0"), SQUARE, ("test", "assert solve(1) == 1"))
