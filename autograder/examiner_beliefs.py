@@ -21,7 +21,7 @@ from autograder.examiner_judging import (
     is_value_class,
     who_asks,
 )
-from autograder.examiner_objects import is_real
+from autograder.examiner_objects import RoomObjects, is_real
 from autograder.examiner_own_work import OwnWork
 from autograder.examiner_saying import Sayings
 from autograder.handles import (
@@ -65,6 +65,7 @@ class Beliefs(ABC):
     sayings: Sayings
     fields: Fields
     own_work: OwnWork
+    objects: RoomObjects
     refusal: BaseException | None
     doubtful: BaseException | None
     _classes: dict[int, type]
@@ -94,7 +95,7 @@ class Beliefs(ABC):
         number = number_of(handle) or 0
         kind = self._classes.get(number)
         if kind is None:
-            kind = _nearest(tuple(filter(is_real, self.judge.ancestry(handle))))
+            kind = _nearest(tuple(filter(is_real, self._as_here(self.judge.ancestry(handle)))))
             self._classes[number] = kind
         asks = who_asks(3)
         if asks in SHELL or (is_value_class(kind) and is_librarys(asks)):
@@ -102,6 +103,18 @@ class Beliefs(ABC):
         if kind is not Handle:
             self.claim(f"{describe(handle)} is a {kind.__name__}")
         return kind
+
+    def _as_here(self, classes: list[Any]) -> list[Any]:
+        """Put this room's own in the place of locked cells' classes of named tuples."""
+        if not any(kind is tuple for kind in classes):
+            return classes
+        own = self.objects.given_tuples()
+        same = [
+            next((known for known in own if self.ask("same", kind, known) is True), kind)
+            for kind in classes
+            if number_of(kind) is not None
+        ]
+        return [*same, *filter(is_real, classes)]
 
     def instead_of(self, handle: Any, name: str) -> Any:
         """Refuse attributes by which an object would judge itself, or give what does it instead."""

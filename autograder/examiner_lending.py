@@ -15,6 +15,7 @@ from collections.abc import Callable, Set
 from typing import Any
 
 from autograder.awaiting import Tasks
+from autograder.examiner_patience import may_wait, way_to_wait
 from autograder.examiner_signatures import annotations_told, signature_of
 from autograder.handles import number_of
 from autograder.wire_abilities import (
@@ -83,6 +84,8 @@ class Lending:
         """The numbers of functions whose failed assertions a library takes for an answer."""
         self.raised: list[BaseException] = []
         self.failed: BaseException | None = None
+        self.is_waited_for = False
+        """Whether the test has handed over what answers may wait for."""
         self.settable: Set[str] | None = None
         """The attributes that the reference sets on objects, where that is known."""
         self.notes: Callable[[type], bool] = lambda _: True
@@ -123,6 +126,7 @@ class Lending:
             need(len(self._objects) < _LENT, "fewer objects that are handed over")
             number = self._numbers[key] = len(self._objects)
             self._objects.append(value)
+        self.is_waited_for = self.is_waited_for or may_wait(value)
         return number
 
     def own(self, number: Json) -> Any:
@@ -150,8 +154,16 @@ class Lending:
             for kind in kinds
         )
 
-    def use(self, op: Json, number: Json, args: list[Any], names: dict[str, Any]) -> Any:
-        """Do what student code asks of a lent object."""
+    def use(
+        self,
+        op: Json,
+        number: Json,
+        args: list[Any],
+        names: dict[str, Any],
+        *,
+        waited: float = 0.0,
+    ) -> Any:
+        """Do what student code asks of a lent object; :class:`StillWaitsError` if not by now."""
         target = self.own(number)
         need(type(op) is str and op in _ALL_USES, "a use of a lent object")
         try:
@@ -164,6 +176,8 @@ class Lending:
                 result = self._work_at(op, target, *args)
             elif op == "await":
                 result = self._tasks.awaited(target)
+            elif (wait := way_to_wait(op, target)) is not None:
+                result = wait(waited, *args, **names)
             else:
                 result = _USES[op](target, *args, **names)
             if op == "set":

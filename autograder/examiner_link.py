@@ -20,6 +20,7 @@ from autograder.examiner_judging import (
 from autograder.examiner_lending import Lending
 from autograder.examiner_objects import RoomObjects
 from autograder.examiner_own_work import OwnWork
+from autograder.examiner_patience import StillWaitsError
 from autograder.examiner_printing import Printing
 from autograder.examiner_pythons import Aside
 from autograder.examiner_saying import Sayings
@@ -54,6 +55,11 @@ _SHARING = frozenset({"name", "given", "get", "call", "item", "next", "enter", "
 _LOOKING = frozenset({"name", "given"})
 _CALLING = frozenset({"call", "together"})
 _TOO_LARGE = "this can't be handed to the student's code"
+_WAITS = object()
+_WAITING = (
+    "The student's code waits for a queue, a lock or an event of the test's. It goes on only while "
+    "the test asks something of the student's, such as join() of its thread."
+)
 _SMALLER = "Numbers in an array or a table take less; or tag the test cell 'student-room'."
 
 
@@ -128,13 +134,14 @@ class ExaminerLink(Beliefs):
         self._lock = threading.RLock()
         self._stopped = 0
         self._called_back: int | None = None
-        self._taking = self.annotating = False
+        self._taking = self.annotating = self._has_threads = False
 
     def begin(self) -> None:
         """Start a test cell: its claims and notes are its own."""
         self.claims.clear()
         self.notes.clear()
         self.lending.failed = self.refusal = self.doubtful = None
+        self.lending.is_waited_for = False
         self.questions = self._stopped = 0
         self._classes.clear()
         self.functions.clear()
@@ -255,6 +262,7 @@ class ExaminerLink(Beliefs):
         finally:
             self._taking = False
         self.printing.redirected(there=frame.body.get("to") == 1)
+        self._has_threads = frame.body.get("th") == 1
         self.objects.awaiting.goes_on(there=frame.body.get("bg") == 1)
         self._note_returned(op, value)
         return value
@@ -350,6 +358,12 @@ class ExaminerLink(Beliefs):
         """Say whether this thread does what student code has called an object of the test's for."""
         return self._called_back == get_ident() and not self.gone
 
+    def is_let_go_on(self) -> bool:
+        """Say whether threads of the student's may want what this thread does, while it waits."""
+        is_idle = self._has_threads and not self._open and not self.gone
+        is_main = threading.current_thread() is threading.main_thread()
+        return is_idle and is_main and self.lending.is_waited_for
+
     def _call_back(self, frame: Frame) -> None:
         """Let student code use an object that it was handed; its errors are handed back too."""
         body = frame.body
@@ -370,8 +384,8 @@ class ExaminerLink(Beliefs):
             with Unheld(), self.printing.caught(there=redirected) as said:
                 self.answers.hear(body.get("l"), decoder)
                 with self._others_may_ask():
-                    result = self.lending.use(body["c"], body.get("o"), args, names)
-            reply = {"r": encoder.encode(result)}
+                    result = self._lent(body, args, names)
+            reply: dict[str, Any] = {"wt": 1} if result is _WAITS else {"r": encoder.encode(result)}
             given = list(encoder.numbered)
             if said and said[0]:
                 reply["out"] = said[0]
@@ -400,6 +414,20 @@ class ExaminerLink(Beliefs):
             reply = {"e": encoder.error(self.refusal)}
             self._channel.send(reply | named, encoder.blobs, seconds=self.wall_seconds)
         self.twins.alike(changed)
+
+    def _lent(self, body: dict[str, Any], args: list[Any], names: dict[str, Any]) -> Any:
+        """Use an object of the test's, or say that the student's room is to ask once more."""
+        waited = body.get("wd", 0.0)
+        need(type(waited) is float and 0.0 <= waited < float("inf"), "seconds")
+        try:
+            found = self.lending.use(body["c"], body.get("o"), args, names, waited=waited)
+        except StillWaitsError:
+            if waited:
+                self.note(_WAITING)
+            return _WAITS
+        if waited:
+            self.notes.pop(_WAITING, None)
+        return found
 
     def _is_stopped_again(self, error: BaseException) -> bool:
         """Give up on student code that went on when a test's time was up."""

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from autograder.awaiting import Awaiting
+from autograder.examiner_codec import tuple_fields
 from autograder.examiner_errors import mirror
 from autograder.examiner_lending import Lending
 from autograder.examiner_source import PURE_MODULES, lives_in_room
@@ -133,6 +134,11 @@ class RoomObjects:
         """Give this room's own class of a locked cell's of that name; None if it has none."""
         found = (value for known, value in self.given.values() if known == name)
         return next((value for value in found if isinstance(value, type)), None)
+
+    def given_tuples(self) -> list[type]:
+        """Give this room's own classes of named tuples of locked cells."""
+        kinds = (value for _, value in self.given.values() if isinstance(value, type))
+        return [kind for kind in kinds if tuple_fields(kind) is not None]
 
     def is_shared(self, kind: type) -> bool:
         """Say whether a class that student code names is used as this room's own.

@@ -142,7 +142,7 @@ class _Room:
         patch_inspect(self.link, self.texts)
         self.patch_classes = patch_dataclasses(self.link)
         patch_process(self.link.ask, lambda: self.link.waited)
-        patch_waiting(self.link.ask, self.link.is_called_back, lambda: self.own_texts, self.names)
+        patch_waiting(self.link, lambda: self.own_texts, self.names)
         patch_expressions(self._own_text, self.evaluation.may_run)
         patch_logging(self._own_text)
         patch_imports(self._own_text)

@@ -2,7 +2,8 @@
 
 They call one after another. Where such a function sleeps, or waits for what another call brings,
 the others have to get their turn, as they would in one process: it waits as long as the thread that
-called it does, in that thread's room, and meanwhile the next one calls.
+called it does, in that thread's room, and meanwhile the next one calls. So does the test itself
+where threads of an answer's have its queue, say: they take from it while it waits.
 """
 
 import re
@@ -11,7 +12,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable
 from functools import wraps
-from typing import Any
+from typing import Any, Protocol
 
 from autograder.cell_frames import is_own_space
 from autograder.handles import number_of
@@ -24,9 +25,21 @@ _WAITING = re.compile(r"\b(?:Event|Barrier|Queue|Future)\b|\.(?:wait|join|get|re
 _OF_THREAD = ("get_ident", "get_native_id", "current_thread")
 
 
+class Asked(Protocol):
+    """The student's room, as far as waiting goes."""
+
+    def ask(self, op: str, /, *args: Any) -> Any:
+        """Ask a question."""
+
+    def is_called_back(self) -> bool:
+        """Say whether this thread does what an answer has called it for."""
+
+    def is_let_go_on(self) -> bool:
+        """Say whether threads of the student's may want what this thread does, while it waits."""
+
+
 def patch_waiting(
-    ask: Callable[..., Any],
-    is_called_back: Callable[[], bool],
+    link: Asked,
     texts: Callable[[], Iterable[str]],
     names: dict[str, Any],
 ) -> None:
@@ -34,10 +47,8 @@ def patch_waiting(
 
     Parameters
     ----------
-    ask : callable
-        Asks the student's room.
-    is_called_back : callable
-        Says whether this thread does what an answer has called it for.
+    link : Asked
+        The student's room.
     texts : callable
         Gives the texts of the tests and given cells.
     names : dict
@@ -48,14 +59,16 @@ def patch_waiting(
     @wraps(sleep)
     def slept(seconds: Any, /) -> None:
         until = time.monotonic() + (seconds if seconds.__class__ in (int, float) else 0)
-        if is_called_back() and seconds > 0 and not _is_awaited(texts(), names):
-            ask("pause", float(seconds))
+        is_called_back = link.is_called_back()
+        others = link.is_let_go_on() or (is_called_back and not _is_awaited(texts(), names))
+        if others and seconds > 0:
+            link.ask("pause", float(seconds))
             seconds = max(0.0, until - time.monotonic())  # what that room says proves nothing
         sleep(seconds)
 
     @wraps(wait)
     def waited(self: Any, timeout: float | None = None) -> bool:
-        if not is_called_back() or not self._is_owned():
+        if not (link.is_called_back() or link.is_let_go_on()) or not self._is_owned():
             return wait(self, timeout)
         until = None if timeout is None else time.monotonic() + timeout
         waiter = threading.Lock()
@@ -67,7 +80,7 @@ def patch_waiting(
             while not (is_told := waiter.acquire(blocking=False)):
                 if until is not None and time.monotonic() >= until:
                     break
-                ask("pause", _PAUSE_S)
+                link.ask("pause", _PAUSE_S)
             return is_told
         finally:
             self._acquire_restore(held)
@@ -79,9 +92,9 @@ def patch_waiting(
 
         @wraps(original)
         def asked() -> Any:
-            if not is_called_back() or not is_own_space(sys._getframe(1).f_globals):
+            if not link.is_called_back() or not is_own_space(sys._getframe(1).f_globals):
                 return original()
-            return ask("thread", name)
+            return link.ask("thread", name)
 
         return asked
 

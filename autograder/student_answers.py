@@ -9,7 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
-from time import monotonic
+from time import monotonic, sleep
 from typing import Any
 
 from autograder.student_arguments import Arguments
@@ -30,6 +30,9 @@ __all__ = ["Answerer"]
 
 # How many items a container of both rooms has at most that is looked at with every callback.
 _KEPT_IN_CALLS = 200
+# What waits is asked again after a pause: the first and the longest, in seconds.
+_PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.05
+_WAITS = object()
 _OF_ANSWERS = frozenset(
     {
         *("call", "get", "set", "del", "item", "setitem", "delitem", "contains", "iter", "next"),
@@ -44,7 +47,7 @@ _QUICK = frozenset({"module", "get", "thread", "special", "ancestry", "signature
 
 _BUFFERS = (memoryview, pickle.PickleBuffer)
 # What is said beside an answer and is never large.
-_SMALL = frozenset({"t", "out", "moved", "bg", "to"})
+_SMALL = frozenset({"t", "out", "moved", "bg", "th", "to"})
 
 
 def _plain(value: Any) -> Any:
@@ -141,6 +144,8 @@ class Answerer:
         self._note_redirection(reply)
         if body.get("al") and self.operations.goes_on():
             reply["bg"] = 1
+        if threading.active_count() > 1:
+            reply["th"] = 1
         if caught := self.operations.warned.caught[:50]:
             reply["w"] = [encode_warning(encoder, warned) for warned in caught]
         self._tell_log(reply, encoder)
@@ -233,9 +238,21 @@ class Answerer:
             return self._asked(op, target, *args, **kwargs)
 
     def _asked(self, op: str, target: Given, /, *args: Any, **kwargs: Any) -> Any:
+        began, pause = monotonic(), _PAUSE_S
+        waited = 0.0
+        while (result := self._asked_once(op, target, args, kwargs, waited)) is _WAITS:
+            sleep(pause)  # others' turn
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+            waited = monotonic() - began
+        return result
+
+    def _asked_once(
+        self, op: str, target: Given, args: tuple[Any, ...], kwargs: dict[str, Any], waited: float
+    ) -> Any:
+        """Use an object once; give ``_WAITS`` where it is to be asked again."""
         with self._turns.lock:
             question = self._turns.to_call()
-            number, handed = self._call_back(question, op, target, args, kwargs)
+            number, handed = self._call_back(question, op, target, args, kwargs, waited)
         try:
             while True:
                 frame = self._channel.receive()
@@ -261,6 +278,7 @@ class Answerer:
         target: Given,
         args: tuple[Any, ...],
         kwargs: dict[str, Any],
+        waited: float,
     ) -> tuple[int, list[Any]]:
         """Send a use of an object of the examiner's; give the number of the reply.
 
@@ -277,6 +295,8 @@ class Answerer:
             "k": [[name, encoder.encode(_plain(value))] for name, value in kwargs.items()],
             "out": self._said(),
         }
+        if waited:
+            body["wd"] = waited
         handed = list(encoder.numbered)
         if changes := self._arguments.changes(question.made, question.before, encoder):
             question.before = self._arguments.content(question.made)
@@ -306,7 +326,7 @@ class Answerer:
         decoder.find = question.value
         if "e" in frame.body:
             raise decoder.error(frame.body["e"])
-        result = decoder.decode(frame.body["r"])
+        result = _WAITS if "wt" in frame.body else decoder.decode(frame.body["r"])
         made = list(decoder.made)
         if text := frame.body.get("out"):
             sys.stdout.write(text)

@@ -298,7 +298,7 @@ BODIES = st.fixed_dictionaries(
         "t": ROOM_ITEMS,
         "l": st.lists(st.dictionaries(st.text(max_size=2), ROOM_ITEMS, max_size=3)) | ROOM_ITEMS,
         "lg": st.lists(NUMBERS, max_size=2) | ROOM_ITEMS,
-        **dict.fromkeys(("to", "bg", "lost", "moved", "n"), NUMBERS | ROOM_ITEMS),
+        **dict.fromkeys(("to", "bg", "th", "wd", "lost", "moved", "n"), NUMBERS | ROOM_ITEMS),
         "keep": st.lists(NUMBERS, max_size=3) | ROOM_ITEMS,
         "w": st.lists(st.tuples(ROOM_ITEMS, st.text(max_size=3)), max_size=2) | ROOM_ITEMS,
         "out": st.lists(st.tuples(st.just("stdout"), st.text(max_size=3)), max_size=2) | ROOM_ITEMS,
