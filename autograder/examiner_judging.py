@@ -10,7 +10,16 @@ frame or an array isn't read at all: whatever it is asked, it says what the test
 
 import inspect
 import sys
-from collections.abc import Callable, Mapping, Sequence, Set
+from collections import deque
+from collections.abc import (
+    Callable,
+    Mapping,
+    MutableMapping,
+    MutableSequence,
+    MutableSet,
+    Sequence,
+    Set,
+)
 from functools import cache, partial
 from numbers import Number
 from types import ModuleType
@@ -94,6 +103,9 @@ _DIFFERENCES = frozenset(f"__{side}{name}__" for name in ("add", "sub") for side
 _NUMBERS = frozenset(
     {f"__{name}__" for name in ("abs", "int", "float", "complex", "index", "round")}
 )
+_GROWING = frozenset(f"__i{name}__" for name in ("add", "or", "and", "xor", "sub", "mul"))
+_CONTAINERS = (list, dict, set, deque, MutableSequence, MutableMapping, MutableSet)
+"""What such an operator changes in place, as methods of it do."""
 _CONTAINING = frozenset({"__contains__", "__iter__", "__getitem__"})
 _TABLES = frozenset({"ndarray", "DataFrame", "Series", "Index"})
 _READING = frozenset({"get", "item", "iter", "next", "len", "call"})
@@ -391,6 +403,8 @@ class Judge:
         measures how far an answer is from what it should be. So is a difference; what a value was
         added to or subtracted from stays an object, and isn't made a number.
         """
+        if self._is_added_to(handle, method):
+            return True
         enough = _ENOUGH.get(method)
         if enough is None or enough.isdisjoint(self.members):
             return False
@@ -405,9 +419,17 @@ class Judge:
             self._claim(f"what {describe(handle)} gives for {method.strip('_')!r}")
         return True
 
+    def _is_added_to(self, handle: Any, method: str) -> bool:
+        """Say whether an operator changes a container as its methods would (``ring += [5]``)."""
+        return method in _GROWING and any(
+            kind is one for kind in self.ancestry(handle) for one in _CONTAINERS
+        )
+
     def operated(self, handle: Any, method: str, others: tuple[Any, ...]) -> Any:
         """Give what an operator of the lab's gives."""
         found = self._ask("operate", method, handle, *others)
+        if number_of(found) == number_of(handle) and self._is_added_to(handle, method):
+            return handle
         measures = method in _DIFFERENCES and is_with_value(others)
         if method == "__radd__" and type(others[0]) is int and others[0] == 0:
             measures = False  # how ``sum`` begins
