@@ -95,6 +95,7 @@ _OF_C: dict[tuple[type, str], Callable[..., Any]] = {
     (queue.SimpleQueue, "get"): _take,
 }
 _WAITED_FOR = (queue.Queue, queue.SimpleQueue, threading.Event, threading.Semaphore, _Lock)
+_METHODS_OF_C: tuple[type, ...] = (types.BuiltinMethodType, type(queue.SimpleQueue().get))
 _ENTERED = (_Lock, threading.Semaphore, threading.BoundedSemaphore)
 
 
@@ -125,7 +126,7 @@ def way_to_wait(op: Any, target: Any) -> Callable[..., Any] | None:
         return None
     if type(target) is types.MethodType:
         owner, found = target.__self__, _METHODS.get(target.__func__)
-    elif type(target) is types.BuiltinMethodType:
+    elif type(target) in _METHODS_OF_C:
         owner = target.__self__
         found = _OF_C.get((type(owner), target.__name__))
     else:
