@@ -124,7 +124,7 @@ def way_to_wait(op: Any, target: Any) -> Callable[..., Any] | None:
         return partial(_acquire, target) if type(target) in _ENTERED else None
     if op != "call":
         return None
-    if type(target) is types.MethodType:
+    if type(target) is types.MethodType and type(target.__func__) is types.FunctionType:
         owner, found = target.__self__, _METHODS.get(target.__func__)
     elif type(target) in _METHODS_OF_C:
         owner = target.__self__

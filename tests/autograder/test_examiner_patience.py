@@ -2,6 +2,7 @@
 
 import queue
 import threading
+import types
 from typing import Any
 
 import pytest
@@ -115,11 +116,18 @@ def test_what_is_there_is_given() -> None:
 def test_a_tests_own_methods_are_called_as_they_are() -> None:
     """Also those of a class that is derived from one that waits."""
 
+    class Unhashable:
+        __hash__ = None  # type: ignore[assignment]
+
+        def __call__(self, _: int) -> None:
+            """Do nothing."""
+
     class Mine(queue.Queue[int]):
         def get(self, block: bool = True, timeout: float | None = None) -> int:
             return 7
 
     assert way_to_wait("call", Mine().get) is None
+    assert way_to_wait("call", types.MethodType(Unhashable(), 1)) is None
     assert way_to_wait("call", [].append) is None
     assert way_to_wait("call", len) is None
     assert way_to_wait("enter", Mine()) is None
