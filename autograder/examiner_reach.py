@@ -6,11 +6,9 @@ carried over only for test cells that mention it, so that an ordinary question s
 
 import functools
 import inspect
-import io
 import os
 import re
 import sys
-import tempfile
 import warnings
 from collections.abc import Callable, Set
 from contextlib import suppress
@@ -22,6 +20,7 @@ from pandas.core.computation import eval as evaluation
 
 from autograder.examiner_decimals import Decimals
 from autograder.examiner_errors import StudentRoomGoneError
+from autograder.examiner_files import Files
 from autograder.examiner_link import ExaminerLink
 from autograder.examiner_logs import Listening
 from autograder.examiner_patches import Patches
@@ -30,15 +29,6 @@ from autograder.examiner_source import definition, written_at
 from autograder.examiner_surroundings import Surroundings
 from autograder.examiner_warnings import Warnings
 from autograder.handles import HandleError, describe, number_of
-from autograder.lab_facts import is_to_change
-from autograder.room_files import (
-    Stamp,
-    digest,
-    is_inside,
-    mark_files,
-    stamp_files,
-    write_files,
-)
 from autograder.wire_values import need
 
 __all__ = [
@@ -49,17 +39,6 @@ __all__ = [
     "patch_inspect",
 ]
 
-_FILE_WORDS = frozenset(
-    {
-        *("open", "Path", "pathlib", "os", "shutil", "glob", "tempfile", "savefig", "getcwd"),
-        *("read_csv", "read_json", "read_parquet", "read_excel", "read_pickle", "to_csv"),
-        *("to_json", "to_parquet", "load", "save", "savez", "loadtxt", "genfromtxt", "savetxt"),
-        *("TemporaryDirectory", "NamedTemporaryFile", "read_text", "write_text", "exists"),
-        *("listdir", "configparser", "tomllib", "zipfile", "tarfile", "memmap", "read_table"),
-        *("ParquetFile", "ParquetDataset", "read_schema", "InferenceSession", "imread"),
-        *("read_feather", "read_xml", "read_html", "scan_csv", "scan_parquet", "loadmat"),
-    }
-)
 _INSIDES = re.compile(r"@\s*\w+|\b__\w+|\._\w+")
 _ATTRS = ("fields", "fields_dict", "asdict", "astuple", "evolve", "has", "validate")
 _OF_CLASSES = {
@@ -73,9 +52,6 @@ _OF_CLASSES = {
     "msgspec.structs": ("asdict", "astuple", "fields", "replace"),
 }
 """Functions that a test asks about objects and classes, which may be the student's."""
-_FILE_BYTES = 24 << 20
-_LARGEST = 1 << 62
-_TEMPORARY = ".temporary"
 
 
 class Reach:
@@ -83,13 +59,8 @@ class Reach:
 
     def __init__(self, link: ExaminerLink) -> None:
         self._link = link
-        self._files = False
         self._busy = False
-        self._here: dict[str, Stamp] = {}
-        self._there: dict[str, Any] = {}
-        self._digest = ""
-        self._shipped = stamp_files()
-        self.to_change = ""
+        self.files = Files(link)
         self._patches = Patches(link)
         self.pythons = self._patches.pythons
         self._surroundings = Surroundings(link)
@@ -112,24 +83,16 @@ class Reach:
         self._surroundings.begin(words, text)
         self._decimals.begin(words)
         self._listening.begin(words)
-        self._files = bool(words & _FILE_WORDS)
+        self.files.begin(words)
         self.generators.begin(whole or text, active="random" in words)
         self._warnings.begin()
         self._link.take_aside = self._patches.pythons.take
         self._link.before_question = self.before
         self._link.after_question = self.after
         self._link.to_see = self.to_see
-        if self._files:
+        if self.files.active:
             self.after()
-            self._temporary()
-
-    def _temporary(self) -> None:
-        """Have both rooms make temporary files in the working folder, where both see them."""
-        here = Path.cwd()
-        if self._link.ask("cwd", _TEMPORARY) == str(here):
-            folder = here / _TEMPORARY
-            folder.mkdir(exist_ok=True)
-            tempfile.tempdir = str(folder)
+            self.files.make_temporary()
 
     def before(self) -> None:
         """Bring to the student's room what changed here."""
@@ -142,8 +105,8 @@ class Reach:
             self._decimals.carry()
             self._listening.carry()
             self._warnings.carry()
-            if self._files:
-                self._push_files()
+            if self.files.active:
+                self.files.carry()
             self.generators.carry()
         finally:
             self._busy = False
@@ -156,15 +119,15 @@ class Reach:
             self._decimals.carry()
             self._listening.carry()
             self._warnings.carry()
-            if self._files:
-                self._push_files()
+            if self.files.active:
+                self.files.carry()
             self.generators.carry()
             self._link.settle()
 
     def to_see(self) -> dict[str, str]:
         """Give what the answer to a question is to tell about, if it is otherwise there."""
-        known = {"random": self.generators.known(), "files": self._digest if self._files else None}
-        return {name: what for name, what in known.items() if what is not None}
+        random = self.generators.known()
+        return ({} if random is None else {"random": random}) | self.files.known()
 
     def after(self) -> None:
         """Bring here what changed in the student's room."""
@@ -176,77 +139,11 @@ class Reach:
         try:
             self._surroundings.fetch()
             self._decimals.fetch()
-            if self._files and (seen is None or "files" in seen):
-                self._pull_files(seen)
+            if self.files.active:
+                self.files.fetch(seen)
             self.generators.fetch(seen)
         finally:
             self._busy = False
-
-    def _push_files(self) -> None:
-        now = stamp_files()
-        news = [(name, stamp) for name, stamp in now.items() if self._here.get(name) != stamp]
-        changed = [name for name, (size, _) in news if size >= 0]
-        gone = [name for name in self._here if name not in now]
-        if changed or gone:
-            files = {}
-            for name in changed:
-                if name.endswith("/"):
-                    files[name] = b""
-                    continue
-                with io.open(name, "rb") as file:  # noqa: UP020 - a test may replace `open`
-                    data = file.read(_FILE_BYTES + 1)
-                if len(data) <= _FILE_BYTES:
-                    files[name] = data
-            self._link.ask("write", files, gone)
-            self._there = self._listing()
-        self._here = now
-
-    def _pull_files(self, seen: dict[str, Any] | None = None) -> None:
-        listing = self._listing(seen)
-        changed = [name for name, stamp in listing.items() if self._there.get(name) != stamp]
-        gone = [name for name in self._there if name not in listing and name in self._here]
-        for name, (size, _) in self._shipped.items():
-            if listing.get(name, (None,))[0] != size and not is_to_change(name, self.to_change):
-                self._link.note(
-                    f"{name[:80]} isn't as the lab ships it in the student's room; the test sees "
-                    "it as shipped. Tag the test cell 'student-room' if students are to change it."
-                )
-        changed, gone = self._unshipped(changed), self._unshipped(gone)
-        if changed:
-            regular = [name for name in changed if listing[name][0] >= 0]
-            files = self._link.ask("read", regular)
-            need(type(files) is dict and set(files) <= set(changed), "files")
-            need(all(type(data) is bytes for data in files.values()), "files")
-            write_files(files)
-            self._mark([(name, listing[name][0]) for name in changed if name not in files])
-        write_files({}, gone)
-        self._there = listing
-        self._here = stamp_files()
-
-    def _mark(self, missing: list[tuple[str, Any]]) -> None:
-        """Let the test see that something is there which isn't brought over."""
-        for name, size in missing:
-            need(type(size) is int and size < _LARGEST, "the size of a file")
-            why = "is larger than what is brought over" if size >= 0 else "is no regular file"
-            self._link.note(f"{name[:80]!r} of the student's room {why}: the test can't read it")
-        mark_files(missing)
-
-    def _unshipped(self, names: list[str]) -> list[str]:
-        """Leave out files that the lab ships and that nobody is asked to change."""
-        return [n for n in names if n not in self._shipped or is_to_change(n, self.to_change)]
-
-    def _listing(self, seen: dict[str, Any] | None = None) -> dict[str, Any]:
-        if seen is None:
-            listing = self._link.ask("files")
-        else:
-            told = seen["files"]
-            need(type(told) is list and all(type(s) is list for s in told), "a list of files")
-            need(all(len(s) == 3 and type(s[0]) is str for s in told), "a list of files")
-            self._digest = digest(told)
-            listing = {name: (size, changed) for name, size, changed in told}
-        need(type(listing) is dict and len(listing) <= 5_000, "a list of files")
-        need(all(type(s) is tuple and len(s) == 2 for s in listing.values()), "a list of files")
-        return {name: stamp for name, stamp in listing.items() if is_inside(name)}
 
 
 def patch_inspect(link: ExaminerLink, texts: list[str]) -> None:

@@ -16,7 +16,6 @@ import traceback
 from collections.abc import Sequence
 from contextlib import suppress
 from functools import partial
-from pathlib import Path
 from types import CodeType, new_class
 from typing import Any
 
@@ -67,6 +66,7 @@ from autograder.handles import HandleError, describe, number_of
 from autograder.hidden_regions import visible_text
 from autograder.lab_changes import noting_classes
 from autograder.match_patterns import as_pattern
+from autograder.room_files import keep_home
 from autograder.room_shells import examiner_shell
 from autograder.time_limit import CellTimeoutError, cpu_limit
 from autograder.wire import Bounds, Channel, WireError
@@ -133,7 +133,8 @@ class _Room:
         self.evaluation = Evaluation(self.names, lambda: self.own_texts)
         self._functions()
         use_shipped_modules(
-            Path.cwd(), {name: self.names[name] for name in self.names if name.startswith("_room_")}
+            keep_home(),
+            {name: self.names[name] for name in self.names if name.startswith("_room_")},
         )
         self._patches()
 
@@ -351,7 +352,7 @@ class _Room:
         self.link.fields.active = bool(self.fields or self.given_fields)
         self.decorators = order["decorators"]
         self.link.judge.known = order["known"]
-        self.reach.to_change = order["changes"]
+        self.reach.files.to_change = order["changes"]
         self.keeps_databases = order["databases"]
         asked = frozenset().union(*map(words, order["imports"]))
         asked = asked if order["known"] else _SEEDING | _REDIRECTING | _MASKS

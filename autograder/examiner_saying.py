@@ -18,7 +18,18 @@ _QUIET = frozenset(
     {
         *("len", "bool", "iter", "next", "item", "contains", "plain", "ancestry", "mro", "can"),
         *("isinstance", "issubclass", "look", "name", "given", "str", "repr", "format", "dir"),
-        *("signature", "defined", "cwd", "files", "read", "write", "states", "seed", "get"),
+        *(
+            "signature",
+            "defined",
+            "cwd",
+            "files",
+            "folder",
+            "read",
+            "write",
+            "states",
+            "seed",
+            "get",
+        ),
         *("module", "special", "hashable"),
     }
 )

@@ -17,11 +17,15 @@ from autograder.wire_values import Json
 __all__ = [
     "Stamp",
     "digest",
+    "go_to",
+    "home",
     "is_inside",
+    "keep_home",
     "listed",
     "mark_files",
     "read_files",
     "stamp_files",
+    "where_in_home",
     "working_folder",
     "write_files",
 ]
@@ -35,9 +39,37 @@ _NAME_CHARACTERS = 1_000
 Stamp = tuple[int, int]
 
 
+_home: list[Path] = []
+
+
+def keep_home() -> Path:
+    """Take the working folder for the room's, wherever its code goes later."""
+    _home[:] = [Path.cwd()]
+    return _home[0]
+
+
+def home() -> Path:
+    """Give the room's folder: the one that it began in."""
+    return _home[0] if _home else Path.cwd()
+
+
+def where_in_home() -> str | None:
+    """Give the working folder relative to the room's; None outside of it."""
+    try:
+        return Path.cwd().relative_to(home()).as_posix()
+    except (OSError, ValueError):
+        return None
+
+
+def go_to(place: str) -> None:
+    """Work in a folder below the room's, or in that (``.``)."""
+    if place == "." or is_inside(place):
+        os.chdir(home() / place)
+
+
 def working_folder(temporary: str = "") -> str:
-    """Give the working folder; temporary files are made below it from now on, if told where."""
-    here = Path.cwd()
+    """Give the room's folder; temporary files are made below it from now on, if told where."""
+    here = home()
     if temporary and is_inside(temporary):
         (here / temporary).mkdir(exist_ok=True)
         tempfile.tempdir = str(here / temporary)
@@ -52,7 +84,7 @@ def stamp_files(folder: Path | None = None) -> dict[str, Stamp]:
     """
     found: dict[str, Stamp] = {}
     waiting = [("", 0)]
-    root = str(folder or Path.cwd())
+    root = str(folder or home())
     while waiting and len(found) < _FILES:
         below, depth = waiting.pop()
         try:
@@ -82,7 +114,7 @@ def read_files(names: Iterable[str] | None = None) -> dict[str, tuple[int, int] 
         if name.endswith("/"):
             found[name] = b""
             continue
-        data = _read(Path(name), min(left, _FILE_BYTES)) if is_inside(name) else None
+        data = _read(home() / name, min(left, _FILE_BYTES)) if is_inside(name) else None
         if data is not None:
             found[name] = data
             left -= len(data)
@@ -120,10 +152,11 @@ def write_files(files: dict[str, bytes], gone: Iterable[str] = ()) -> None:
     for name in sorted(gone, reverse=True):
         if is_inside(name):
             with suppress(OSError):
-                Path(name).rmdir() if name.endswith("/") else Path(name).unlink()
+                path = home() / name
+                path.rmdir() if name.endswith("/") else path.unlink()
     for name, data in files.items():
         if is_inside(name) and type(data) is bytes and len(data) <= _FILE_BYTES:
-            _write(Path(name), None if name.endswith("/") else data)
+            _write(name, None if name.endswith("/") else data)
 
 
 def mark_files(sizes: Iterable[tuple[str, int]]) -> None:
@@ -135,14 +168,14 @@ def mark_files(sizes: Iterable[tuple[str, int]]) -> None:
     for name, size in sizes:
         if not is_inside(name):
             continue
-        path = Path(name)
+        path = home() / name
         with suppress(OSError):
             path.unlink(missing_ok=True)
             if size < 0:
                 path.parent.mkdir(parents=True, exist_ok=True)
                 os.mknod(path, stat.S_IFSOCK | 0o600)
             else:
-                _write(path, b"")
+                _write(name, b"")
                 os.truncate(path, size)
 
 
@@ -159,10 +192,10 @@ def _read(path: Path, limit: int) -> bytes | None:
     return data if len(data) <= limit else None
 
 
-def _write(path: Path, data: bytes | None) -> None:
-    for parent in (*reversed(path.parents), path):
-        if parent.is_symlink():
-            return
+def _write(name: str, data: bytes | None) -> None:
+    path, below = home() / name, PurePosixPath(name)
+    if any((home() / part).is_symlink() for part in (below, *below.parents)[:-1]):
+        return
     try:
         (path if data is None else path.parent).mkdir(parents=True, exist_ok=True)
         if data is None:

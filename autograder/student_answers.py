@@ -30,6 +30,8 @@ __all__ = ["Answerer"]
 
 # How many items a container of both rooms has at most that is looked at with every callback.
 _KEPT_IN_CALLS = 200
+# How many frames of ours lie between student code and what it is called back for.
+_FRAMES = 40
 # What waits is asked again after a pause: the first and the longest, in seconds.
 _PAUSE_S, _LONGEST_PAUSE_S = 0.001, 0.05
 _WAITS = object()
@@ -93,6 +95,7 @@ class Answerer:
         self.own_stdout = sys.stdout
         """Where what is printed goes, unless student code has redirected it."""
         self._calls = 0
+        self._depth = threading.Lock()
         self._turns = Turns(channel, self._too_late)
 
     def answer(self, frame: Frame) -> None:
@@ -234,8 +237,18 @@ class Answerer:
 
     def ask(self, op: str, target: Given, /, *args: Any, **kwargs: Any) -> Any:
         """Use an object of the examiner's, while a question is open."""
-        with self.operations.replaced.in_force(on=False):
-            return self._asked(op, target, *args, **kwargs)
+        # Student code that is as deep as it may be finds that out before anything is sent.
+        self._deepen(_FRAMES)
+        try:
+            with self.operations.replaced.in_force(on=False):
+                return self._asked(op, target, *args, **kwargs)
+        finally:
+            self._deepen(-_FRAMES)
+
+    def _deepen(self, frames: int) -> None:
+        """Let calls be nested that much deeper."""
+        with self._depth, suppress(RecursionError):
+            sys.setrecursionlimit(sys.getrecursionlimit() + frames)
 
     def _asked(self, op: str, target: Given, /, *args: Any, **kwargs: Any) -> Any:
         began, pause = monotonic(), _PAUSE_S

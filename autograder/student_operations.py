@@ -6,6 +6,7 @@ import collections
 import importlib
 import inspect
 import operator
+import os
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -18,6 +19,7 @@ from autograder.awaiting import Tasks
 from autograder.random_states import fingerprint, packed, set_states, states
 from autograder.room_files import (
     digest,
+    go_to,
     listed,
     read_files,
     stamp_files,
@@ -169,6 +171,8 @@ class Operations:
             files = listed(stamp_files())
             if digest(files) != known["files"]:
                 found["files"] = files
+        if "folder" in known and (folder := _work_in()) != known["folder"]:
+            found["folder"] = folder
         return found
 
     def look_around(self, wanted: list[str], given: list[str]) -> tuple[list[str], dict[str, Any]]:
@@ -223,6 +227,13 @@ def _exit(_: Operations, manager: Any, error: BaseException | None) -> bool:
 def _leave_async(operations: Operations, manager: Any, error: BaseException | None) -> bool:
     kind = None if error is None else type(error)
     return bool(operations.run(special_of(manager, "__aexit__")(kind, error, None)))
+
+
+def _work_in(place: str = "") -> str:
+    """Give the folder that code works in; go into another below the room's first, if told so."""
+    if place:
+        go_to(place)
+    return os.getcwd()  # noqa: PTH109 - as it is told to the examiner
 
 
 def _operate(_: Operations, method: str, target: Any, *others: Any) -> Any:
@@ -346,6 +357,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     ),
     "hashable": lambda _, target: type(target).__hash__ is not None,
     "files": lambda _: read_files(),
+    "folder": lambda _, *place: _work_in(*place),
     "read": lambda _, names: read_files(names),
     "write": lambda _, files, gone: write_files(files, gone),
 }

@@ -16,6 +16,7 @@ from typing import Any
 from autograder.capture import Capture, CapturedStream, Descriptors
 from autograder.cell_frames import cell_lines
 from autograder.examiner_source import bound_names
+from autograder.room_files import keep_home
 from autograder.room_shells import class_table, student_shell
 from autograder.student_answers import Answerer
 from autograder.student_objects import Registry
@@ -162,6 +163,7 @@ def main(sockets: list[socket.socket]) -> None:
     """Serve as the student's room; ``sockets`` are that of the orders and of the questions."""
     _draw_inline()
     sys.path[:] = ["", *[path for path in sys.path if path]]
+    keep_home()
     orders, questions = (Channel(sock, bounds=Bounds()) for sock in sockets)
     with suppress(WireClosedError, WireError, KeyboardInterrupt):
         _Room(orders, questions).serve()
