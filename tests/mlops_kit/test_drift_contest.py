@@ -56,6 +56,7 @@ def test_a_detector_of_ones_own_is_scored_beside_others(year):
         contests.contest(year, {})
 
 
+@pytest.mark.whole_way
 def test_season_and_days_make_the_kits_detector_quiet_without_making_it_deaf(year):
     """At least seven of eight events, and fewer false alarms than the alarm of p < 0.05."""
     names = ("p < 0.05 in any column", "kit, days and season")

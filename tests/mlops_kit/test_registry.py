@@ -346,6 +346,7 @@ def calls(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[int]]:
     state[0] = 0
 
 
+@pytest.mark.whole_way
 def test_cut_off_anywhere_there_is_the_old_or_the_new_champion(
     three: list[registry.Version], calls: list[int]
 ) -> None:
