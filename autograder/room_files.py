@@ -62,9 +62,10 @@ def where_in_home() -> str | None:
 
 
 def go_to(place: str) -> None:
-    """Work in a folder below the room's, or in that (``.``)."""
+    """Work in a folder below the room's, or in that (``.``); stay where there is no such one."""
     if place == "." or is_inside(place):
-        os.chdir(home() / place)
+        with suppress(OSError):
+            os.chdir(home() / place)
 
 
 def working_folder(temporary: str = "") -> str:
