@@ -74,6 +74,15 @@ def _each(owner: Any, items: Any) -> Iterator[Any]:
     raise HandleError(f"{describe(owner)} gave {MAX_ITEMS} items and doesn't end.")
 
 
+def _reversed(self: Any) -> Iterator[Any]:
+    """Give the items from the last one to the first, as the object itself does."""
+    link = _get(self, "_link")
+    if link.sayings.is_value(self):
+        return reversed(link.sayings.value_of(self))
+    link.claim(f"the order of {describe(self)} from its end")
+    return iter(link.ask("operate", "__reversed__", self))
+
+
 def _ended(owner: Any, count: int) -> None:
     link = _get(owner, "_link")
     link.sayings.hold(owner, "items", count)
@@ -215,6 +224,7 @@ _METHODS: dict[str, Callable[..., Any]] = {
     "aiter": _ask("aiter"),
     "anext": _next_async,
     "awith": _enter_async,
+    "reversed": _reversed,
 }
 _classes: dict[tuple[int, str], type] = {}
 _DOC = property(lambda self: _get(self, "_link").ask("get", self, "__doc__"))

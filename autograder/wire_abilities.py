@@ -44,6 +44,7 @@ ABILITIES = (
     ("aiter", "__aiter__"),
     ("anext", "__anext__"),
     ("awith", "__aenter__"),
+    ("reversed", "__reversed__"),
 )
 """Names of abilities and the special method that shows each; the place is the bit."""
 

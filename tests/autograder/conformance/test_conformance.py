@@ -124,6 +124,8 @@ NEEDS_REFERENCE = {
     "class_decorators_that_derive_or_look_into_classes",
     "class_decorators_that_set_what_a_class_has",
     "what_a_class_derived_from_a_plain_one_contains",
+    *("objects_of_attrs_classes", "models_derived_from_a_given_one"),
+    "imports_of_a_test_for_the_answers_it_calls",
 }
 
 
