@@ -78,7 +78,7 @@ def _reversed(self: Any) -> Iterator[Any]:
     """Give the items from the last one to the first, as the object itself does."""
     link = _get(self, "_link")
     if link.sayings.is_value(self):
-        return reversed(link.sayings.value_of(self))
+        return iter(reversed(link.sayings.value_of(self)))
     link.claim(f"the order of {describe(self)} from its end")
     return iter(link.ask("operate", "__reversed__", self))
 
