@@ -59,7 +59,7 @@ from autograder.examiner_texts import (
     patch_references,
     patch_yaml,
 )
-from autograder.examiner_twins import changes_in_place, handed_over
+from autograder.examiner_twins import asks_identity, changes_in_place, handed_over
 from autograder.examiner_waiting import patch_waiting
 from autograder.handle_unions import patch_unions
 from autograder.handles import HandleError, describe, number_of
@@ -412,7 +412,7 @@ class _Room:
                 self.link.answers.hears = STEERING & words
                 self.reach.begin(words, text, self.names.known, whole=whole)
                 self.names.begin(words, text)
-                self.link.shares = self._shares(text)
+                self.link.shares = asks_identity(whole or text) or self._shares(text)
                 outcome = self.containers.run(
                     text,
                     words,

@@ -23,7 +23,7 @@ from autograder.wire_changes import ChangeError, apply_change
 from autograder.wire_looks import Parts, is_alike, look_into
 from autograder.wire_values import MUTABLE, Json, need
 
-__all__ = ["Twins", "changes_arguments", "changes_in_place", "handed_over"]
+__all__ = ["Twins", "asks_identity", "changes_arguments", "changes_in_place", "handed_over"]
 
 Look = Parts | list[Any]
 
@@ -38,6 +38,7 @@ _SHUFFLING = frozenset({"shuffle", "heappush", "heappop", "heapify", "insort", "
 _FILLING = frozenset({"rotate", "fill", "subtract", "move_to_end", "symmetric_difference_update"})
 _LITERALS = (ast.Constant, ast.List, ast.Dict, ast.Set, ast.ListComp, ast.DictComp, ast.SetComp)
 _FUNCTIONS = (ast.FunctionDef, ast.AsyncFunctionDef)
+_IDENTITY = frozenset({"id", "assertIs", "assertIsNot"})
 
 
 class _Changes(NamedTuple):
@@ -173,6 +174,29 @@ def handed_over(text: str) -> frozenset[str]:
             given = (*node.args, *(keyword.value for keyword in node.keywords))
             found |= {value.id for value in given if isinstance(value, ast.Name)}
     return frozenset(found)
+
+
+@lru_cache(maxsize=512)
+def asks_identity(text: str) -> bool:
+    """Say whether a test cell asks if something is the very same object as something else.
+
+    Examples
+    --------
+    >>> texts = "assert load() is load()", "case.assertIs(a, b)", "assert found is None"
+    >>> [asks_identity(text) for text in texts]
+    [True, True, False]
+    """
+    return any(map(_asks_identity, ast.walk(cell_tree(text))))
+
+
+def _asks_identity(node: ast.AST) -> bool:
+    if isinstance(node, ast.Call):
+        return getattr(node.func, "attr", getattr(node.func, "id", "")) in _IDENTITY
+    if not isinstance(node, ast.Compare):
+        return False
+    sides = (node.left, *node.comparators)
+    asked = any(isinstance(operator, (ast.Is, ast.IsNot)) for operator in node.ops)
+    return asked and not any(isinstance(side, ast.Constant) for side in sides)
 
 
 class Twins:
