@@ -46,7 +46,10 @@ _LENT_MODULES = (
     *("queue", "_queue", "threading", "_thread", "unittest.result", "unittest.runner"),
     "functools",  # what a partial function is to be called with may be what is expected
 )
-_OF_TYPED = ("__annotations__", "__orig_bases__", "__annotate_func__", "__annotate__")
+_OF_TYPED = (
+    *("__annotations__", "__orig_bases__", "__annotate_func__", "__annotate__"),
+    *("__firstlineno__", "__static_attributes__"),
+)
 _OF_NAMED_TUPLES = frozenset({*vars(collections.namedtuple("_Any", "")), *_OF_TYPED})
 _BY_NAME = (type, types.BuiltinFunctionType, types.FunctionType, types.MethodType)
 

@@ -190,10 +190,7 @@ class Files:
 
         @wraps(getcwd)
         def asked() -> str:
-            frame: Any = sys._getframe(1)
-            if str(frame.f_globals.get("__name__")).startswith(_OF_PATHS):  # Path.cwd()
-                frame = frame.f_back
-            return self._working_folder(is_tests=is_own_space(frame.f_globals))
+            return self._working_folder(is_tests=is_own_space(_who_asks(sys._getframe(1))))
 
         @wraps(chdir)
         def gone(path: Any) -> None:
@@ -218,3 +215,12 @@ class Files:
             return here
         self._link.claim("the working folder")
         return self._folder
+
+
+def _who_asks(frame: Any) -> Any:
+    """Give the globals of the code that asks for the working folder, by ``Path.cwd()`` too."""
+    first, asked = frame.f_globals, False
+    while str(frame.f_globals.get("__name__")).startswith(_OF_PATHS):
+        asked = asked or frame.f_code.co_name == "cwd"
+        frame = frame.f_back
+    return frame.f_globals if asked else first
