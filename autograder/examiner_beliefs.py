@@ -12,7 +12,7 @@ from types import FrameType, FunctionType
 from typing import Any, cast
 
 from autograder.examiner_fields import Fields, are_equal, compared_by
-from autograder.examiner_identity import has_identity, is_same
+from autograder.examiner_identity import Copies, has_identity, is_copy_of, is_same
 from autograder.examiner_judging import (
     SHELL,
     Judge,
@@ -65,6 +65,7 @@ class Beliefs(ABC):
     sayings: Sayings
     fields: Fields
     own_work: OwnWork
+    copies: Copies
     objects: RoomObjects
     refusal: BaseException | None
     doubtful: BaseException | None
@@ -203,9 +204,12 @@ class Beliefs(ABC):
 
     def is_named(self, handle: Any, value: Any) -> bool | None:
         """Say whether an object is a function or class of this room; None for any other value."""
-        if self.gone or self._taking or not has_identity(value):
+        if self.gone or self._taking:
             return None
-        return is_same(self, handle, value)
+        if has_identity(value):
+            return is_same(self, handle, value)
+        is_by_itself = getattr(type(value), "__eq__", None) is object.__eq__
+        return is_copy_of(self, handle, value) if is_by_itself else None
 
     def equal_bags(self, handle: Any, other: Any) -> bool | None:
         """Compare what is in two namespaces; None where one isn't of such a class."""

@@ -1,17 +1,51 @@
-"""Whether an object of the student's is a function, a class or a member that this room has too.
+"""Whether an object of the student's is one that this room has too: a function, a class, a model.
 
 What answers choose among functions and enumerations of libraries, of given cells or of a test stays
 in their room as any other object. That it is the very one a test compares it with is that room's
 word.
 """
 
+import weakref
+from collections.abc import Sequence
+from contextlib import suppress
 from enum import Enum
 from types import BuiltinFunctionType
 from typing import Any
 
 from autograder.handles import describe, number_of
 
-__all__ = ["has_identity", "is_same", "room_is"]
+__all__ = ["Copies", "has_identity", "is_copy_of", "is_same", "room_is"]
+
+# How often something is remembered to have gone over.
+_CROSSINGS = 200
+
+
+class Copies:
+    """The objects of libraries that a test has handed over, which cross as copies, by numbers.
+
+    An answer that gives one back, or keeps it, has its copy: that it is this object's is its
+    room's word.
+    """
+
+    def __init__(self) -> None:
+        self._known: dict[int, tuple[Any, list[int]]] = {}
+        self._next = 0
+
+    def add(self, values: Sequence[Any]) -> int:
+        """Note that these go over, and give the first one's number."""
+        first = self._next
+        self._next += len(values)
+        for number, value in enumerate(values, first):
+            numbers = self.numbers(value)
+            with suppress(TypeError):  # what nobody can refer to weakly
+                known = weakref.ref(value)
+                self._known[id(value)] = known, [*numbers[-_CROSSINGS:], number]
+        return first
+
+    def numbers(self, value: Any) -> list[int]:
+        """Give the numbers that it went over by, each time by another; none for anything else."""
+        known, numbers = self._known.get(id(value), (None, []))
+        return numbers if known is not None and known() is value else []
 
 
 def has_identity(value: Any) -> bool:
@@ -41,6 +75,15 @@ def is_same(link: Any, handle: Any, value: Any) -> bool:
     return link.ask("same", handle, value) is True
 
 
+def is_copy_of(link: Any, handle: Any, value: Any) -> bool | None:
+    """Ask whether an object of the student's is the copy of a test's; None if it has none."""
+    numbers = link.copies.numbers(value)
+    if not numbers:
+        return None
+    link.claim(f"whether {describe(handle)} is the test's {type(value).__name__[:80]}")
+    return link.ask("same_copy", handle, numbers) is True
+
+
 def room_is(link: Any, one: Any, other: Any) -> bool:
     """Say what ``one is other`` says, where one of them may be the student's."""
     if one is other:
@@ -50,4 +93,6 @@ def room_is(link: Any, one: Any, other: Any) -> bool:
             continue
         if has_identity(value) or issubclass(type(value), Enum):
             return is_same(link, handle, value)
+        if (same := is_copy_of(link, handle, value)) is not None:
+            return same
     return False

@@ -14,6 +14,7 @@ from autograder.examiner_codec import LinkDecoder, LinkEncoder, replay
 from autograder.examiner_contents import Contents
 from autograder.examiner_errors import StudentRoomGoneError
 from autograder.examiner_fields import Fields
+from autograder.examiner_identity import Copies
 from autograder.examiner_judging import (
     Judge,
 )
@@ -114,6 +115,7 @@ class ExaminerLink(Beliefs):
         self.functions: dict[str, Any] = {}
         self.tables = TableMemory(0)
         self.twins = Twins()
+        self.copies = Copies()
         self.objects = RoomObjects(self, self.lending, self.twins)
         self.bases: Any = None
         """The classes of locked cells that a test may derive its own from."""
@@ -241,6 +243,8 @@ class ExaminerLink(Beliefs):
             raise HandleError(f"{_TOO_LARGE}: {error}") from None
         if freed:
             body["free"] = list(freed)
+        if encoder.copied:
+            body["cn"] = self.copies.add(encoder.copied)
         if news := self.tables.news():
             body["t"] = news
         body |= self._wishes(op, args)

@@ -195,6 +195,8 @@ class Answerer:
                 self._tables.let_go(body.get("t"))
             if decoder.made:
                 question.before = self._arguments.content(decoder.made)
+            if "cn" in body:
+                self.registry.note_copies(body["cn"], decoder.copies)
             copied = attributes_of(decoder.copies)
             is_main = threading.current_thread() is threading.main_thread()
             loop = self.operations.within_loop() if body.get("al") and is_main else nullcontext()

@@ -8,6 +8,7 @@ import sys
 import types
 import weakref
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any
 
 from autograder import (  # noqa: F401 - they add their types
@@ -52,6 +53,7 @@ class Registry:
         self._next = 0
         self._raised: list[tuple[int, BaseException]] = []
         self.given: weakref.WeakValueDictionary[int, Given] = weakref.WeakValueDictionary()
+        self.copies: weakref.WeakValueDictionary[int, Any] = weakref.WeakValueDictionary()
         self.coroutines = GivenCoroutines()
         self.tuples: dict[type, int] = {}
         """Classes of named tuples like the test's, and the numbers of those."""
@@ -86,6 +88,12 @@ class Registry:
         if not issubclass(kind, tuple) or not hasattr(kind, "_fields"):
             return None
         return kind.__name__ if self.given_names.get(kind.__name__) is kind else None
+
+    def note_copies(self, first: int, copies: dict[int, Any]) -> None:
+        """Remember the copies of the test's objects that a question brought, by their numbers."""
+        for place, value in copies.items():
+            with suppress(TypeError):  # what nobody can refer to weakly
+                self.copies[first + place] = value
 
     def raised(self, number: int, error: BaseException) -> None:
         """Remember an error of the examiner's, which may come back to it."""

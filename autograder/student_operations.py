@@ -138,6 +138,11 @@ class Operations:
         """Give the classes that an object's class is made of, nearest first."""
         return list(type(value).__mro__)[:64]
 
+    def is_copy(self, value: Any, numbers: list[int]) -> bool:
+        """Say whether an object is what one of the test's came as, one of these times."""
+        known = map(self._registry.copies.get, numbers)
+        return any(copy is value for copy in known if copy is not None)
+
     def bind(self, name: str, value: Any) -> None:
         """Set a global of the notebook."""
         self._namespace[name] = value
@@ -347,6 +352,7 @@ OPERATIONS: dict[str, Callable[..., Any]] = {
     "seed": lambda _, plain, numpys: set_states(plain, numpys),
     "states": lambda _, known: None if known and fingerprint(states()) == known else states(),
     "same": lambda _, one, other: one is other,
+    "same_copy": lambda operations, one, numbers: operations.is_copy(one, numbers),
     "operate": _operate,
     "plain": _plain,
     "can": lambda _, target, methods: any(

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.linear_model import LinearRegression
 
 from autograder.examiner_bases import GivenBases
 from autograder.examiner_contents import Contents
-from autograder.examiner_identity import has_identity, is_same, room_is
+from autograder.examiner_identity import Copies, has_identity, is_same, room_is
 from autograder.examiner_judging import Judge
 from autograder.examiner_saying import Sayings
 from autograder.handle_abilities import make_handle
@@ -33,6 +34,7 @@ class FakeLink:
         self.kind: type = object
         self.bases = GivenBases(self, None)
         self.judge = Judge(self.ask, self.claim)
+        self.copies = Copies()
         self.instead: dict[str, Any] = {}
         self.believed = True
         self.may_swallow = True
@@ -336,6 +338,19 @@ def test_whether_it_is_a_function_of_this_room_is_the_rooms_word() -> None:
     assert {asked[0] for asked in link.asked} == {"same"}
     assert link.claims[0].startswith("whether ")
     assert link.claims[0].endswith(" is len")
+
+
+def test_whether_it_is_the_tests_own_model_is_the_rooms_word() -> None:
+    """However often that went over; what never did isn't asked about."""
+    model, other = LinearRegression(), LinearRegression()
+    link = FakeLink(same_copy=lambda numbers: 2 in numbers)
+    assert [link.copies.add([one]) for one in (model, other, model)] == [0, 1, 2]
+    one = handle(link)
+    assert room_is(link, one, model)
+    assert not room_is(link, one, other)
+    assert not room_is(link, one, LinearRegression())
+    assert link.asked == [("same_copy", [0, 2]), ("same_copy", [1])]
+    assert link.claims[0].endswith(" is the test's LinearRegression")
 
 
 def test_a_handle_that_is_gone_is_freed() -> None:
