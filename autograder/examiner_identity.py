@@ -9,6 +9,7 @@ import weakref
 from collections.abc import Sequence
 from contextlib import suppress
 from enum import Enum
+from functools import partial
 from types import BuiltinFunctionType
 from typing import Any
 
@@ -28,7 +29,9 @@ class Copies:
     """
 
     def __init__(self) -> None:
-        self._known: dict[int, tuple[Any, list[int]]] = {}
+        self._objects: dict[int, weakref.ref[Any]] = {}
+        self._numbers: dict[int, list[int]] = {}
+        self._gone: list[int] = []
         self._next = 0
 
     def add(self, values: Sequence[Any]) -> int:
@@ -38,14 +41,28 @@ class Copies:
         for number, value in enumerate(values, first):
             numbers = self.numbers(value)
             with suppress(TypeError):  # what nobody can refer to weakly
-                known = weakref.ref(value)
-                self._known[id(value)] = known, [*numbers[-_CROSSINGS:], number]
+                self._objects[number] = weakref.ref(value, partial(self._lose, number))
+                self._numbers[id(value)] = [*numbers[-_CROSSINGS:], number]
         return first
+
+    def _lose(self, number: int, _: Any) -> None:
+        self._objects.pop(number, None)
+        self._gone.append(number)
+
+    def take_gone(self) -> list[int]:
+        """Give the numbers of those that are gone since this was last asked."""
+        gone, self._gone = self._gone, []
+        return gone
 
     def numbers(self, value: Any) -> list[int]:
         """Give the numbers that it went over by, each time by another; none for anything else."""
-        known, numbers = self._known.get(id(value), (None, []))
-        return numbers if known is not None and known() is value else []
+        known = self._numbers.get(id(value), ())
+        return [number for number in known if self.find(number) is value]
+
+    def find(self, number: int) -> Any:
+        """Give what went over by a number; None if it is gone by now."""
+        known = self._objects.get(number)
+        return None if known is None else known()
 
 
 def has_identity(value: Any) -> bool:

@@ -122,6 +122,7 @@ class ExaminerLink(Beliefs):
         self.answers = Answers(
             self.objects, self.tables, self.bounds, claim=self.claim, note=self.note
         )
+        self.answers.find_copy, self.answers.refuse = self.copies.find, self._refuse
         self.shares = False
         """Whether the test cell changes in place what it has of the student's."""
         self.reaches = True
@@ -130,7 +131,6 @@ class ExaminerLink(Beliefs):
         """Whether coroutines of the test cell run on a loop, as they do where it has some."""
         self.handed = frozenset[str]()
         """The names whose values the test cell hands to functions, which may change them."""
-        self.answers.refuse = self._refuse
         self._classes: dict[int, type] = {}
         self._open: list[Sent] = []
         self._lock = threading.RLock()
@@ -243,8 +243,6 @@ class ExaminerLink(Beliefs):
             raise HandleError(f"{_TOO_LARGE}: {error}") from None
         if freed:
             body["free"] = list(freed)
-        if encoder.copied:
-            body["cn"] = self.copies.add(encoder.copied)
         if news := self.tables.news():
             body["t"] = news
         body |= self._wishes(op, args)
@@ -306,9 +304,12 @@ class ExaminerLink(Beliefs):
         wanted = {"h": shares, "al": self.is_asynchronous}
         return {name: 1 for name, is_wanted in wanted.items() if is_wanted}
 
-    @staticmethod
     def _asked(
-        encoder: LinkEncoder, args: tuple[Any, ...], kwargs: dict[str, Any], changed: list[Any]
+        self,
+        encoder: LinkEncoder,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        changed: list[Any],
     ) -> dict[str, Any]:
         """Give the values of a question, and what both rooms have and this one has changed."""
         body: dict[str, Any] = {"v": [encoder.encode(arg) for arg in args]}
@@ -316,6 +317,10 @@ class ExaminerLink(Beliefs):
             body["tw"] = [encoder.encode(value) for value in changed]
         if kwargs:
             body["k"] = {name: encoder.encode(value) for name, value in kwargs.items()}
+        if encoder.copied:
+            body["cn"] = self.copies.add(encoder.copied)
+        if gone := self.copies.take_gone():
+            body["cx"] = gone
         return body
 
     def _wait(self, identity: str) -> Frame:

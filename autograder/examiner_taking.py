@@ -16,6 +16,7 @@ from autograder.examiner_warnings import warn_again
 from autograder.handles import WAYS_OUT, HandleError
 from autograder.wire import Bounds, Frame, WireError
 from autograder.wire_changes import ChangeError, apply_change, change_copies
+from autograder.wire_models import is_model
 from autograder.wire_tables import TableMemory
 from autograder.wire_values import Decoder, Json, need
 
@@ -62,6 +63,8 @@ class Answers:
     ) -> None:
         self._objects, self._tables, self._bounds = objects, tables, bounds
         self._claim, self._note = claim, note
+        self.find_copy: Callable[[int], Any] = lambda _: None
+        """Gives what of the test's went over as a copy."""
         self.refuse: Callable[[str], None] = lambda _: None
         """Ends the test cell, saying why."""
         self.hears: Set[str] = frozenset()
@@ -118,6 +121,8 @@ class Answers:
                 error = without_steering(error, self.hears)
         if body.get("cp"):
             self._change_copies(body["cp"], decoder, copied)
+        if body.get("kp"):
+            self._change_kept(body["kp"], decoder)
         self.change(body.get("ch"), decoder, sent)
         self.change(body.get("later"), decoder, twins.values())
         if "lost" in body:
@@ -215,6 +220,14 @@ class Answers:
                 "now can't be brought to the examiner's room. Either let the student's code return "
                 "it, or tag the test cell 'student-room'."
             )
+
+    def _change_kept(self, told: Json, decoder: LinkDecoder) -> None:
+        """Do to a test's models what student code has done to the copies that it kept."""
+        need(type(told) is list and len(told) == 2 and type(told[0]) is list, "kept copies")
+        need(all(type(number) is int for number in told[0]), "the numbers of kept copies")
+        copied = [self.find_copy(number) for number in told[0]]
+        if all(is_model(type(value)) for value in copied):  # else the test holds them no more
+            self._change_copies(told[1], decoder, copied)
 
     def _keep(self, numbers: Json, sent: Sent) -> None:
         """Remember arguments that student code has kept and may change later."""

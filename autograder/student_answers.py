@@ -195,6 +195,9 @@ class Answerer:
                 self._tables.let_go(body.get("t"))
             if decoder.made:
                 question.before = self._arguments.content(decoder.made)
+            self.registry.forget_copies(body.get("cx", ()))
+            numbers, kept = self.registry.kept_models() if body["op"] in _OF_ANSWERS else ([], {})
+            held = attributes_of(kept)
             if "cn" in body:
                 self.registry.note_copies(body["cn"], decoder.copies)
             copied = attributes_of(decoder.copies)
@@ -214,6 +217,8 @@ class Answerer:
             reply["v"] = encoder.encode(result)
             if changes := changed_copies(decoder.copies, copied, encoder):
                 reply["cp"] = changes
+            if changes := changed_copies(kept, held, encoder):
+                reply["kp"] = [numbers, changes]
         except TooLargeError as error:
             encoder = self._encoder(decoder, question)
             reply["large"] = str(error)[:200]

@@ -26,13 +26,15 @@ from autograder.wire_abilities import COROUTINE_BIT, abilities_of, plain_base, p
 from autograder.wire_classes import ClassTable
 from autograder.wire_images import picture_parts
 from autograder.wire_matrices import encode_sparse
-from autograder.wire_models import models_in
+from autograder.wire_models import is_model, models_in
 from autograder.wire_onnx import onnx_parts
 from autograder.wire_values import Decoder, Encoder, Json
 
 __all__ = ["Registry", "RoomDecoder", "RoomEncoder"]
 
 _LABEL = 80
+# How many of the test's models are looked at that answers keep.
+_MODELS = 20
 _BASES, _DEPTH = 8, 12
 _CLASSES = 1_000
 # As Python knows them, whatever a class of classes says.
@@ -94,6 +96,17 @@ class Registry:
         for place, value in copies.items():
             with suppress(TypeError):  # what nobody can refer to weakly
                 self.copies[first + place] = value
+
+    def forget_copies(self, numbers: Iterable[int]) -> None:
+        """Forget what the examiner has no more that these were copies of."""
+        for number in numbers:
+            self.copies.pop(number, None)
+
+    def kept_models(self) -> tuple[list[int], dict[int, Any]]:
+        """Give the test's models of which copies are held on to, and the numbers they came by."""
+        found = [(n, value) for n, value in sorted(self.copies.items()) if is_model(type(value))]
+        found = found[-_MODELS:]
+        return [number for number, _ in found], dict(enumerate(value for _, value in found))
 
     def raised(self, number: int, error: BaseException) -> None:
         """Remember an error of the examiner's, which may come back to it."""

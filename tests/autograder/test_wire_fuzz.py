@@ -294,6 +294,7 @@ BODIES = st.fixed_dictionaries(
         "ch": st.lists(st.tuples(NUMBERS, ROOM_ITEMS), max_size=2) | ROOM_ITEMS,
         "later": st.lists(st.tuples(NUMBERS, CONTAINERS, NUMBERS), max_size=3) | ROOM_ITEMS,
         "cp": st.lists(st.tuples(NUMBERS, *[ROOM_ITEMS] * 3), max_size=2) | ROOM_ITEMS,
+        "kp": st.tuples(st.lists(NUMBERS, max_size=2), ROOM_ITEMS) | ROOM_ITEMS,
         "twin": NUMBERS | ROOM_ITEMS,
         "t": ROOM_ITEMS,
         "l": st.lists(st.dictionaries(st.text(max_size=2), ROOM_ITEMS, max_size=3)) | ROOM_ITEMS,
