@@ -204,6 +204,7 @@ while not (folder / "go").exists():
 """
 
 
+@pytest.mark.whole_way
 def test_a_worker_killed_in_the_middle_costs_a_retry_and_no_mark(
     small_course: Any, dask: Dask, opened: Callable[..., Cluster], tmp_path: Path, living: Any
 ) -> None:
@@ -243,6 +244,7 @@ def second_worker(dask: Dask) -> Iterator[None]:
     worker.wait()
 
 
+@pytest.mark.whole_way
 @pytest.mark.usefixtures("second_worker")
 def test_an_interruption_keeps_what_is_done_and_ends_what_runs(
     small_course: Any, opened: Callable[..., Cluster], tmp_path: Path
@@ -270,6 +272,7 @@ def test_an_interruption_keeps_what_is_done_and_ends_what_runs(
     assert {result.score for result in graded(small_course.course, opened()).values()} == {5.0}
 
 
+@pytest.mark.whole_way
 def test_a_submission_that_kills_every_worker_waits_for_a_person(
     small_course: Any, opened: Callable[..., Cluster]
 ) -> None:
@@ -471,6 +474,7 @@ def test_without_dask_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> Non
         Cluster.open("local")
 
 
+@pytest.mark.whole_way
 def test_a_scheduler_that_goes_away_ends_the_grading(
     small_course: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

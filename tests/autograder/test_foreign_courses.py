@@ -403,6 +403,7 @@ class NothingRuns:
         """End nothing."""
 
 
+@pytest.mark.whole_way
 def test_nbgraders_tools_work_on_the_result(hard: tuple[Path, GradeReport]) -> None:
     """Formgrader's lists, its view of a notebook, feedback and the export of marks."""
     root, _ = hard

@@ -206,6 +206,7 @@ def test_a_kernel_that_does_not_start_is_nobodys_verdict(
         NbgraderEngine().run(notebook({"a": "1"}), None, Limits(total_seconds=60))
 
 
+@pytest.mark.whole_way
 def test_a_cell_that_takes_too_long_is_cut_and_a_dead_kernel_ends_it() -> None:
     """After a timeout the notebook goes on; after its kernel's death nothing does."""
     cells = {

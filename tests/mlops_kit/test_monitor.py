@@ -306,6 +306,7 @@ def test_the_command_makes_a_reference_and_judges(trips, tmp_path, monkeypatch, 
     assert (tmp_path / "g.prom").is_file()
 
 
+@pytest.mark.whole_way
 def test_the_command_can_ask_evidently_for_its_report(trips, tmp_path, monkeypatch, capsys):
     """Beside the page; for a person, not for the verdict."""
     log = write(tmp_path / "log.jsonl", entries(trips.iloc[:400]))

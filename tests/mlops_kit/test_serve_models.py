@@ -222,6 +222,7 @@ class Odd(LinearRegression):
         return super().predict(X) ** 2
 
 
+@pytest.mark.whole_way
 def test_an_export_that_answers_differently_is_not_used():
     """The converter takes the subclass for its parent; the comparison notices."""
     model = Odd().fit(INPUTS, INPUTS["km"])
