@@ -15,7 +15,7 @@ from collections.abc import Callable, Set
 from typing import Any
 
 from autograder.awaiting import Tasks
-from autograder.examiner_patience import may_wait, way_to_wait
+from autograder.examiner_patience import way_to_wait
 from autograder.examiner_signatures import annotations_told, signature_of
 from autograder.handles import number_of
 from autograder.wire_abilities import (
@@ -84,8 +84,8 @@ class Lending:
         """The numbers of functions whose failed assertions a library takes for an answer."""
         self.raised: list[BaseException] = []
         self.failed: BaseException | None = None
-        self.is_waited_for = False
-        """Whether the test has handed over what answers may wait for."""
+        self.is_in_use = False
+        """Whether the test has handed over something: threads of the answers may use it."""
         self.settable: Set[str] | None = None
         """The attributes that the reference sets on objects, where that is known."""
         self.notes: Callable[[type], bool] = lambda _: True
@@ -126,7 +126,7 @@ class Lending:
             need(len(self._objects) < _LENT, "fewer objects that are handed over")
             number = self._numbers[key] = len(self._objects)
             self._objects.append(value)
-        self.is_waited_for = self.is_waited_for or may_wait(value)
+        self.is_in_use = True
         return number
 
     def own(self, number: Json) -> Any:

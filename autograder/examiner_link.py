@@ -143,7 +143,7 @@ class ExaminerLink(Beliefs):
         self.claims.clear()
         self.notes.clear()
         self.lending.failed = self.refusal = self.doubtful = None
-        self.lending.is_waited_for = False
+        self.lending.is_in_use = False
         self.questions = self._stopped = 0
         self._classes.clear()
         self.functions.clear()
@@ -371,7 +371,7 @@ class ExaminerLink(Beliefs):
         """Say whether threads of the student's may want what this thread does, while it waits."""
         is_idle = self._has_threads and not self._open and not self.gone
         is_main = threading.current_thread() is threading.main_thread()
-        return is_idle and is_main and self.lending.is_waited_for
+        return is_idle and is_main and self.lending.is_in_use
 
     def _call_back(self, frame: Frame) -> None:
         """Let student code use an object that it was handed; its errors are handed back too."""

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-__all__ = ["StillWaitsError", "may_wait", "way_to_wait"]
+__all__ = ["StillWaitsError", "way_to_wait"]
 
 _STEP_S = 0.005
 _Lock: type = type(threading.Lock())
@@ -94,14 +94,8 @@ _OF_C: dict[tuple[type, str], Callable[..., Any]] = {
     (_Lock, "acquire"): _acquire,
     (queue.SimpleQueue, "get"): _take,
 }
-_WAITED_FOR = (queue.Queue, queue.SimpleQueue, threading.Event, threading.Semaphore, _Lock)
 _METHODS_OF_C: tuple[type, ...] = (types.BuiltinMethodType, type(queue.SimpleQueue().get))
 _ENTERED = (_Lock, threading.Semaphore, threading.BoundedSemaphore)
-
-
-def may_wait(value: Any) -> bool:
-    """Say whether answers may wait for what a test does with an object."""
-    return issubclass(type(value), _WAITED_FOR)
 
 
 def way_to_wait(op: Any, target: Any) -> Callable[..., Any] | None:
