@@ -1088,6 +1088,8 @@ assert _found == ["a", "b"], (
 )
 
 # %% nbgrader={"schema_version": 3, "grade_id": "q7_traps", "grade": true, "solution": false, "locked": true, "points": 2, "task": false}
+import numpy as _np
+
 assert affected(write_log([("a", "8", 200, [1.0])]), "8", 0.0) == [], (
     "A log without a low fare concerns nobody: [] was wanted."
 )
@@ -1110,6 +1112,20 @@ assert affected(write_log(_night), "80", -9.5) == []
 assert affected(write_log(_night), "8", 1.5) == ["k", "v", "z"]
 ### HINT A service that was killed leaves half a line at the end of its log: skip it, and keep the rest.
 assert affected(write_log([*_night, ("u", "8", 200, [-1.0])], torn=True), "8", 0.0) == ["k", "z"]
+### HINT A night has more requests than can be counted by hand, in no order of their ids.
+_chance = _np.random.default_rng(SEED)
+_long = [
+    (
+        f"trip-{_number}",
+        str(_chance.integers(7, 10)),
+        200,
+        _chance.normal(4, 3, 3).round(2).tolist(),
+    )
+    for _number in _chance.permutation(60)
+]
+for _version, _lowest in (("7", 2.5), ("8", -1.0), ("9", 1.25)):
+    _wanted = sorted(_id for _id, _v, _, _p in _long if _v == _version and min(_p) < _lowest)
+    assert affected(write_log(_long), _version, _lowest) == _wanted
 ### END HIDDEN TESTS
 
 # %% nbgrader={"schema_version": 3, "grade_id": "given_list", "grade": false, "solution": false, "locked": true, "task": false}

@@ -710,7 +710,7 @@ _units = _np.where(_np.arange(64) % 2, 1.0, 3000.0)
 _fragile = in_other_units(_network, _units)
 assert export_int8(_fragile, _digits[:300] * _units) is None
 ### HINT Every row counts, the last as the first, and 97 % is the limit: a file that reads 6 rows in 100 otherwise is refused.
-_units = _np.where(_np.arange(64) % 2, 1.0, 150.0)
+_units = _np.where(_np.arange(64) % 2, 1 / 150, 1.0)
 _fragile, _all = in_other_units(_network, _units), _digits * _units
 _twin = _Network((12,), solver="lbfgs", alpha=1.0, max_iter=80, random_state=SEED + 9)
 with _warnings.catch_warnings():
@@ -974,6 +974,9 @@ assert choose(*_data, [16, 4], {"accuracy": 0.2})["hidden"] == 4
 ### HINT No accuracy that was reached on the fitted rows opens the gate.
 _fitted_only = _score(16) + 0.6 * (1 - _score(16))
 assert choose(*_data, [16], {"accuracy": min(_fitted_only, 0.999)}) is None
+### HINT Every call trains and measures on the rows that it's given: labels that say nothing about their rows can't be learnt.
+_mixed = _np.random.default_rng(SEED).permutation(_data[1])
+assert choose(_data[0], _mixed, *_data[2:], [4], {"accuracy": 0.3}) is None
 ### END HIDDEN TESTS
 
 # %% [markdown] nbgrader={"schema_version": 3, "grade_id": "q9_text", "grade": false, "solution": false, "locked": true, "task": false}
